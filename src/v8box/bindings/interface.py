@@ -1,0 +1,73 @@
+"""The boundary between the broker and a binding: what a call carries and what it may answer.
+
+A binding is a folder with the Python side (this interface) and `client.ts`, the thin side that runs in the worker. The
+worker holds no credential: its shim sends `{binding, operation, arguments}` over the channel, the broker hands it to the
+binding with the caller's scope, and the binding answers or raises `BindingError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """On whose behalf a call is made. `run` is the run's id; a binding may keep state per run until `end_run`."""
+
+    project: str
+    worker: str
+    version: str
+    environment: str
+    run: str
+
+
+@dataclass(slots=True)
+class Call:
+    """One binding call. `args` is decoded JSON; `body` is what the client sent beside it, whole or as a stream.
+
+    A streamed body must be consumed as it comes: back-pressure reaches the worker.
+    """
+
+    scope: Scope
+    operation: str
+    args: Any
+    body: bytes | AsyncIterator[bytes] | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a call gives back: `result` (anything msgspec encodes as JSON, or `msgspec.Raw` already encoded), and bytes
+    beside it, whole or as a stream. The broker closes (`aclose`) a stream that the worker stops reading."""
+
+    result: Any | msgspec.Raw = None
+    body: bytes | AsyncIterator[bytes] | None = None
+
+
+class BindingError(Exception):
+    """A call failed. `code` is the stable word the client's error carries (e.g. SQLITE_CONSTRAINT)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        self.message = message
+        super().__init__(f"{code}: {message}")
+
+
+class Binding(Protocol):
+    """One service given to workers. Raises nothing but `BindingError` for what a caller can cause.
+
+    `call` runs as its own task and is cancelled when the run ends or the worker dies: it must stop the work and leave the
+    service usable. `end_run` is called once per run that made a call, after its last one. `health` returns within two
+    seconds or raises. `start` and `stop` are called once, by the app.
+    """
+
+    name: ClassVar[str]
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def call(self, call: Call) -> Answer: ...
+    async def end_run(self, scope: Scope) -> None: ...
+    async def health(self) -> None: ...

@@ -1,0 +1,71 @@
+"""The records of what is deployed: limits, permissions, manifest, version, and the snapshot the gateway reads.
+
+All are immutable; a change makes a new version or a new snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final, Literal
+
+DEFAULT_PROJECT: Final = "default"
+PRODUCTION: Final = "production"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one worker may use. Every figure has a unit in its name; the defaults are those of the public contract."""
+
+    wall_ms: int = 30_000
+    cpu_ms: int = 10_000
+    memory_mb: int = 128
+    startup_ms: int = 10_000
+    subrequests: int = 1_000
+    log_kb: int = 256
+    response_mb: int = 100
+    concurrency: int = 100
+    max_instances: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """What a worker may reach. `net`: any public address, nothing, or only the listed `host[:port]` entries."""
+
+    net: Literal["public", "none"] | tuple[str, ...] = "public"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One worker's manifest (`[workers.<name>]` in v8box.toml). `entry` is relative to the served folder."""
+
+    entry: str
+    limits: Limits = Limits()
+    permissions: Permissions = Permissions()
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One immutable version of a worker: its bundle, sources, lock and manifest.
+
+    `id` is derived from the content, so deploying the same bytes and manifest again gives the same version.
+    """
+
+    id: str
+    worker: str
+    project: str
+    manifest: Manifest
+    bundle_hash: str  # SHA-256 of the ES module, hex; the blob store's key
+    source_map_hash: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """What the gateway reads on every request: worker name to live version. Swapped whole, never changed."""
+
+    workers: Mapping[str, Version]
+    generation: int = 0
