@@ -1,0 +1,122 @@
+# One door: every job in this repository is one of these words, and CI uses the same ones.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BOX ?= ./box
+ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+DENO := $(VENV)/bin/deno
+
+# A stamp's name carries what was installed, so that an installation is repeated only when one of these changed.
+KEY := $(shell { echo "$(CURDIR)"; cat pyproject.toml requirements*.lock; } | cksum | cut -d' ' -f1)
+INSTALLED := $(VENV)/.installed-$(KEY)
+INSTALLED_DEV := $(VENV)/.installed-dev-$(KEY)
+
+SCRIPT_FOLDERS := $(wildcard src/v8box examples benchmarks)
+SCRIPTS = $(shell find $(SCRIPT_FOLDERS) -name .cache -prune -o -name node_modules -prune -o \
+	-type f \( -name '*.ts' -o -name '*.tsx' -o -name '*.js' \) -print | sort)
+
+.PHONY: help install run test test-python test-typescript check check-python check-typescript format bench lock clean
+
+help: ## list these words
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
+		|| sed -nE 's/^([a-z-]+):.*## (.*)/make \1: \2/p' Makefile
+
+install: $(INSTALLED) ## put the box and all it needs into .venv
+
+run: $(INSTALLED) ## start the box on ./box (BOX=folder for another one)
+	@exec $(VENV)/bin/v8box up $(BOX)
+
+test: test-typescript test-python ## run every test
+
+test-typescript: $(INSTALLED_DEV) ## run the tests of the runtime (ARGS for deno test)
+	$(DENO) test --quiet --allow-all --permit-no-files $(ARGS) src/v8box
+
+test-python: $(INSTALLED_DEV) ## run pytest (ARGS for pytest)
+	$(PY) -m pytest $(ARGS)
+
+check: check-python check-typescript ## formatting, lint, types, layers
+
+check-python: $(INSTALLED_DEV)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+check-typescript: $(INSTALLED_DEV)
+	$(if $(SCRIPTS),$(DENO) fmt --check $(SCRIPTS))
+	$(if $(SCRIPTS),$(DENO) lint $(SCRIPTS))
+	$(if $(SCRIPTS),$(DENO) check $(SCRIPTS))
+
+format: $(INSTALLED_DEV) ## format everything and repair what lint can repair
+	$(VENV)/bin/ruff check --fix --exit-zero .
+	$(VENV)/bin/ruff format .
+	$(if $(SCRIPTS),$(DENO) fmt $(SCRIPTS))
+
+bench: $(INSTALLED) ## measure the box against its baselines (ARGS='--quick', '--only NAME', '--write')
+	@$(call needs,wrk,wrk)
+	@$(PY) -m benchmarks $(ARGS)
+
+lock: ## resolve the dependencies again (ARGS=--upgrade for newer versions)
+	@$(find_python); scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	"$$python" -m venv "$$scratch"; "$$scratch/bin/pip" install --quiet uv; \
+	"$$python" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")' \
+		> "$$scratch/build.in"; \
+	run() { PATH="$$scratch/bin:$$PATH" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS) "$$@"; }; \
+	run pyproject.toml - -o requirements.lock < "$$scratch/build.in"; \
+	run pyproject.toml - --group dev -c requirements.lock -o requirements-dev.lock < "$$scratch/build.in"
+
+clean: ## remove what was installed and built
+	rm -rf $(VENV) dist build benchmarks/.cache
+
+$(INSTALLED): | $(VENV)/bin/pip
+	$(PIP) install --quiet --require-hashes -r requirements.lock
+	@$(finish_installation)
+	@touch $@
+
+$(INSTALLED_DEV): | $(VENV)/bin/pip
+	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+	@$(finish_installation)
+	@touch $(INSTALLED) $@
+
+# The package itself, built by the hatchling of the lock; afterwards the stamps of earlier locks mean nothing.
+define finish_installation
+$(PIP) install --quiet --no-deps --no-index --no-build-isolation --editable .; \
+rm -f $(VENV)/.installed-*
+endef
+
+# Debian ships Python without ensurepip: take its package as root, or build on the pip of python3-pip.
+$(VENV)/bin/pip:
+	@$(find_python); \
+	if ! "$$python" -c 'import ensurepip' 2>/dev/null; then \
+		package=$$("$$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then $(call apt_install,$$package); \
+		elif ! "$$python" -m pip --version >/dev/null 2>&1; then \
+			echo "make: $$python cannot make a virtual environment with pip: sudo apt-get install $$package" >&2; exit 1; \
+		fi; \
+	fi; \
+	if "$$python" -c 'import ensurepip' 2>/dev/null; then "$$python" -m venv $(VENV); \
+	else "$$python" -m venv --without-pip $(VENV); "$$python" -m pip --quiet --python $(PY) install pip; fi
+
+define find_python
+python=; for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$candidate; break; fi; \
+done; \
+if [ -z "$$python" ]; then echo "make: Python 3.11 or newer is needed: sudo apt-get install python3" >&2; exit 1; fi
+endef
+
+apt_install = DEBIAN_FRONTEND=noninteractive bash -c "apt-get -qq update && apt-get -qq install -y --no-install-recommends $(1) >/dev/null"
+
+# $(call needs,command,package): a command from Debian, installed when missing and allowed.
+define needs
+if ! command -v $(1) >/dev/null; then \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then $(call apt_install,$(2)); \
+	else echo "make: $(1) is needed: sudo apt-get install $(2)" >&2; exit 1; fi; \
+fi
+endef
