@@ -1,0 +1,158 @@
+"""TOML with line numbers: `tomllib` gives values only, and an error about a key should say on which line it stands.
+
+`parse` returns the values and a `Lines`, which finds the line of a key path such as ("workers", "hello", "limits").
+The locator reads headers and keys only. `tomllib` has checked the text before, so it may trust the syntax.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any, Final
+
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+_LINE_IN_ERROR: Final = re.compile(r"\(at line (\d+), column \d+\)")
+
+
+class TomlSyntaxError(Exception):
+    """The text is not TOML. `line` is None when the fault is the end of the file."""
+
+    def __init__(self, message: str, line: int | None) -> None:
+        self.message = message
+        self.line = line
+        super().__init__(message)
+
+
+class Lines:
+    """Where the keys of a TOML text stand. Lines count from 1."""
+
+    def __init__(self, found: dict[tuple[str, ...], int]) -> None:
+        self._found = found
+
+    def of(self, *path: str | int) -> int:
+        """The line of `path`, or of its nearest parent that has one: an item of an array stands where its key does."""
+        keys = tuple(part for part in path if isinstance(part, str))
+        while keys:
+            if (line := self._found.get(keys)) is not None:
+                return line
+            keys = keys[:-1]
+        return 1
+
+
+def parse(text: str) -> tuple[dict[str, Any], Lines]:
+    """The values of a TOML text and the lines of its keys. Raises `TomlSyntaxError`."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = _LINE_IN_ERROR.search(str(error))
+        message = _LINE_IN_ERROR.sub("", str(error)).removesuffix("(at end of document)").strip()
+        raise TomlSyntaxError(message, int(at[1]) if at else None) from error
+    except RecursionError as error:
+        raise TomlSyntaxError("nested too deeply", None) from error
+    return values, Lines(_Locator(text).run())
+
+
+class _Locator:
+    """One pass over a text that is known to be TOML, noting each key path with the line it first stands on."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text.replace("\r\n", "\n")
+        self._at = 0
+        self._found: dict[tuple[str, ...], int] = {}
+
+    def run(self) -> dict[tuple[str, ...], int]:
+        table: tuple[str, ...] = ()
+        while self._skip_blank():
+            if self._text[self._at] == "[":
+                self._at += 2 if self._text.startswith("[[", self._at) else 1
+                table = self._key(())
+                self._at = self._end_of_line()
+            else:
+                self._pair(table)
+        return self._found
+
+    def _pair(self, table: tuple[str, ...]) -> None:
+        path = self._key(table)
+        self._at += 1  # the equals sign
+        self._value(path)
+
+    def _key(self, prefix: tuple[str, ...]) -> tuple[str, ...]:
+        """A dotted key; leaves the position at what follows it. Each part is noted as a path of its own."""
+        path = prefix
+        while True:
+            self._skip_spaces()
+            path = (*path, self._key_part())
+            self._found.setdefault(path, self._text.count("\n", 0, self._at) + 1)
+            self._skip_spaces()
+            if not self._text.startswith(".", self._at):
+                return path
+            self._at += 1
+
+    def _key_part(self) -> str:
+        start = self._at
+        if self._text[start] in "\"'":
+            self._skip_string()
+            (name,) = tomllib.loads(f"{self._text[start : self._at]} = 0")
+            return str(name)
+        match = _BARE.match(self._text, start)
+        if match is None:
+            raise AssertionError("the text was checked to be TOML")
+        self._at = match.end()
+        return match[0]
+
+    def _value(self, path: tuple[str, ...]) -> None:
+        self._skip_spaces()
+        opener = self._text[self._at]
+        if opener == "{":
+            self._inline_table(path)
+        elif opener == "[":
+            self._at += 1
+            while self._skip_blank() and self._text[self._at] != "]":
+                if self._text[self._at] == ",":
+                    self._at += 1
+                else:
+                    self._value(path)
+            self._at += 1
+        elif opener in "\"'":
+            self._skip_string()
+        else:
+            while self._at < len(self._text) and self._text[self._at] not in ",]}#\n":
+                self._at += 1
+
+    def _inline_table(self, path: tuple[str, ...]) -> None:
+        self._at += 1
+        while self._skip_blank() and self._text[self._at] != "}":
+            if self._text[self._at] == ",":
+                self._at += 1
+            else:
+                self._pair(path)
+        self._at += 1
+
+    def _skip_string(self) -> None:
+        quote = self._text[self._at]
+        fence = quote * 3 if self._text.startswith(quote * 3, self._at) else quote
+        self._at += len(fence)
+        while not self._text.startswith(fence, self._at):
+            self._at += 2 if quote == '"' and self._text[self._at] == "\\" else 1
+        self._at += len(fence)
+        while len(fence) == 3 and self._text.startswith(quote, self._at):  # up to two quotes may touch the fence
+            self._at += 1
+
+    def _skip_spaces(self) -> None:
+        while self._text.startswith((" ", "\t"), self._at):
+            self._at += 1
+
+    def _skip_blank(self) -> bool:
+        """Skip white space, line ends and comments; tell whether anything is left."""
+        while self._at < len(self._text):
+            if self._text[self._at] == "#":
+                self._at = self._end_of_line()
+            elif self._text[self._at] in " \t\n\r":
+                self._at += 1
+            else:
+                return True
+        return False
+
+    def _end_of_line(self) -> int:
+        end = self._text.find("\n", self._at)
+        return len(self._text) if end < 0 else end
