@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -48,19 +49,37 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """What a deploy brings: the bundle and everything it came from.
+
+    `sources` are the user's own files, by path relative to the served folder. `fingerprint` is what the build depended
+    on, as path (or tool) to hash (or version): when none of it changed, building again would give the same.
+    """
+
+    bundle: bytes
+    source_map: bytes | None = None
+    sources: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    lock: bytes | None = None
+    fingerprint: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """One immutable version of a worker: its bundle, sources, lock and manifest.
 
-    `id` is derived from the content, so deploying the same bytes and manifest again gives the same version.
+    `id` is derived from the content, so deploying the same bytes and manifest again gives the same version. Hashes are
+    SHA-256 in hex, the blob store's keys.
     """
 
     id: str
     worker: str
     project: str
     manifest: Manifest
-    bundle_hash: str  # SHA-256 of the ES module, hex; the blob store's key
+    bundle_hash: str
     source_map_hash: str | None
     created_at: datetime
+    sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # path -> hash of its text
+    lock_hash: str | None = None  # deno.lock as it was resolved for this bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +88,19 @@ class RouteTable:
 
     workers: Mapping[str, Version]
     generation: int = 0
+
+
+class Change(StrEnum):
+    """What happened to a worker."""
+
+    DEPLOYED = "deployed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One line of a worker's history. `version` is the one that went live, or that was live when it was removed."""
+
+    change: Change
+    version: str
+    at: datetime

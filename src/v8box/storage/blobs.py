@@ -1,0 +1,162 @@
+"""Bytes by their SHA-256: bundles, source maps, sources. `Blobs` is the boundary, `FolderBlobs` keeps them in a folder.
+
+A blob is written beside, flushed, then moved to its name: at any moment a name has all of its bytes or is not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import re
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final, Protocol
+
+from v8box.errors import V8BoxError
+from v8box.kit.files import TEMPORARY_SUFFIX, sync_folder, temporary_beside
+
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_STALE_SECONDS: Final = 3_600  # a temporary file older than this belongs to no running write
+
+
+class BlobMissing(V8BoxError):
+    """The blob is not in the store, or its bytes are not what they were."""
+
+    code = "blob_missing"
+
+
+class Blobs(Protocol):
+    """A content-addressed store. Keys are SHA-256 in lower-case hex; putting the same bytes twice is harmless."""
+
+    async def put(self, data: bytes | AsyncIterator[bytes]) -> str:
+        """Store the bytes, durable on return, and give their key."""
+        ...
+
+    async def get(self, key: str) -> bytes:
+        """The bytes, checked against the key. Raises `BlobMissing`."""
+        ...
+
+    async def has(self, key: str) -> bool:
+        """Whether the blob is there. Does not read it."""
+        ...
+
+    async def verify(self, key: str) -> bool:
+        """Read it all and tell whether it is there and whole."""
+        ...
+
+
+class FolderBlobs:
+    """Blobs as files `ab/cdef…` in a folder. Several processes may use the same folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def open(self) -> None:
+        """Create the folder, and remove what interrupted writes left in it."""
+        await asyncio.to_thread(self._prepare)
+
+    async def put(self, data: bytes | AsyncIterator[bytes]) -> str:
+        if isinstance(data, bytes):
+            return await asyncio.to_thread(self._put_bytes, data)
+        incoming = _Incoming(temporary_beside(self._folder / "incoming"))
+        try:
+            async for chunk in data:
+                await asyncio.to_thread(incoming.write, chunk)
+            return await asyncio.to_thread(self._keep, incoming)
+        finally:
+            incoming.discard()
+
+    async def get(self, key: str) -> bytes:
+        return await asyncio.to_thread(self._read, key)
+
+    async def has(self, key: str) -> bool:
+        return await asyncio.to_thread(self._path(key).is_file)
+
+    async def verify(self, key: str) -> bool:
+        try:
+            await asyncio.to_thread(self._read, key)
+        except BlobMissing:
+            return False
+        return True
+
+    def _path(self, key: str) -> Path:
+        if not _HASH.fullmatch(key):
+            raise ValueError("not a blob's key")
+        return self._folder / key[:2] / key[2:]
+
+    def _prepare(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        oldest = time.time() - _STALE_SECONDS
+        for left in self._folder.glob(f".*{TEMPORARY_SUFFIX}"):
+            with contextlib.suppress(OSError):
+                if left.stat().st_mtime < oldest:
+                    left.unlink()
+
+    def _put_bytes(self, data: bytes) -> str:
+        key = hashlib.sha256(data).hexdigest()
+        if self._is_whole(key, len(data)):
+            return key
+        incoming = _Incoming(temporary_beside(self._folder / "incoming"))
+        try:
+            incoming.write(data)
+            return self._keep(incoming)
+        finally:
+            incoming.discard()
+
+    def _is_whole(self, key: str, size: int) -> bool:
+        try:
+            return self._path(key).stat().st_size == size
+        except OSError:
+            return False
+
+    def _keep(self, incoming: _Incoming) -> str:
+        key = incoming.seal()
+        path = self._path(key)
+        if not path.parent.is_dir():
+            path.parent.mkdir(exist_ok=True, mode=0o700)
+            sync_folder(self._folder)
+        os.replace(incoming.path, path)
+        sync_folder(path.parent)
+        return key
+
+    def _read(self, key: str) -> bytes:
+        try:
+            data = self._path(key).read_bytes()
+        except OSError as error:
+            raise BlobMissing(f"the blob {key[:12]} is not there: {error.strerror}") from error
+        if hashlib.sha256(data).hexdigest() != key:
+            raise BlobMissing(f"the blob {key[:12]} is damaged")
+        return data
+
+
+class _Incoming:
+    """A blob being written, under a name of its own until its content is known."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._digest = hashlib.sha256()
+        self._file = open(path, "xb", opener=_private)
+
+    def write(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self._file.write(chunk)
+
+    def seal(self) -> str:
+        """Flush it to the disk and give its key."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        return self._digest.hexdigest()
+
+    def discard(self) -> None:
+        """Close it, and remove it if it was not moved to its place."""
+        self._file.close()
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
