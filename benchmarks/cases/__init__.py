@@ -1,0 +1,19 @@
+"""The cases, in the order of the report. A new one is one module here and one line below."""
+
+from __future__ import annotations
+
+from benchmarks.cases import cold, fleet, limits, memory, neighbour, ready, redeploy, throughput
+from benchmarks.cases.interface import FULL, QUICK, Case, Scale
+
+CASES: tuple[Case, ...] = (
+    throughput.CASE,
+    cold.CASE,
+    memory.CASE,
+    fleet.CASE,
+    neighbour.CASE,
+    redeploy.CASE,
+    limits.CASE,
+    ready.CASE,
+)
+
+__all__ = ["CASES", "FULL", "QUICK", "Case", "Scale"]
