@@ -1,0 +1,276 @@
+"""One guarded connection and the running of statements on it: results, deadlines, cancelling, and SQLite's errors in words.
+
+Used by one thread at a time. Knows nothing of queues, transactions' leases or frames.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from v8box.bindings.db.guard import Guard, Rules, connect
+from v8box.bindings.db.interface import DbLimits, Mode, Statement
+from v8box.bindings.db.values import BadArgument, ResultTooLarge, bindings, encode_result, encode_rows
+
+_BLANK: Final = re.compile(r"(?:\s|;|--[^\n]*+(?:\n|\Z)|/\*.*?(?:\*/|\Z))*+", re.DOTALL)
+_STEPS: Final = 5_000  # virtual machine steps between two looks at the clock: some 0.1 ms of work
+_BUSY_SECONDS: Final = 0.002  # between two tries for the write lock
+_BEGIN: Final[dict[Mode, str]] = {"write": "BEGIN IMMEDIATE", "read": "BEGIN DEFERRED", "deferred": "BEGIN DEFERRED"}
+
+
+class StatementError(Exception):
+    """A statement failed. `code` is SQLite's extended code word, or one of LibSQL's."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        self.message = message
+        super().__init__(f"{code}: {message}")
+
+
+class Stop:
+    """Asks for a running statement to be stopped. Set from any thread; the statement notices at its next look."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self) -> None:
+        self.asked = False
+
+
+class Session:
+    """A connection under its guard. Every public method raises `StatementError` and nothing else that SQL can cause."""
+
+    def __init__(self, path: Path, limits: DbLimits, *, query_only: bool = False) -> None:
+        self._limits = limits
+        self._guard = Guard()
+        self._stop = Stop()
+        self._deadline = self._unit_deadline = time.monotonic() + limits.statement_seconds
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = connect(path, self._guard, limits, query_only=query_only)
+        except apsw.Error as error:
+            raise StatementError(_code(error), str(error)) from error
+        except OSError as error:
+            raise StatementError("SQLITE_CANTOPEN", f"the database cannot be opened: {error.strerror}") from error
+        self._connection.set_progress_handler(self._must_stop, _STEPS)
+        self._connection.set_busy_handler(self._wait_for_lock)
+        self._cursor = self._connection.cursor()
+        self._cursor.exec_trace = self._before_statement
+        self._text = ""
+        self._seen = 0
+        self._readonly = True
+        self._query_only = False  # a transaction of mode `read` is open
+        self._description: Sequence[tuple[str, str | None]] = ()
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
+    @property
+    def deadline(self) -> float:
+        """When what runs now has to be over (monotonic seconds)."""
+        return self._deadline
+
+    def restart_clock(self) -> None:
+        """Before a unit of work, so that nobody takes the last one's deadline for its own."""
+        self._deadline = time.monotonic() + self._limits.statement_seconds
+
+    def close(self) -> None:
+        self._guard.rules = Rules.OWN
+        self._connection.close()  # rolls an open transaction back
+
+    def execute(self, statement: Statement, stop: Stop) -> bytes:
+        """One statement, which is its own transaction."""
+        self._start(stop, Rules.STATEMENT)
+        self._connection.set_last_insert_rowid(0)
+        return self._run(statement, self._limits.result_bytes)
+
+    def execute_inside(self, statements: list[Statement], stop: Stop) -> list[bytes]:
+        """Statements of an open transaction. What ran before a failing one stays."""
+        self._start(stop, Rules.TRANSACTION)
+        return self._run_all(statements)
+
+    def batch(self, statements: list[Statement], mode: Mode, stop: Stop) -> list[bytes]:
+        """All statements in one transaction, or none of them."""
+        self._start(stop, Rules.STATEMENT)
+        self._connection.set_last_insert_rowid(0)
+        self.begin(mode, stop)
+        try:
+            results = self._run_all(statements)
+            self._deadline = time.monotonic() + self._limits.statement_seconds
+            self._own("COMMIT")
+        finally:
+            self.rollback()
+        return results
+
+    def script(self, sql: str, stop: Stop, *, inside: bool = False) -> None:
+        """Statements separated by semicolons, results thrown away. What a script leaves open is rolled back."""
+        self._start(stop, Rules.TRANSACTION if inside else Rules.SCRIPT)
+        self._seen = -1
+        try:
+            for _ in self._guarded(sql, None, can_cache=False):
+                pass  # rows are fetched to run the statement to its end
+        finally:
+            self._seen = 0
+            if not inside:
+                self.rollback()
+                self._own("PRAGMA foreign_keys=ON")
+
+    def begin(self, mode: Mode, stop: Stop) -> None:
+        """Opens a transaction; `write` waits for the write lock as long as a statement may run."""
+        self._stop = stop
+        self._deadline = time.monotonic() + self._limits.statement_seconds
+        self._own(_BEGIN[mode])
+        if mode == "read":
+            self._own("PRAGMA query_only=ON")
+            self._query_only = True
+
+    def commit(self) -> None:
+        """Ends the transaction, also when it fails: then it is rolled back."""
+        self._deadline = time.monotonic() + self._limits.statement_seconds
+        try:
+            self._own("COMMIT")
+        finally:
+            self.rollback()
+
+    def rollback(self) -> None:
+        """Back to a clean connection; harmless without a transaction."""
+        self._stop = Stop()
+        self._deadline = time.monotonic() + self._limits.statement_seconds
+        if self._connection.in_transaction:
+            self._own("ROLLBACK")
+        if self._query_only:
+            self._query_only = False
+            self._own("PRAGMA query_only=OFF")
+
+    def _start(self, stop: Stop, rules: Rules) -> None:
+        self._stop = stop
+        self._guard.rules = rules
+        self._unit_deadline = time.monotonic() + self._limits.batch_seconds
+
+    def _own(self, sql: str) -> None:
+        # Not from the cache and not into it: a cached statement is not authorized again when a user sends the same text.
+        rules, self._guard.rules = self._guard.rules, Rules.OWN
+        try:
+            self._connection.execute(sql, can_cache=False)
+        except apsw.Error as error:
+            raise self._in_words(error) from error
+        finally:
+            self._guard.rules = rules
+
+    def _run_all(self, statements: list[Statement]) -> list[bytes]:
+        results = []
+        left = self._limits.result_bytes
+        for statement in statements:
+            results.append(self._run(statement, left))
+            left -= len(results[-1])
+        return results
+
+    def _run(self, statement: Statement, cap_bytes: int) -> bytes:
+        sql = statement.sql
+        self._text = sql
+        self._seen = 0
+        before = self._connection.total_changes()
+        # A PRAGMA's permission depends on where it stands, so it is compiled, and authorized, every time.
+        can_cache = sql.lstrip()[:6].upper() != "PRAGMA"
+        common = self._guard.rules
+        if not can_cache and self._connection.in_transaction:
+            self._guard.rules = Rules.TRANSACTION
+        try:
+            arguments = bindings(statement.args)
+        except BadArgument as error:
+            raise StatementError("ARGS_INVALID", str(error)) from error
+        try:
+            rows = encode_rows(self._guarded(sql, arguments, can_cache=can_cache), cap_bytes)
+        except ResultTooLarge as error:
+            self._cursor.close()  # else the statement stays open, and with it its read snapshot
+            self._cursor = self._connection.cursor()
+            self._cursor.exec_trace = self._before_statement
+            cap = self._limits.result_bytes
+            raise StatementError(
+                "RESPONSE_TOO_LARGE", f"the result is larger than {cap} bytes: select less, or page"
+            ) from error
+        finally:
+            self._guard.rules = common
+        if not self._seen:
+            raise StatementError("SQL_NO_STATEMENT", "the SQL text holds no statement")
+        if self._readonly:
+            return encode_result(self._description, rows, 0, None)
+        # changes() keeps the last writer's figure when a statement (CREATE TABLE) counts none.
+        changes = self._connection.changes() if self._connection.total_changes() != before else 0
+        return encode_result(self._description, rows, changes, self._connection.last_insert_rowid() or None)
+
+    def _guarded(self, sql: str, arguments: Any, *, can_cache: bool) -> Any:
+        self._deadline = min(time.monotonic() + self._limits.statement_seconds, self._unit_deadline)
+        try:
+            yield from self._cursor.execute(sql, arguments, can_cache=can_cache)
+        except StatementError:
+            raise
+        except (apsw.BindingsError, KeyError) as error:
+            missing = f"no argument for {error}" if isinstance(error, KeyError) else str(error)
+            raise StatementError("ARGS_INVALID", missing) from error
+        except UnicodeError as error:
+            raise StatementError("INVALID_TEXT", "a text is not valid UTF-8: CAST it AS BLOB") from error
+        except (apsw.Error, MemoryError, OverflowError) as error:
+            raise self._in_words(error) from error
+
+    def _before_statement(self, cursor: apsw.Cursor, sql: str, _arguments: Any) -> bool:
+        """Called by apsw once a statement is compiled, before it runs."""
+        if self._seen < 0:  # a script: any number, each with its own deadline
+            self._deadline = min(time.monotonic() + self._limits.statement_seconds, self._unit_deadline)
+            return True
+        rest = len(self._text) - len(sql)
+        if self._seen or (rest and not _BLANK.fullmatch(self._text, len(sql))):
+            raise StatementError("SQL_MANY_STATEMENTS", "one statement at a time: use batch() or executeMultiple()")
+        if cursor.has_vdbe:
+            self._seen = 1
+        self._description = cursor.get_description()
+        self._readonly = cursor.is_readonly
+        return True
+
+    def _must_stop(self) -> bool:
+        return self._stop.asked or time.monotonic() > self._deadline
+
+    def _wait_for_lock(self, _tries: int) -> bool:
+        if self._must_stop():
+            return False
+        time.sleep(_BUSY_SECONDS)
+        return True
+
+    def _in_words(self, error: BaseException) -> StatementError:
+        if isinstance(error, apsw.InterruptError):
+            if self._stop.asked:
+                return StatementError("CANCELLED", "the statement was stopped because its run ended")
+            seconds = self._limits.statement_seconds
+            return StatementError("SQLITE_INTERRUPT", f"interrupted: a statement may run for {seconds:g} s")
+        if isinstance(error, apsw.AuthError):
+            return StatementError("SQLITE_AUTH", f"not authorized: {self._guard.refusal or error}")
+        if isinstance(error, apsw.NoMemError | MemoryError):
+            return StatementError("SQLITE_NOMEM", "out of memory: the query needs more than the box gives to queries")
+        if isinstance(error, apsw.FullError):
+            size = self._limits.database_bytes
+            return StatementError("SQLITE_FULL", f"database or disk is full: a database may grow to {size} bytes")
+        if isinstance(error, apsw.Error):
+            return StatementError(_code(error), str(error))
+        return StatementError("SQLITE_ERROR", str(error))
+
+
+def _code(error: apsw.Error) -> str:
+    extended = getattr(error, "extendedresult", None) or 1
+    names = apsw.mapping_extended_result_codes, apsw.mapping_result_codes
+    word = names[0].get(extended) or names[1].get(extended & 0xFF) or "SQLITE_ERROR"
+    return str(word)
+
+
+def reads_only(sql: str) -> bool:
+    """Whether the statement looks like one that reads. A guess to choose a connection by; that connection enforces it."""
+    begin = _FIRST_WORD.match(sql)
+    return begin is not None and begin[1].upper() in _READING
+
+
+_FIRST_WORD: Final = re.compile(_BLANK.pattern + r"([a-zA-Z]+)", re.DOTALL)
+_READING: Final = frozenset({"SELECT", "WITH", "VALUES", "EXPLAIN"})

@@ -1,0 +1,119 @@
+"""SQLite values as JSON, both ways, exactly.
+
+A plain JSON null, string or number is itself. What JSON has no exact word for is an object with one key:
+`{"i": "9007199254740993"}` an integer that JavaScript's number cannot hold, `{"f": 1e21}` or `{"f": "inf"}` a float that
+would read as an integer or is none, `{"b": "AQID"}` a blob in base64. `client.ts` has the other half.
+
+An encoded result is `{"c": columns, "t": declared types, "r": rows, "n": rows changed, "i": last row id or null}`.
+"""
+
+from __future__ import annotations
+
+import math
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+_MAX_INTEGER: Final = 2**63
+_ROWS_AT_ONCE: Final = 256  # encoded together; also how far a result may outgrow its cap before that shows
+
+_encoder = msgspec.json.Encoder()
+
+
+class BadArgument(ValueError):
+    """An argument is none of the encodings above, or does not fit SQLite."""
+
+
+class ResultTooLarge(Exception):
+    """The encoded rows outgrew their cap."""
+
+
+def to_sqlite(value: Any) -> apsw.SQLiteValue:
+    """One decoded argument as what apsw binds."""
+    kind = type(value)
+    if kind is str or value is None or kind is float:
+        return value  # type: ignore[no-any-return]
+    if kind is int:
+        if -_MAX_INTEGER <= value < _MAX_INTEGER:
+            return value  # type: ignore[no-any-return]
+        raise BadArgument("an integer argument does not fit 64 bits")
+    if kind is bool:
+        return int(value)
+    if kind is dict and len(value) == 1:
+        ((tag, inner),) = value.items()
+        try:
+            if tag == "i" and len(inner) <= 20:
+                return to_sqlite(int(inner))
+            if tag == "f":
+                return float(inner)
+            if tag == "b":
+                return b64decode(inner, validate=True)
+        except (ValueError, TypeError, OverflowError, Base64Error) as error:
+            raise BadArgument(f"an argument is not what its tag {tag!r} says") from error
+    raise BadArgument("an argument is neither null, string, number nor a tagged value")
+
+
+def bindings(args: list[Any] | dict[str, Any] | None) -> Sequence[Any] | dict[str, Any] | None:
+    """A statement's arguments as apsw takes them; named ones may keep their `:`, `@` or `$`."""
+    if not args:
+        return None
+    if isinstance(args, dict):
+        return {name.lstrip(":@$"): to_sqlite(value) for name, value in args.items()}
+    return [to_sqlite(value) for value in args]
+
+
+def _tagged(value: apsw.SQLiteValue) -> Any:
+    if type(value) is int and not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+        return {"i": str(value)}
+    if type(value) is float and not math.isfinite(value):
+        return {"f": "inf" if value > 0 else "-inf"}
+    if type(value) is bytes:
+        return {"b": value}
+    return value
+
+
+def encode_rows(rows: Iterable[tuple[apsw.SQLiteValue, ...]], cap_bytes: int) -> bytearray:
+    """The rows as a JSON list. Holds only a few hundred of them decoded at a time."""
+    out = bytearray(b"[")
+    batch: list[list[Any]] = []
+    for row in rows:
+        batch.append([value if type(value) is str or value is None else _tagged(value) for value in row])
+        if len(batch) == _ROWS_AT_ONCE:
+            _append(out, batch, cap_bytes)
+    if batch:
+        _append(out, batch, cap_bytes)
+    if len(out) > 1:
+        out.pop()  # the comma after the last row
+    out += b"]"
+    return out
+
+
+def _append(out: bytearray, batch: list[list[Any]], cap_bytes: int) -> None:
+    out += _encoder.encode(batch)[1:-1]
+    out += b","
+    batch.clear()
+    if len(out) > cap_bytes:
+        raise ResultTooLarge
+
+
+def encode_result(
+    description: Sequence[tuple[str, str | None]], rows: bytes | bytearray, changes: int, rowid: int | None
+) -> bytes:
+    """One whole result; `rows` is already encoded."""
+    return b"".join(
+        (
+            b'{"c":',
+            _encoder.encode([column[0] for column in description]),
+            b',"t":',
+            _encoder.encode([column[1] or "" for column in description]),
+            b',"r":',
+            rows,
+            b',"n":%d,"i":' % changes,
+            b"null}" if rowid is None else b'"%d"}' % rowid,
+        )
+    )
