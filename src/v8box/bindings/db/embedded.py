@@ -1,7 +1,7 @@
 """The gateway's side of the embedded databases: engine processes, started at first use and replaced when they die.
 
-Nothing here touches SQLite. A project always meets the same engine, so a query that takes one engine's memory is felt by
-the projects that share it and by nobody else.
+Nothing here touches SQLite. A project always meets the same engine, so a query that takes one engine's memory is felt
+by the projects that share it and by nobody else.
 """
 
 from __future__ import annotations
@@ -157,10 +157,10 @@ class _Engine:
     async def _start(self) -> None:
         ours, theirs = socket.socketpair()
         try:
-            config = EngineConfig(fd=theirs.fileno(), directory=str(self._directory), limits=self._limits)
+            config = EngineConfig(directory=str(self._directory), limits=self._limits)
             argv = [sys.executable, "-m", "v8box.bindings.db.engine", msgspec.json.encode(config).decode()]
             try:
-                child = await self._launch(argv, [theirs.fileno()], self._environ)
+                child = await self._launch(argv, theirs.fileno(), self._environ)
             except OSError as error:
                 raise BindingError("ENGINE_DIED", "the database engine cannot be started") from error
             self._child = child

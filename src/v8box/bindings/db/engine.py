@@ -1,6 +1,6 @@
 """The engine process: `python -m v8box.bindings.db.engine <json>`. Runs users' SQL so that the gateway never does.
 
-It reads requests from one inherited socket and ends when that closes. It may be killed at any moment: what was answered
+It reads requests from the socket that is its standard input and ends when that closes. It may be killed at any moment: what was answered
 as committed is in the file, the rest is rolled back by whoever opens the file next.
 """
 
@@ -30,7 +30,6 @@ _EXIT_STUCK: Final = 70
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The one argument of the process."""
 
-    fd: int
     directory: str
     limits: DbLimits
 
@@ -137,7 +136,7 @@ def main() -> None:
     apsw.soft_heap_limit(config.limits.heap_bytes * 3 // 4)
     apsw.allow_missing_dict_bindings(False)
     sys.setswitchinterval(0.0005)  # a lane that encodes a large result must not hold up the others' small ones
-    engine = Engine(socket.socket(fileno=config.fd), Path(config.directory), config.limits)
+    engine = Engine(socket.socket(fileno=sys.stdin.fileno()), Path(config.directory), config.limits)
     threading.Thread(target=engine.watch, name="watchdog", daemon=True).start()
     engine.serve()
     os._exit(0)  # lanes are daemons in the middle of anything; SQLite's files do not mind

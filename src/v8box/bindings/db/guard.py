@@ -117,7 +117,7 @@ class Guard:
 
 
 def connect(path: Path, guard: Guard, limits: DbLimits, *, query_only: bool) -> apsw.Connection:
-    """Opens (and creates) one database file for a user's statements. Raises `apsw.Error`, also when it is no database."""
+    """Opens (and creates) one database file for a user's statements. Raises `apsw.Error`, also if it is no database."""
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOFOLLOW
     connection = apsw.Connection(str(path.resolve()), flags=flags)
     try:

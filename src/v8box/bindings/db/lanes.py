@@ -1,7 +1,7 @@
-"""One thread per connection, and which connection a call runs on: a database's writer, one of its readers, a transaction's.
+"""One thread per connection, and which connection a call runs on: a writer, one of the readers, a transaction's own.
 
-SQLite lets many read and one write. A lane runs its calls one after the other; a slow query so delays at most what waits
-for the same lane of the same database. The GIL is free while SQLite works.
+SQLite lets many read and one write. A lane runs its calls one after the other; a slow query so delays at most what
+waits for the same lane of the same database. The GIL is free while SQLite works.
 """
 
 from __future__ import annotations

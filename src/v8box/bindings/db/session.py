@@ -1,4 +1,4 @@
-"""One guarded connection and the running of statements on it: results, deadlines, cancelling, and SQLite's errors in words.
+"""One guarded connection and the running of statements on it: results, deadlines, cancelling, SQLite's errors in words.
 
 Used by one thread at a time. Knows nothing of queues, transactions' leases or frames.
 """
@@ -153,7 +153,7 @@ class Session:
         self._unit_deadline = time.monotonic() + self._limits.batch_seconds
 
     def _own(self, sql: str) -> None:
-        # Not from the cache and not into it: a cached statement is not authorized again when a user sends the same text.
+        # Not from the cache nor into it: a cached statement is not authorized again when a user sends the same text.
         rules, self._guard.rules = self._guard.rules, Rules.OWN
         try:
             self._connection.execute(sql, can_cache=False)
@@ -267,7 +267,7 @@ def _code(error: apsw.Error) -> str:
 
 
 def reads_only(sql: str) -> bool:
-    """Whether the statement looks like one that reads. A guess to choose a connection by; that connection enforces it."""
+    """Whether the statement looks like one that reads: a guess to choose a connection by, which enforces it."""
     begin = _FIRST_WORD.match(sql)
     return begin is not None and begin[1].upper() in _READING
 

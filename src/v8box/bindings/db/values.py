@@ -1,8 +1,8 @@
 """SQLite values as JSON, both ways, exactly.
 
 A plain JSON null, string or number is itself. What JSON has no exact word for is an object with one key:
-`{"i": "9007199254740993"}` an integer that JavaScript's number cannot hold, `{"f": 1e21}` or `{"f": "inf"}` a float that
-would read as an integer or is none, `{"b": "AQID"}` a blob in base64. `client.ts` has the other half.
+`{"i": "9007199254740993"}` an integer that JavaScript's number cannot hold, `{"f": 1e21}` or `{"f": "inf"}` a float
+that would read as an integer or is none, `{"b": "AQID"}` a blob in base64. `client.ts` has the other half.
 
 An encoded result is `{"c": columns, "t": declared types, "r": rows, "n": rows changed, "i": last row id or null}`.
 """
@@ -37,10 +37,10 @@ def to_sqlite(value: Any) -> apsw.SQLiteValue:
     """One decoded argument as what apsw binds."""
     kind = type(value)
     if kind is str or value is None or kind is float:
-        return value  # type: ignore[no-any-return]
+        return value
     if kind is int:
         if -_MAX_INTEGER <= value < _MAX_INTEGER:
-            return value  # type: ignore[no-any-return]
+            return value
         raise BadArgument("an integer argument does not fit 64 bits")
     if kind is bool:
         return int(value)
