@@ -1,7 +1,7 @@
 """The engine process: `python -m v8box.bindings.db.engine <json>`. Runs users' SQL so that the gateway never does.
 
-It reads requests from the socket that is its standard input and ends when that closes. It may be killed at any moment: what was answered
-as committed is in the file, the rest is rolled back by whoever opens the file next.
+It reads requests from the socket that is its standard input and ends when that closes. It may be killed at any moment:
+what was answered as committed is in the file, the rest is rolled back by whoever opens the file next.
 """
 
 from __future__ import annotations
