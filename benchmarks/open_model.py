@@ -17,6 +17,7 @@ import struct
 import sys
 import time
 from collections import deque
+from typing import cast
 from urllib.parse import urlsplit
 
 import uvloop
@@ -62,8 +63,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own class does not say so
 
     def send(self, due: float) -> None:
         self.due = due

@@ -48,7 +48,7 @@ def _late_answer(server: Server, name: str, limit_ms: int, reason: str, scale: S
 
 
 def _memory_breach(server: Server, scale: Scale) -> Row:
-    """From the first sample above the limit to the process's end, sampled every millisecond or two."""
+    """From the first sample above the limit to the process's end, sampled every few milliseconds."""
     late, peaks = [], []
     for _ in range(scale.repeats):
         wait_for(server.worker("allocate", "?ms=1"))
@@ -67,7 +67,7 @@ class _Watch:
     """Follows the sandboxes: when the first held more than the limit, and when it was gone."""
 
     def __init__(self, server: Server) -> None:
-        self._pids = sandboxes(server.pid)
+        self._box = server.pid
         self._answered = threading.Event()
         self._breach_seconds = float("nan")
         self._peak = 0.0
@@ -82,7 +82,7 @@ class _Watch:
     def _follow(self) -> None:
         over: list[int] = []
         while not over and not self._answered.is_set():
-            over = [pid for pid in self._pids if anonymous_now(pid) > MEMORY_MB]
+            over = [pid for pid in sandboxes(self._box) if anonymous_now(pid) > MEMORY_MB]
             time.sleep(0.001)
         since = time.monotonic()
         while over and time.monotonic() - since < DEAD_SECONDS:
