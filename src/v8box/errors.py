@@ -57,6 +57,13 @@ class NotFound(V8BoxError):
     code = "not_found"
 
 
+class MethodNotAllowed(V8BoxError):
+    """This method is not answered here."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
 class PayloadTooLarge(V8BoxError):
     """The request body is larger than the box accepts."""
 

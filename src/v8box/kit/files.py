@@ -1,14 +1,18 @@
-"""Files that are whole or not there: written beside, flushed to the disk, moved into place."""
+"""Files that are whole or not there (written beside, flushed, moved into place), and noticing that files changed."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
+import stat
+import time
 from pathlib import Path
 from typing import Final
 
 TEMPORARY_SUFFIX: Final = ".tmp"
+_SETTLED_NS: Final = 50_000_000  # a file younger than this may change again with the same times and size
 
 
 def temporary_beside(path: Path) -> Path:
@@ -47,3 +51,28 @@ def is_within(path: Path, folder: Path) -> bool:
     real = os.path.realpath(path)
     root = os.path.realpath(folder)
     return real == root or real.startswith(root.rstrip("/") + "/")
+
+
+class FileHashes:
+    """SHA-256 of files, read again only when a file's times, size or identity say that it may have changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[tuple[int, ...], str]] = {}
+
+    def of(self, path: Path) -> str | None:
+        """The hash of a regular file; None when there is none to be read."""
+        try:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            signature = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
+            known = self._known.get(path)
+            if known is not None and known[0] == signature:
+                return known[1]
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError:
+            self._known.pop(path, None)
+            return None
+        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS:
+            self._known[path] = (signature, digest)
+        return digest

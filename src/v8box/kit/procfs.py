@@ -47,3 +47,9 @@ def _kilobytes(status: bytes, key: bytes) -> int:
     if start < 0:
         return 0
     return int(status[start + len(key) :].split(None, 1)[0])
+
+
+def data_bytes(pid: int | str = "self") -> int:
+    """What RLIMIT_DATA counts: private writable memory, reserved or used (VmData)."""
+    with open(f"/proc/{pid}/status", "rb") as file:
+        return _kilobytes(file.read(), b"VmData:") * 1024

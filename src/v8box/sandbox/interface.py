@@ -1,16 +1,185 @@
-"""What the pool knows of a sandbox: start, load, invoke, drain, kill; and the words for its states.
+"""What the pool and the gateway know of a sandbox: its states, what it is given, what it gives back, how it dies.
 
 `deno.py` is the real implementation; tests ship others, named for how they fail.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from v8box.catalog.model import Version
+from v8box.errors import StopReason
+
+if TYPE_CHECKING:
+    from v8box.sandbox.run import Run
 
 
 class SandboxState(StrEnum):
+    """STARTING: the process is not a blank yet. BLANK: it waits for a worker. LOADING: the module is being imported.
+    READY: it takes runs. DRAINING: it finishes those it has. DEAD: the process is gone."""
+
     STARTING = "starting"
+    BLANK = "blank"
+    LOADING = "loading"
     READY = "ready"
-    BUSY = "busy"
     DRAINING = "draining"
     DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """How a sandbox ended. `limit` and `used` are set when a limit was the reason, in the unit of the limit's name."""
+
+    reason: StopReason
+    detail: str
+    limit: float | None = None
+    used: float | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    cpu_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    last_output: str = ""
+
+
+class RunKilled(Exception):
+    """The run ended because its sandbox died, or because the box ended it."""
+
+    def __init__(self, death: Death) -> None:
+        self.death = death
+        super().__init__(f"{death.reason}: {death.detail}")
+
+
+class RunFailed(Exception):
+    """The worker's code threw. `status` is what a thrown error asked for (400-599), `caller` whether it is the caller's
+    fault (params that do not parse)."""
+
+    def __init__(self, name: str, message: str, stack: str | None, status: int | None, *, caller: bool) -> None:
+        self.name = name
+        self.message = message
+        self.stack = stack
+        self.status = status
+        self.caller = caller
+        super().__init__(f"{name}: {message}")
+
+
+class StartupFailed(Exception):
+    """The worker's module threw while it was imported, or did not finish in limits.startup_ms."""
+
+    def __init__(self, message: str, stack: str | None = None, death: Death | None = None) -> None:
+        self.message = message
+        self.stack = stack
+        self.death = death
+        super().__init__(message)
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One run to be started. `body`: all of it, or None when it follows as a stream. `headers` are Latin-1 text."""
+
+    run_id: str
+    method: str
+    url: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes | None = b""
+    upgrade: bool = False
+    trigger: str = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line a worker printed. `run` is None for what was printed outside of any run; `time_ms` is Unix time."""
+
+    run: str | None
+    level: int
+    time_ms: float
+    text: str
+    fields: Any = None
+
+
+class CallRefused(Exception):
+    """A binding call failed; both parts reach the worker."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        self.message = message
+        super().__init__(f"{code}: {message}")
+
+
+class CallAnswer(Protocol):
+    """What a call gives back; `bindings.interface.Answer` has this shape."""
+
+    result: Any
+    body: bytes | AsyncIterator[bytes] | None
+
+
+class CallServer(Protocol):
+    """Serves the binding calls of every sandbox. `serve` raises `CallRefused`; it is cancelled when the run ends."""
+
+    async def serve(
+        self,
+        version: Version,
+        run_id: str,
+        binding: str,
+        operation: str,
+        args: Any,
+        body: bytes | AsyncIterator[bytes] | None,
+    ) -> CallAnswer: ...
+
+    def run_ended(self, version: Version, run_id: str) -> None: ...
+
+
+class SandboxObserver(Protocol):
+    """Who hears what happens in a sandbox. All are called on the loop and must not block."""
+
+    def logged(self, version: Version, lines: Sequence[LogLine]) -> None: ...
+    def died(self, version: Version | None, death: Death) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a sandbox is started with; only sandboxes of the same profile may stand in for each other."""
+
+    net: Literal["public", "none"] | tuple[str, ...] = "public"
+    memory_mb: int = 128
+
+
+class Sandbox(Protocol):
+    """One sandbox, as the pool and the gateway use it.
+
+    `load` takes a BLANK to READY, or kills it and raises `StartupFailed`. `invoke` needs READY and never waits. `drain`
+    ends the process when its runs are over, `kill` at once. `stopped` is set when the process is gone; every run it had
+    has been told by then. `tick` judges the limits; the pool calls it every `limits.TICK_SECONDS`.
+    """
+
+    profile: Profile
+    state: SandboxState
+    stopped: asyncio.Future[Death]
+    version: Version | None
+    shape: str
+    started_at: float
+    idle_since: float
+    run_count: int
+    stalled: bool
+    retiring: bool
+    on_free: Callable[[], None]
+    runs: dict[int, Run]
+
+    @property
+    def pid(self) -> int: ...
+    async def load(self, version: Version, head: dict[str, Any], code: bytes) -> None: ...
+    def invoke(self, invocation: Invocation) -> Run: ...
+    def abandon(self, run: Run, death: Death, cancel_reason: str) -> None: ...
+    def drain(self, reason: StopReason) -> None: ...
+    def kill(self, death: Death) -> None: ...
+    def used_memory(self) -> float: ...
+    def tick(self, now: float) -> None: ...
+
+
+class SandboxFactory(Protocol):
+    """Starts blanks. Raises `StartupFailed` or another `V8BoxError`."""
+
+    async def start_sandbox(self, profile: Profile) -> Sandbox: ...

@@ -196,6 +196,8 @@ class Nursery:
     def _exec(self, spec: dict[str, Any], fds: list[int], uid: int | None, status_write: int) -> None:
         confinement: Confinement | None = spec["confinement"]
         argv, env, executable = spec["argv"], spec["env"], spec["executable"]
+        if confinement is not None:
+            confinement["read_only"] += (executable,)
         with _Step("process group"):
             os.setpgid(0, 0)
         with _Step("executable"):

@@ -1,0 +1,208 @@
+"""Headers on their way through: what a worker sees of a request's, what a client sees of a response's.
+
+Hop-by-hop headers (RFC 9110 §7.6.1) end here, `x-v8box-*` is the box's own in both directions, and forwarding headers
+are believed only from trusted proxies.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from v8box.errors import BadRequest
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+_HOP_BY_HOP: Final = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_FORWARDED: Final = frozenset(
+    {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-prefix", b"x-real-ip"}
+)
+_DROPPED_IN: Final = _HOP_BY_HOP | _FORWARDED | {b"x-request-id", b"expect"}
+_DROPPED_OUT: Final = frozenset(name.decode() for name in _HOP_BY_HOP) | {
+    "content-length",
+    "server-timing",
+    "x-request-id",
+    "alt-svc",
+}
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
+_FORBIDDEN: Final = re.compile("[\r\n\x00]")
+
+_names_in: dict[bytes, str | None] = {}
+_names_out: dict[str, bytes | None] = {}
+_MAX_REMEMBERED: Final = 2048
+
+
+def _name_in(name: bytes) -> str | None:
+    """A request header's name as the worker sees it, or None when it must not. Names repeat, so they are remembered."""
+    lower = name.lower()
+    known = None if lower in _DROPPED_IN or lower.startswith(b"x-v8box-") else lower.decode("latin-1")
+    if len(_names_in) < _MAX_REMEMBERED:
+        _names_in[name] = known
+    return known
+
+
+class Incoming:
+    """What the gateway itself needs of a request's headers, and the rest as pairs for the worker."""
+
+    __slots__ = (
+        "browser",
+        "content_length",
+        "has_body",
+        "host",
+        "host_name",
+        "navigates",
+        "pairs",
+        "proto",
+        "request_id",
+        "shared_host",
+        "size",
+        "trusted_forwarded",
+    )
+
+    def __init__(self, headers: RawHeaders) -> None:
+        """Raises `BadRequest` for a request that two servers could read in two ways (RFC 9112 §6.3)."""
+        self.host: bytes | None = None
+        self.content_length: int | None = None
+        self.request_id: str | None = None
+        self.browser = False
+        self.navigates = False
+        self.has_body = False
+        self.trusted_forwarded: dict[bytes, str] = {}
+        self.pairs: list[tuple[str, str]] = []
+        # set while routing
+        self.host_name = ""
+        self.shared_host = False
+        self.proto = "http"
+        pairs = self.pairs
+        size = 0
+        chunked = False
+        listed: set[str] | None = None
+        for name, value in headers:
+            size += len(name) + len(value) + 4
+            try:
+                known = _names_in[name]
+            except KeyError:
+                known = _name_in(name)
+            if known is not None:
+                pairs.append((known, value.decode("latin-1")))
+                if name == b"host":
+                    if self.host is not None:
+                        raise BadRequest("The request has two Host headers.")
+                    self.host = value
+                elif name == b"content-length":
+                    if self.content_length is not None or not value.isdigit() or len(value) > 18:
+                        raise BadRequest("The Content-Length header is not one number.")
+                    self.content_length = int(value)
+                elif name == b"sec-fetch-mode":
+                    self.browser = True
+                    self.navigates = value == b"navigate"
+            elif name == b"transfer-encoding":
+                if chunked or value.strip().lower() != b"chunked":
+                    raise BadRequest("The only transfer coding understood is 'chunked', once.")
+                chunked = True
+            elif name == b"connection":
+                tokens = {token.strip().lower() for token in value.decode("latin-1").split(",")}
+                listed = (listed or set()) | tokens - {"keep-alive", "close", "upgrade", ""}
+            elif name == b"x-request-id":
+                if _REQUEST_ID.fullmatch(value):
+                    self.request_id = value.decode("ascii")
+            elif name in _FORWARDED:
+                self.trusted_forwarded[name] = value.decode("latin-1")
+        if chunked and self.content_length is not None:
+            raise BadRequest("A request has either a Content-Length or a Transfer-Encoding, not both.")
+        if listed:
+            self.pairs = [pair for pair in pairs if pair[0] not in listed or pair[0] == "host"]
+        self.has_body = chunked or bool(self.content_length)
+        self.size = size
+
+    def forwarded(self, peer: str, scheme: str, host: str, prefix: str, trusted: Iterable[Network]) -> str:
+        """Adds what the worker is told of the client; gives the client's address. A trusted proxy's word is taken over."""
+        client, proto, outer = peer, scheme, host
+        chain = peer
+        if self.trusted_forwarded and _is_trusted(peer, trusted):
+            given = self.trusted_forwarded
+            before = given.get(b"x-forwarded-for", "")
+            if before and not _FORBIDDEN.search(before):
+                chain = f"{before}, {peer}"
+                client = _first_untrusted(before, trusted) or client
+            proto = "https" if given.get(b"x-forwarded-proto", scheme).strip().lower() == "https" else proto
+        self.proto = proto
+        self.pairs += (
+            ("x-forwarded-for", chain),
+            ("x-forwarded-proto", proto),
+            ("x-forwarded-host", outer),
+            ("x-forwarded-prefix", prefix),
+        )
+        return client
+
+
+def _is_trusted(address: str, networks: Iterable[Network]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)
+
+
+def _first_untrusted(chain: str, trusted: Iterable[Network]) -> str | None:
+    """The client's address: the right-most that is not a trusted proxy's (what is further left, the client may invent)."""
+    for part in reversed(chain.split(",")):
+        address = part.strip()
+        if not _is_trusted(address, trusted):
+            try:
+                return str(ipaddress.ip_address(address))
+            except ValueError:
+                return None
+    return None
+
+
+def _name_out(name: str) -> bytes | None:
+    lower = name.lower()
+    known = None
+    if lower not in _DROPPED_OUT and not lower.startswith("x-v8box-") and _TOKEN.fullmatch(lower):
+        known = lower.encode("ascii")
+    if len(_names_out) < _MAX_REMEMBERED:
+        _names_out[name] = known
+    return known
+
+
+def outgoing(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """A worker's response headers as the client may have them. What could split a response is left out."""
+    result: list[tuple[bytes, bytes]] = []
+    for name, value in headers:
+        try:
+            known = _names_out[name]
+        except KeyError:
+            known = _name_out(name)
+        if known is not None:
+            try:
+                encoded = value.encode("latin-1")
+            except UnicodeEncodeError:
+                continue
+            if not _FORBIDDEN.search(value):
+                result.append((known, encoded))
+    return result
+
+
+def declared_length(headers: Iterable[tuple[str, str]]) -> int | None:
+    """The Content-Length a worker gave its stream, if it is one number."""
+    for name, value in headers:
+        if name == "content-length":
+            return int(value) if value.isdigit() and len(value) <= 18 else None
+    return None

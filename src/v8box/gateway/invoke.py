@@ -1,0 +1,237 @@
+"""One HTTP request to a worker: lease, send, answer. The middle of the request path.
+
+`server.py` has found the worker and read the headers; `pool` gives the run; what comes back leaves here. Bodies pass in
+chunks with back-pressure both ways; a client that goes away ends the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from v8box.catalog.model import Version
+from v8box.errors import PayloadTooLarge, StopReason
+from v8box.gateway.headers import Incoming, declared_length, outgoing
+from v8box.pool.pool import Pool
+from v8box.sandbox.channel import Inbound, StreamClosed
+from v8box.sandbox.interface import Death, Invocation, RunKilled
+from v8box.sandbox.run import Response, Run
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+INLINE_BODY_BYTES: Final = 64 * 1024
+"""A request body up to this long goes with the invocation; a longer one, or one of unknown length, is streamed."""
+
+_EMPTY: Final = (204, 304)
+
+
+class Exchange:
+    """The request and the response of one run, from the gateway's side."""
+
+    __slots__ = (
+        "_gone",
+        "_incoming",
+        "_max_body_bytes",
+        "_pool",
+        "_pump",
+        "_receive",
+        "_send",
+        "_watch",
+        "bytes_out",
+        "run",
+        "started",
+        "status",
+        "version",
+    )
+
+    def __init__(self, pool: Pool, version: Version, incoming: Incoming, receive: Receive, send: Send, max_body_bytes: int) -> None:
+        # per gateway
+        self._pool = pool
+        self._max_body_bytes = max_body_bytes
+        # per request
+        self.version = version
+        self._incoming = incoming
+        self._receive = receive
+        self._send = send
+        self._pump: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._gone = False
+        self.run: Run | None = None
+        # what is known of the answer
+        self.started = False
+        self.status = 0
+        self.bytes_out = 0
+
+    async def perform(self, invocation: Invocation, extra: Callable[[Run], list[tuple[bytes, bytes]]]) -> None:
+        """Runs the worker and sends what it answers. Raises what `errors.answer` knows when nothing was sent yet."""
+        incoming = self._incoming
+        if incoming.has_body:
+            length = incoming.content_length
+            if length is not None and length > self._max_body_bytes:
+                raise PayloadTooLarge(f"The request body is longer than {self._max_body_bytes} bytes.")
+            if length is not None and length <= INLINE_BODY_BYTES:
+                invocation.body = await self._read_whole(length)
+            else:
+                invocation.body = None
+        run = self._pool.try_run(self.version, invocation)
+        if run is None:
+            run = await self._queue(invocation)
+        self.run = run
+        try:
+            if invocation.body is None:
+                self._pump = asyncio.get_running_loop().create_task(self._pump_body(run), name="request body")
+            else:
+                run.on_slow = self._watch_client
+            response = await run.response
+            await self._respond(run, response, invocation.method, extra)
+        except asyncio.CancelledError:
+            self.abandon("the request was cancelled")
+            raise
+        finally:
+            run.on_slow = None
+            if self._watch is not None:
+                self._watch.cancel()
+            if self._pump is not None:
+                self._pump.cancel()
+
+    async def _queue(self, invocation: Invocation) -> Run:
+        """Waits for a sandbox; a client that leaves meanwhile takes its place in the queue with it."""
+        waiting = asyncio.ensure_future(self._pool.queue_run(self.version, invocation))
+        if invocation.body is None:
+            return await waiting  # its body is not read yet, so nobody can tell that it left
+        leaving = asyncio.ensure_future(self._disconnected())
+        try:
+            await asyncio.wait((waiting, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                waiting.cancel()
+                raise RunKilled(Death(reason=StopReason.CLIENT_GONE, detail="the client went away while it waited"))
+            return waiting.result()
+        finally:
+            leaving.cancel()
+            if not waiting.done():
+                waiting.cancel()
+
+    # ---- the request's body
+
+    async def _read_whole(self, length: int) -> bytes:
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        while message["type"] == "http.request" and message.get("more_body", False):
+            message = await self._receive()
+            body += message.get("body", b"")
+        if message["type"] != "http.request" or len(body) != length:
+            raise RunKilled(Death(reason=StopReason.CLIENT_GONE, detail="the client went away in the middle of its body"))
+        return body
+
+    async def _pump_body(self, run: Run) -> None:
+        """Hands the body on as the worker takes it."""
+        assert run.request is not None
+        received = 0
+        try:
+            while True:
+                message = await self._receive()
+                if message["type"] != "http.request":
+                    self.abandon("the client went away")
+                    return
+                chunk: bytes = message.get("body", b"")
+                received += len(chunk)
+                if received > self._max_body_bytes:
+                    run.cancel("the request body is too large")
+                    if not run.response.done():
+                        error = PayloadTooLarge(f"The request body is longer than {self._max_body_bytes} bytes.")
+                        run.response.set_exception(error)
+                    return
+                run.progress = asyncio.get_running_loop().time()
+                await run.request.write(chunk)
+                if not message.get("more_body", False):
+                    run.request.end()
+                    break
+        except StreamClosed:
+            # The worker does not want the rest. It is read and dropped, so that the answer can reach the client.
+            await self._drop_body(received)
+        await self._disconnected()
+        self.abandon("the client went away")
+
+    async def _drop_body(self, received: int) -> None:
+        while received <= self._max_body_bytes:
+            message = await self._receive()
+            received += len(message.get("body", b""))
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return
+
+    # ---- the client's presence
+
+    def _watch_client(self) -> None:
+        """The run is slow enough for the client to lose patience: watch for that."""
+        if self._watch is None and self._pump is None:
+            self._watch = asyncio.get_running_loop().create_task(self._abandon_when_gone(), name="client watch")
+
+    async def _abandon_when_gone(self) -> None:
+        await self._disconnected()
+        self.abandon("the client went away")
+
+    async def _disconnected(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    def abandon(self, detail: str) -> None:
+        """Nobody waits any more: the run is told, and what waits for it here fails."""
+        run = self.run
+        if run is None or run.done:
+            return
+        self._gone = True
+        run.cancel(detail)
+        run.kill(Death(reason=StopReason.CLIENT_GONE, detail=detail))
+
+    # ---- the response
+
+    async def _respond(self, run: Run, response: Response, method: str, extra: Callable[[Run], list[tuple[bytes, bytes]]]) -> None:
+        headers = outgoing(response.headers)
+        headers += extra(run)
+        body = response.body
+        self.status = response.status
+        self.started = True
+        if isinstance(body, bytes):
+            if method != "HEAD" and response.status not in _EMPTY:
+                headers.append((b"content-length", b"%d" % len(body)))
+            await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
+            self.bytes_out = len(body)
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+            return
+        length = declared_length(response.headers)
+        if length is not None:
+            headers.append((b"content-length", b"%d" % length))
+        await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
+        self._watch_client()
+        await self._stream(run, body, length)
+
+    async def _stream(self, run: Run, body: Inbound, length: int | None) -> None:
+        """Passes chunks on as they come; the worker sends more only when the client has taken them."""
+        limit = self.version.manifest.limits.response_mb * 1024 * 1024
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                chunk = await body.read()
+            except StreamClosed as error:
+                raise BrokenResponse(str(error)) from error
+            if not chunk:
+                break
+            self.bytes_out += len(chunk)
+            if self.bytes_out > limit or (length is not None and self.bytes_out > length):
+                detail = f"the response is longer than limits.response_mb ({limit // 1048576})"
+                run.cancel(detail)
+                run.kill(Death(reason=StopReason.RESPONSE_BYTES, detail=detail, limit=limit // 1048576))
+                raise BrokenResponse(detail)
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+            run.progress = loop.time()
+            if self._gone:
+                raise BrokenResponse("the client went away")
+        if length is not None and self.bytes_out != length:
+            raise BrokenResponse("the worker sent less than its Content-Length")
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class BrokenResponse(Exception):
+    """The response cannot be completed; the connection must not look as if it were."""

@@ -1,0 +1,40 @@
+"""What is decided about a request before a sandbox is woken.
+
+Here only what protects the admin from the workers it hosts: where both share a host (no domain is set), browsers are sent
+on to the api host, or get a worker's page in a sandboxed origin. API keys, rate limits, CORS and schemas come between
+this and the pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from v8box.gateway.headers import Incoming
+
+_SANDBOX: Final = (b"content-security-policy", b"sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads")
+
+
+class PathModePolicy:
+    """For hosts that serve everything by path."""
+
+    def __init__(self, domain: str) -> None:
+        self._domain = domain
+        self.headers: list[tuple[bytes, bytes]] = [_SANDBOX]
+
+    def redirect(self, scope: MutableMapping[str, Any], incoming: Incoming) -> bytes | None:
+        """Where a browser that navigates on `localhost` goes instead: the same path on `api.localhost`."""
+        if not (incoming.shared_host and incoming.navigates):
+            return None
+        name, colon, port = incoming.host_name.partition(":")
+        if name != self._domain:
+            return None  # an address or another name: there is no api host beside it
+        query: bytes = scope["query_string"]
+        path: bytes = scope.get("raw_path") or scope["path"].encode()
+        return b"%s://api.%s%s%s%s" % (
+            scope["scheme"].encode(),
+            name.encode(),
+            (colon + port).encode(),
+            path,
+            b"?" + query if query else b"",
+        )

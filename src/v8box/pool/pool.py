@@ -1,0 +1,188 @@
+"""Who gets a sandbox and when it dies: groups per version, blanks, eviction, limits, draining.
+
+The gateway asks `try_run` (never waits) and then `queue_run`. The catalog's snapshot says what is live: `follow` compares
+and drains what is not, so a missed change heals at the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+from v8box.catalog.model import PRODUCTION, RouteTable, Version
+from v8box.errors import NoCapacity, StopReason
+from v8box.kit.tasks import TaskSet
+from v8box.pool.blanks import Blanks
+from v8box.pool.group import Group
+from v8box.sandbox.interface import Death, Invocation, Sandbox, SandboxFactory
+from v8box.sandbox.limits import TICK_SECONDS
+from v8box.sandbox.run import Run
+from v8box.settings import Sandboxes
+
+TIDY_SECONDS: Final = 1.0
+
+LoadBundle = Callable[[Version], Awaitable[bytes]]
+
+
+class Pool:
+    """All sandboxes of this node."""
+
+    def __init__(self, factory: SandboxFactory, load_bundle: LoadBundle, settings: Sandboxes) -> None:
+        self.settings = settings
+        self._factory = factory
+        self._load_bundle = load_bundle
+        self._blanks = Blanks(factory, min(settings.blanks, settings.max_sandboxes))
+        self._groups: dict[str, Group] = {}
+        self._starting = 0
+        self._loading: set[Sandbox] = set()
+        self._tasks = TaskSet()
+        self._stopping = False
+
+    # ---- life
+
+    def start(self) -> None:
+        self._tasks.forever(self._blanks.run(), "blanks")
+        self._tasks.forever(self._tick(), "limits")
+        self._tasks.forever(self._tidy(), "tidy")
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Lets running requests finish for `drain_seconds`, then kills what is left."""
+        self._stopping = True
+        sandboxes = [sandbox for group in self._groups.values() for sandbox in group.sandboxes]
+        for sandbox in sandboxes:
+            sandbox.drain(StopReason.SHUTDOWN)
+        if sandboxes:
+            await asyncio.wait([sandbox.stopped for sandbox in sandboxes], timeout=drain_seconds)
+        await self._tasks.cancel()
+        self._blanks.stop()
+        for sandbox in sandboxes:
+            sandbox.kill(Death(reason=StopReason.SHUTDOWN, detail="the box is stopping"))
+
+    def spawn_task(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.add(coroutine, name)
+
+    # ---- leases
+
+    def try_run(self, version: Version, invocation: Invocation) -> Run | None:
+        """Starts the run now, or says that it must wait."""
+        group = self._groups.get(version.id)
+        return None if group is None else group.try_run(invocation)
+
+    async def queue_run(self, version: Version, invocation: Invocation) -> Run:
+        """Starts the run as soon as a sandbox has room. Raises `NoCapacity`, `StartupFailed`."""
+        if self._stopping:
+            raise NoCapacity("The box is stopping.")
+        group = self._groups.get(version.id)
+        if group is None:
+            group = self._groups[version.id] = Group(self, version)
+        return await group.queue_run(invocation)
+
+    def shape(self, version: Version) -> str:
+        """The handler shape of a version that has been loaded: "handler", "module" or "" when not known yet."""
+        group = self._groups.get(version.id)
+        return group.sandboxes[0].shape if group and group.sandboxes else ""
+
+    async def loaded_sandbox(self, group: Group) -> Sandbox:
+        """For `Group`: a sandbox with its version loaded, from a blank if one fits."""
+        version = group.version
+        sandbox = self._blanks.take(group.profile)
+        self._starting += 1
+        try:
+            if sandbox is None:
+                if self.count >= self.settings.max_sandboxes + 1:
+                    self._evict()
+                sandbox = await self._factory.start_sandbox(group.profile)
+            code = await self._load_bundle(version)
+            self._loading.add(sandbox)
+            await sandbox.load(version, _load_head(version), code)
+        finally:
+            self._starting -= 1
+            if sandbox is not None:
+                self._loading.discard(sandbox)
+        return sandbox
+
+    @property
+    def count(self) -> int:
+        """Sandboxes of any state, those being started included."""
+        return sum(len(group.sandboxes) for group in self._groups.values()) + len(self._blanks) + self._starting
+
+    def _evict(self) -> None:
+        """Makes room: the sandbox that has been idle for longest goes. Raises `NoCapacity` when all are busy."""
+        idle = [
+            sandbox
+            for group in self._groups.values()
+            for sandbox in group.sandboxes
+            if not sandbox.runs and not sandbox.stopped.done()
+        ]
+        if not idle:
+            if self._blanks.drop():
+                return
+            raise NoCapacity("Every sandbox of the box is busy. Try again shortly.")
+        oldest = min(idle, key=lambda sandbox: sandbox.idle_since)
+        oldest.kill(Death(reason=StopReason.EVICTED, detail="another worker needed the room"))
+
+    def freed(self) -> None:
+        """For `Group`: a sandbox is gone, so a worker that found no room may start now."""
+        for group in self._groups.values():
+            if group.waiting:
+                group.grow()
+
+    # ---- what is live
+
+    def follow(self, routes: RouteTable) -> None:
+        """Compares with what is live; versions that are not drain."""
+        live = {version.id for version in routes.workers.values()}
+        for group in tuple(self._groups.values()):
+            if group.version.id in live:
+                group.retired = None
+            elif group.retired is None:
+                replaced = group.version.worker in routes.workers
+                group.retire(StopReason.REPLACED if replaced else StopReason.REMOVED)
+
+    # ---- looking after them
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = loop.time()
+            for group in self._groups.values():
+                group.tick(now)
+            for sandbox in tuple(self._loading):
+                sandbox.tick(now)
+
+    async def _tidy(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(TIDY_SECONDS)
+            now = loop.time()
+            for key, group in tuple(self._groups.items()):
+                group.tidy(now)
+                if group.is_empty:
+                    del self._groups[key]
+            self.freed()
+
+    def states(self) -> Counter[str]:
+        """How many sandboxes are in which state."""
+        counts = Counter(str(sandbox.state) for group in self._groups.values() for sandbox in group.sandboxes)
+        counts["blank"] += len(self._blanks)
+        return counts
+
+
+def _load_head(version: Version) -> dict[str, Any]:
+    limits = version.manifest.limits
+    return {
+        "worker": version.worker,
+        "version": version.id,
+        "environment": PRODUCTION,
+        "env": {
+            **version.manifest.env,
+            "V8BOX_WORKER": version.worker,
+            "V8BOX_VERSION": version.id,
+            "V8BOX_ENV": PRODUCTION,
+        },
+        "log_kb": limits.log_kb,
+        "subrequests": limits.subrequests,
+    }

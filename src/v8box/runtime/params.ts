@@ -1,0 +1,95 @@
+/** The `params` of a V8Box handler: the query, with the fields of a JSON, form or multipart body merged over it. */
+
+export type Params = Record<string, unknown>;
+
+/** A body this long is parsed into params; a longer one is refused, since it would have to be held in memory. */
+export const MAX_PARAMS_BYTES = 16 * 1024 * 1024;
+
+/** The caller's fault: answered with `status` and the message, not logged as the worker's error. */
+export class BadParams extends Error {
+  constructor(readonly status: number, message: string) {
+    super(message);
+  }
+}
+
+function put(params: Params, key: string, value: unknown): void {
+  // `__proto__` is a name like any other here, and several values of a name become a list.
+  const before = Object.hasOwn(params, key) ? params[key] : undefined;
+  const next = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value];
+  if (key === "__proto__") Object.defineProperty(params, key, { value: next, enumerable: true, configurable: true });
+  else params[key] = next;
+}
+
+export function queryParams(url: string): Params {
+  const params: Params = {};
+  if (url.indexOf("?") < 0) return params;
+  for (const [key, value] of new URL(url).searchParams) put(params, key, value);
+  return params;
+}
+
+/** Which parser a content type calls for; `null` for a body that stays the handler's own to read. */
+export function bodyKind(contentType: string | null): "json" | "form" | null {
+  if (contentType === null) return null;
+  const type = contentType.split(";", 1)[0].trim().toLowerCase();
+  if (type === "application/json" || type.endsWith("+json")) return "json";
+  if (type === "application/x-www-form-urlencoded" || type === "multipart/form-data") return "form";
+  return null;
+}
+
+async function readWhole(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length;
+    if (size > MAX_PARAMS_BYTES) {
+      throw new BadParams(
+        413,
+        `a body that becomes params may have ${MAX_PARAMS_BYTES / 1048576} MB; send it as a stream ` +
+          "(application/octet-stream) and read request.body",
+      );
+    }
+    parts.push(chunk);
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Merges the body's fields over the query; leaves `request` readable once more for the handler. */
+export async function bodyParams(request: Request, kind: "json" | "form"): Promise<[Params, Request]> {
+  const params = queryParams(request.url);
+  const bytes = await readWhole(request);
+  const again = new Request(request.url, { method: request.method, headers: request.headers, body: bytes });
+  if (bytes.length === 0) return [params, again];
+  if (kind === "json") {
+    let value: unknown;
+    try {
+      value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    } catch (error) {
+      throw new BadParams(400, `the request body is not valid JSON: ${(error as Error).message}`);
+    }
+    if (value !== null && typeof value === "object" && !Array.isArray(value)) {
+      for (const [key, field] of Object.entries(value)) {
+        delete params[key];
+        if (key === "__proto__") put(params, key, field);
+        else params[key] = field;
+      }
+    } else {
+      params.body = value;
+    }
+    return [params, again];
+  }
+  let form: FormData;
+  try {
+    form = await new Response(bytes, { headers: { "content-type": request.headers.get("content-type")! } }).formData();
+  } catch {
+    throw new BadParams(400, "the request body is not a valid form");
+  }
+  const fields: Params = {};
+  for (const [key, value] of form) put(fields, key, value);
+  return [Object.assign(params, fields), again];
+}

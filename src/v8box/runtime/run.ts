@@ -1,0 +1,75 @@
+/** One run inside the sandbox: its request's body, its response's body, its calls, its end. */
+
+import type { Channel } from "./channel.ts";
+import type { LogBudget } from "./logs.ts";
+import type { Inbound, Outbound } from "./streams.ts";
+import type { WorkerSocket } from "./websocket.ts";
+import { Kind } from "./protocol.ts";
+
+/** The run was ended by the box: its caller went away, or it took too long. */
+export class RunCancelled extends Error {
+  override name = "AbortError";
+}
+
+export class Run implements LogBudget {
+  readonly stream: number;
+  readonly id: string;
+  logged = 0;
+  subrequests = 0;
+  /** Set when the box ended the run. */
+  cancelled: string | null = null;
+  requestBody: Inbound | null = null;
+  responseBody: Outbound | null = null;
+  socket: WorkerSocket | null = null;
+  #channel: Channel;
+  #controller: AbortController | null = null;
+  #pending = 1; // the handler itself
+  #onEnd: (run: Run) => void;
+
+  constructor(channel: Channel, stream: number, id: string, onEnd: (run: Run) => void) {
+    this.#channel = channel;
+    this.stream = stream;
+    this.id = id;
+    this.#onEnd = onEnd;
+  }
+
+  /** Made when first asked for: most handlers never look at it. */
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.cancelled !== null) this.#controller.abort(new RunCancelled(this.cancelled));
+    }
+    return this.#controller.signal;
+  }
+
+  get aborted(): boolean {
+    return this.cancelled !== null;
+  }
+
+  cancel(reason: string): void {
+    if (this.cancelled !== null) return;
+    this.cancelled = reason;
+    this.requestBody?.fail(new RunCancelled(reason));
+    this.responseBody?.cancel(reason);
+    this.socket?.lost(reason);
+    this.#controller?.abort(new RunCancelled(reason));
+  }
+
+  /** Whether `finish` would end the run now, so that its last frame may say so. */
+  get isLast(): boolean {
+    return this.#pending === 1;
+  }
+
+  /** Keeps the run alive until the promise settles. */
+  waitUntil(promise: unknown, failed: (error: unknown) => void): void {
+    this.#pending++;
+    Promise.resolve(promise).catch(failed).finally(() => this.finish(false));
+  }
+
+  /** One of the things that keep the run alive is over. `said`: its last frame already carried DONE. */
+  finish(said: boolean): void {
+    if (--this.#pending > 0) return;
+    if (!said) this.#channel.send(Kind.DONE, 0, this.stream);
+    this.#onEnd(this);
+  }
+}

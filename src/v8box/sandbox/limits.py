@@ -1,0 +1,111 @@
+"""When a run or a sandbox has used more than its share. Pure judgement on figures; `deno.py` measures and acts.
+
+Processor time is measured per process. While several runs are in one process, what it burns between two looks is split
+evenly among them, and a loop that keeps the process from answering at all is charged in full: so one spinning run is
+stopped after `cpu_ms` however many others wait behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from v8box.catalog.model import Limits
+from v8box.errors import StopReason
+from v8box.sandbox.interface import Death
+from v8box.sandbox.run import Run
+
+TICK_SECONDS: Final = 0.05
+"""How often busy sandboxes are looked at: fine enough to end a breach within 200 ms, about 20 µs each time."""
+
+GRACE_SECONDS: Final = 0.1
+"""How long an aborted run may take to end before its sandbox is killed."""
+
+_MIB: Final = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What is to be done. `kill`: the whole sandbox. `overdue`: runs to abort now. `lingering`: aborted ones whose grace
+    is over."""
+
+    kill: Death | None = None
+    overdue: tuple[Run, ...] = ()
+    lingering: tuple[Run, ...] = ()
+
+
+class Account:
+    """What one loaded sandbox has used since it was loaded."""
+
+    __slots__ = ("_base_bytes", "_blocked_from", "_last_cpu", "limits", "peak_bytes")
+
+    def __init__(self, limits: Limits, base_bytes: int, cpu_seconds: float) -> None:
+        self.limits = limits
+        self._base_bytes = base_bytes
+        self._last_cpu = cpu_seconds
+        self._blocked_from: float | None = None
+        self.peak_bytes = 0
+
+    def used_bytes(self, private_bytes: int) -> int:
+        """The worker's own memory: heap and buffers, without what a blank sandbox has."""
+        return max(0, private_bytes - self._base_bytes)
+
+    def blocked_cpu(self, cpu_seconds: float) -> float:
+        """Processor seconds burnt since the process last answered."""
+        return 0.0 if self._blocked_from is None else cpu_seconds - self._blocked_from
+
+    def judge(self, now: float, cpu_seconds: float, private_bytes: int, runs: Collection[Run], *, blocked: bool) -> Verdict:
+        """Looks once. `blocked`: the process has not answered since the last look."""
+        burnt = cpu_seconds - self._last_cpu
+        self._last_cpu = cpu_seconds
+        used = self.used_bytes(private_bytes)
+        self.peak_bytes = max(self.peak_bytes, used)
+        limits = self.limits
+        if used > limits.memory_mb * _MIB:
+            used_mb = round(used / _MIB, 1)
+            detail = f"the worker's memory reached {used_mb} MB; limits.memory_mb is {limits.memory_mb}"
+            return Verdict(kill=Death(reason=StopReason.MEMORY, detail=detail, limit=limits.memory_mb, used=used_mb))
+        cpu_limit = limits.cpu_ms / 1000
+        if not blocked:
+            self._blocked_from = None
+        elif self._blocked_from is None:
+            self._blocked_from = cpu_seconds - burnt
+        elif cpu_seconds - self._blocked_from > cpu_limit:
+            return Verdict(kill=self._cpu_death(cpu_seconds - self._blocked_from))
+        active = [run for run in runs if not run.upgraded] or list(runs)
+        if active and burnt > 0:
+            share = burnt / len(active)
+            for run in active:
+                run.cpu_seconds += share
+                if run.cpu_seconds > cpu_limit:
+                    return Verdict(kill=self._cpu_death(run.cpu_seconds))
+        return self._judge_wall(now, runs)
+
+    def _cpu_death(self, seconds: float) -> Death:
+        limit, used = self.limits.cpu_ms, round(seconds * 1000)
+        detail = f"a run used {used} ms of processor time; limits.cpu_ms is {limit}"
+        return Death(reason=StopReason.CPU, detail=detail, limit=limit, used=used)
+
+    def _judge_wall(self, now: float, runs: Collection[Run]) -> Verdict:
+        overdue: list[Run] = []
+        lingering: list[Run] = []
+        wall = self.limits.wall_ms / 1000
+        for run in runs:
+            if run.upgraded:
+                continue
+            # Until the response begins the clock runs from the start; a body may then take its time while it moves.
+            late = now - (run.progress if run.response.done() and run.cancelled is None else run.started) - wall
+            if late <= 0:
+                continue
+            if run.death is None:
+                overdue.append(run)
+            elif late > GRACE_SECONDS:
+                lingering.append(run)
+        return Verdict(overdue=tuple(overdue), lingering=tuple(lingering))
+
+    def wall_death(self, run: Run, now: float) -> Death:
+        """The death of a run that took too long."""
+        limit, used = self.limits.wall_ms, round((now - run.started) * 1000)
+        detail = f"the run took longer than limits.wall_ms ({limit})"
+        return Death(reason=StopReason.WALL, detail=detail, limit=limit, used=used)

@@ -1,0 +1,91 @@
+"""The wire between the box and a sandbox: one dictionary, whose other half is `runtime/protocol.ts`.
+
+`docs/protocol.md` explains the frames; a test compares the two files name by name. A frame is a 16-byte little-endian
+header, a JSON head and raw body bytes. Streams with even ids are runs (the box opens them), odd ones are binding calls
+(the worker opens them).
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import Final
+
+PROTOCOL_VERSION: Final = 1
+
+HEADER_BYTES: Final = 16
+"""u32 length of what follows this field · u8 kind · u8 flags · u16 zero · u32 stream · u32 head length."""
+
+MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
+"""The longest frame either side accepts; longer bodies are streamed."""
+
+CHUNK_BYTES: Final = 64 * 1024
+"""The longest BODY chunk either side sends."""
+
+WINDOW_BYTES: Final = 256 * 1024
+"""How many body bytes a sender may have outstanding per stream and direction before it needs CREDIT."""
+
+MAX_OPEN_CALLS: Final = 1024
+"""How many binding calls a worker may have open at once; the shim refuses the next one."""
+
+MAX_LOG_LINE_CHARS: Final = 10_000
+"""A longer log line is cut."""
+
+LOG_FLOOD_FACTOR: Final = 16
+"""A run that writes this many times its log_kb is ended, having been warned by the cut."""
+
+LOG_FLOOD_EXIT_CODE: Final = 213
+"""The exit code by which the shim ends a process whose log floods without ever yielding to the channel."""
+
+
+class Kind(IntEnum):
+    """What a frame is. The comment says who sends it, on which stream, and what is in its head and body."""
+
+    HELLO = 1  # worker, 0: {protocol}; the process is a blank now
+    LOAD = 2  # box, 0: {worker, version, environment, env, limits}; body: the ES module
+    LOADED = 3  # worker, 0: {triggers}
+    LOAD_FAILED = 4  # worker, 0: {name, message, stack}
+    INVOKE = 5  # box, run: [trigger, id, method, url, headers, deadline_ms]; body: the first bytes
+    RESPONSE = 6  # worker, run: [status, headers]; body: the first bytes
+    BODY = 7  # both, any: body: a chunk
+    CREDIT = 8  # both, any: body: u32, bytes that the reader has consumed
+    CANCEL = 9  # both, any: {reason}; the sender wants no more of this stream
+    DONE = 10  # worker, run: the run is over, waitUntil included
+    FAILED = 11  # worker, run: {name, message, stack, status}; the run threw
+    CALL = 12  # worker, call: [run, binding, operation, args]; body: the first bytes
+    ANSWER = 13  # box, call: {result} or {code, message}; body: the first bytes
+    LOG = 14  # worker, 0: [[run, level, time_ms, text, fields], …]
+    MESSAGE = 15  # both, run: body: one WebSocket message
+    CLOSE = 16  # both, run: {code, reason}; the WebSocket is closing
+    PING = 17  # box, nonce
+    PONG = 18  # worker, nonce
+    DRAIN = 19  # box, 0: {reason}; no new runs will come
+
+
+class Flag(IntEnum):
+    """Bits of a frame's flags."""
+
+    END = 1  # the body is complete with this frame
+    TEXT = 2  # the WebSocket message is text
+    DONE = 4  # with END on RESPONSE: the run is over too
+    UPGRADE = 8  # on INVOKE: the client asks for a WebSocket; on RESPONSE: the worker takes it
+    BODY = 16  # on CALL and ANSWER: there is a body (it may be empty); without END it is a stream
+
+
+class Level(IntEnum):
+    """Log levels."""
+
+    DEBUG = 0
+    INFO = 1
+    WARN = 2
+    ERROR = 3
+
+
+pack_header = struct.Struct("<IBBHII").pack
+unpack_header = struct.Struct("<IBBHII").unpack_from
+pack_credit = struct.Struct("<I").pack
+unpack_credit = struct.Struct("<I").unpack
+
+
+class ProtocolError(Exception):
+    """The other side wrote something that the protocol does not allow."""
