@@ -62,15 +62,16 @@ bench: $(INSTALLED) ## measure the box against its baselines (ARGS='--quick', '-
 	@$(call needs,wrk,wrk)
 	@$(PY) -m benchmarks $(ARGS)
 
-lock: ## resolve the dependencies again (ARGS=--upgrade for newer versions)
-	@$(find_python); scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
-	"$$python" -m venv "$$scratch"; "$$scratch/bin/pip" install --quiet uv; \
-	"$$python" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")' \
+lock: $(VENV)/bin/pip ## resolve the dependencies again (ARGS=--upgrade for newer versions)
+	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	$(PIP) install --quiet --target "$$scratch" uv; \
+	$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		> "$$scratch/build.in"; \
-	run() { PATH="$$scratch/bin:$$PATH" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS) "$$@"; }; \
-	run pyproject.toml - -o requirements.lock < "$$scratch/build.in"; \
-	run pyproject.toml - --group dev -c requirements.lock -o requirements-dev.lock < "$$scratch/build.in"
+	echo editables >> "$$scratch/build.in"; \
+	compile() { "$$scratch/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS) "$$@" < "$$scratch/build.in"; }; \
+	compile pyproject.toml - -o requirements.lock; \
+	compile pyproject.toml - --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove what was installed and built
 	rm -rf $(VENV) dist build benchmarks/.cache
