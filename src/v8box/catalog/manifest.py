@@ -58,11 +58,12 @@ class Fault:
     """One thing that is wrong with a manifest, and where."""
 
     file: str
-    line: int
+    line: int | None
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.message}"
 
 
 class ManifestError(BadRequest):

@@ -1,0 +1,35 @@
+"""Deploys from a folder: `FolderDeploys` watches it, `Bundler` bundles, `scaffold` fills an empty one."""
+
+from v8box.features.deploy.bundler import MAX_OUTPUT_BYTES, Bundler, Completed, Run, run_unconfined
+from v8box.features.deploy.diagnostics import BundleError
+from v8box.features.deploy.events import (
+    Deployed,
+    DeployEvent,
+    DeployFailed,
+    DeployStarted,
+    Listener,
+    Place,
+    Problem,
+    Removed,
+)
+from v8box.features.deploy.folder import FolderDeploys
+from v8box.features.deploy.scaffold import scaffold
+
+__all__ = [
+    "MAX_OUTPUT_BYTES",
+    "BundleError",
+    "Bundler",
+    "Completed",
+    "DeployEvent",
+    "DeployFailed",
+    "DeployStarted",
+    "Deployed",
+    "FolderDeploys",
+    "Listener",
+    "Place",
+    "Problem",
+    "Removed",
+    "Run",
+    "run_unconfined",
+    "scaffold",
+]

@@ -17,7 +17,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -28,7 +28,7 @@ import deno  # type: ignore[import-untyped]
 from v8box.catalog import Build
 from v8box.features.deploy.diagnostics import BundleError, read_error
 from v8box.features.deploy.modules import Graph, Naming, read_graph, readable_paths
-from v8box.kit.files import is_within
+from v8box.kit.files import FileHashes, is_within
 
 MAX_BUNDLE_BYTES: Final = 16 * 1024 * 1024
 MAX_OUTPUT_BYTES: Final = 32 * 1024 * 1024
@@ -132,13 +132,14 @@ class Bundler:
     ) -> None:
         self._directory = Path(os.path.realpath(directory))
         self._data_directory = Path(os.path.realpath(data_directory))
-        self._deno = deno.find_deno_bin()
+        self._deno = os.path.realpath(deno.find_deno_bin())
         self._deno_dir = self._data_directory / "cache" / "deno"
         self._work = self._data_directory / "cache" / "bundles"
         self._run = run
         self._environ = environ
         self._timeout_seconds = timeout_seconds
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._first = asyncio.Lock()
 
     async def bundle(self, entry: str, *, lock: bytes | None = None) -> Build:
         """Bundle the worker whose main file is `entry`. Raises `BundleError`.
@@ -146,7 +147,7 @@ class Bundler:
         `lock` is the lock file of the version before, so that a save does not move its packages; a deno.lock in the
         served folder goes first.
         """
-        async with self._turns:
+        async with self._turns, self._alone_if_first():
             try:
                 async with asyncio.timeout(self._timeout_seconds):
                     for _ in range(_TRIES):
@@ -159,6 +160,15 @@ class Bundler:
                 raise BundleError(
                     f"bundling took longer than {seconds}; can the package registry be reached?"
                 ) from None
+
+    @contextlib.asynccontextmanager
+    async def _alone_if_first(self) -> AsyncIterator[None]:
+        """Deno fetches the bundler behind `deno bundle` at its first use, and two at once get into each other's way."""
+        if any(self._deno_dir.glob("dl/esbuild-*/esbuild-*")):
+            yield
+            return
+        async with self._first:
+            yield
 
     async def _attempt(self, entry: str, lock: bytes | None) -> tuple[Build, bool]:
         """One bundle, and whether its files held still meanwhile."""
@@ -180,6 +190,10 @@ class Bundler:
             raise BundleError("the main file lies outside the served folder", entry)
         if not path.is_file():
             raise BundleError("there is no such file", entry)
+        if path.stat().st_size > MAX_BUNDLE_BYTES:
+            raise BundleError(f"the file is larger than {MAX_BUNDLE_BYTES // 1_048_576} MB", entry)
+        if path.stat().st_size == 0:
+            raise BundleError("the file is empty", entry)  # an editor may be about to write it
         (self._deno_dir / "dl").mkdir(parents=True, exist_ok=True, mode=0o700)
         self._work.mkdir(parents=True, exist_ok=True, mode=0o700)
         work = Path(tempfile.mkdtemp(dir=self._work))
@@ -248,13 +262,13 @@ class Bundler:
             except OSError:
                 raise BundleError("the file went away while it was bundled", name) from None
         lock = job.lock.read_bytes() if job.lock.is_file() else None
-        fingerprint = config_fingerprint(self._directory) | {name: _hash(text) for name, text in sources.items()}
+        hashed = {name: hashlib.sha256(text).hexdigest() for name, text in sources.items()}
         build = Build(
             bundle=bundle,
             source_map=_source_map(raw_map, names),
             sources=sources,
             lock=lock,
-            fingerprint=fingerprint,
+            fingerprint=config_fingerprint(self._directory, FileHashes()) | hashed,
         )
         return build, settled
 
@@ -292,7 +306,7 @@ def _config_flags(directory: Path) -> list[str]:
     return [*([] if has_package else ["--no-config"]), f"--node-modules-dir={modules}"]
 
 
-def config_fingerprint(directory: Path) -> dict[str, str]:
+def config_fingerprint(directory: Path, hashes: FileHashes) -> dict[str, str]:
     """What every worker's bundle depends on besides its own files: the configuration, and the tools."""
     found = {"deno": metadata.version("deno"), "format": _FORMAT}
     names = [*CONFIG_FILES]
@@ -300,17 +314,9 @@ def config_fingerprint(directory: Path) -> dict[str, str]:
         with contextlib.suppress(OSError, UnicodeDecodeError):
             names += _IMPORT_MAP.findall((directory / name).read_text(encoding="utf-8"))[:1]
     for name in names:
-        if (digest := file_hash(directory / name)) is not None:
+        if (digest := hashes.of(directory / name)) is not None:
             found[name] = digest
     return found
-
-
-def file_hash(path: Path) -> str | None:
-    """SHA-256 of a file; None if it is not there."""
-    try:
-        return _hash(path.read_bytes())
-    except OSError:
-        return None
 
 
 def _source_map(raw: dict[str, Any], names: list[str]) -> bytes:
@@ -324,10 +330,6 @@ def _read_at_most(path: Path, limit: int, what: str) -> bytes:
     if size > limit:
         raise BundleError(f"{what} is {size / 1_048_576:.1f} MB; the limit is {limit // 1_048_576} MB")
     return path.read_bytes()
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _text(done: Completed) -> str:

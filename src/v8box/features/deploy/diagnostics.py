@@ -20,7 +20,10 @@ from v8box.kit.sourcemap import SourceMap, SourceMapError
 _ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _AT: Final = re.compile(r"^\s+at (?P<url>\S+?):(?P<line>\d+):(?P<column>\d+)$")
 _SNIPPET: Final = re.compile(r"^\s*\d*\s*\|")
-_FROM_DENO: Final = ("SyntaxError", "Module not found", "Requires import access", "The Wasm module", "The import attr")
+_FROM_DENO: Final = (
+    *("SyntaxError", "Module not found", "Requires import access", "Import '", "The import attribute type"),
+    *("The Wasm module", "Expected a JavaScript", "Relative import path", "Unsupported scheme", "Unable to load"),
+)
 _INLINE_MAP: Final = re.compile(r"^//# sourceMappingURL=data:application/json;base64,([A-Za-z0-9+/=]+)$", re.MULTILINE)
 _TRANSPILED: Final = (".ts", ".tsx", ".mts", ".jsx", ".cts")
 _NOISE: Final = ("error: bundling failed", "Stack backtrace:", "Download ", "Warning ", "⚠️", "note:", "Initialize ")

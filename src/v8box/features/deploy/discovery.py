@@ -1,0 +1,157 @@
+"""Which workers a folder holds: one look at the disk, no memory of earlier ones.
+
+`functions/<name>.ts` or `functions/<name>/main.ts` (or .tsx .mts .js .jsx .mjs) is a worker, and so is an `entry` in
+v8box.toml. Names that begin with a dot or an underscore are nobody's: modules to share. So are folders without a main.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from v8box.catalog import (
+    ENTRY_SUFFIXES,
+    BadWorkerName,
+    Fault,
+    Manifest,
+    ManifestError,
+    WorkerTable,
+    box_tables,
+    check_worker_name,
+    own_table,
+)
+from v8box.features.deploy.events import DeployFailed, Place, Problem
+from v8box.kit.files import is_within
+from v8box.kit.toml import parse
+from v8box.settings import FILE_NAME
+
+FUNCTIONS: Final = "functions"
+_MAX_TOML_BYTES: Final = 1_048_576
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a look at the folder found. A worker with a fault is in `failed` only: its file is there, so it stays."""
+
+    workers: dict[str, Manifest] = field(default_factory=dict)
+    failed: dict[str, DeployFailed] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+class Discovery:
+    """Looks at one served folder. A broken v8box.toml does not unsettle workers: the last good one counts meanwhile."""
+
+    def __init__(self, directory: Path, data_directory: Path) -> None:
+        self._directory = directory
+        self._data_directory = data_directory
+        self._tables: Mapping[str, WorkerTable] | None = None
+
+    def look(self) -> Seen:
+        """Blocking, a few file system calls per worker."""
+        seen = Seen()
+        self._read_box_file(seen)
+        entries = self._main_files(seen)
+        tables = self._tables or {}
+        for name in sorted({*entries, *tables}):
+            try:
+                check_worker_name(name)
+            except BadWorkerName as error:
+                seen.problems.append(Problem(Place(*_spot(entries.get(name), tables.get(name))), error.detail))
+                continue
+            try:
+                manifest = self._manifest(name, entries.get(name, []))
+            except ManifestError as error:
+                first = error.faults[0]
+                message = "; ".join(dict.fromkeys(fault.message for fault in error.faults))
+                seen.failed[name] = DeployFailed(name, message, Place(first.file, first.line))
+            else:
+                seen.workers[name] = manifest
+        return seen
+
+    def _read_box_file(self, seen: Seen) -> None:
+        try:
+            self._tables = box_tables(_read_text(self._directory / FILE_NAME), FILE_NAME)
+        except FileNotFoundError:
+            self._tables = {}
+        except ManifestError as error:
+            seen.problems += [Problem(Place(fault.file, fault.line), fault.message) for fault in error.faults]
+        except (OSError, ValueError) as error:
+            seen.problems.append(Problem(Place(FILE_NAME), f"cannot be read: {error}"))
+
+    def _main_files(self, seen: Seen) -> dict[str, list[str]]:
+        """The main files in functions/ by the name they claim, relative to the served folder."""
+        found: dict[str, list[str]] = {}
+        for path in _children(self._directory / FUNCTIONS):
+            name, mains = self._claims(path)
+            for main in mains:
+                relative = _shown(main.relative_to(self._directory).as_posix())
+                if not is_within(main, self._directory) or is_within(main, self._data_directory):
+                    seen.problems.append(Problem(Place(relative), "is a link that leads out of the served folder"))
+                elif main.is_file():
+                    found.setdefault(_shown(name), []).append(relative)
+        return found
+
+    def _claims(self, path: Path) -> tuple[str, list[Path]]:
+        if path.name.startswith((".", "_")):
+            return path.name, []
+        if path.is_dir():
+            return path.name, [path / f"main{suffix}" for suffix in ENTRY_SUFFIXES if (path / f"main{suffix}").exists()]
+        is_module = path.suffix in ENTRY_SUFFIXES and not path.stem.endswith(".d")
+        return path.stem, [path] if is_module else []
+
+    def _manifest(self, name: str, mains: list[str]) -> Manifest:
+        if len(mains) > 1:
+            raise ManifestError(Fault(mains[0], None, f"{' and '.join(mains)} both claim the name {name}"))
+        main = mains[0] if mains else None
+        if self._tables is None:  # without it, a worker might get permissions that the file denies it
+            raise ManifestError(Fault(FILE_NAME, None, "cannot be read, so no worker can be deployed"))
+        table = self._tables.get(name)
+        own_file = (self._directory / main).with_name(FILE_NAME) if main and main.count("/") > 1 else None
+        if own_file is not None and own_file.is_file() and is_within(own_file, self._directory):
+            shown = own_file.relative_to(self._directory).as_posix()
+            if table is not None:
+                raise ManifestError(table.fault(f"{name} has a manifest here and another in {shown}"))
+            try:
+                table = own_table(_read_text(own_file), shown)
+            except (OSError, ValueError) as error:
+                raise ManifestError(Fault(shown, None, f"cannot be read: {error}")) from error
+        if table is None:
+            values, lines = parse("")
+            table = WorkerTable(FILE_NAME, values, lines, ())
+        manifest = table.manifest(main)
+        if not (self._directory / manifest.entry).is_file():
+            raise ManifestError(table.fault(f"there is no file {manifest.entry}", "entry"))
+        return manifest
+
+
+def _spot(mains: list[str] | None, table: WorkerTable | None) -> tuple[str, int | None]:
+    if mains:
+        return mains[0], None
+    fault = table.fault("") if table else None
+    return (fault.file, fault.line) if fault else (FILE_NAME, None)
+
+
+def _children(folder: Path) -> Iterator[Path]:
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return
+    yield from (folder / name for name in names)
+
+
+def _read_text(path: Path) -> str:
+    """Raises OSError, or ValueError for what is no text of a sensible size."""
+    if not path.is_file():
+        raise FileNotFoundError(path.name)
+    if path.stat().st_size > _MAX_TOML_BYTES:
+        raise ValueError("it is larger than 1 MB")
+    return path.read_text(encoding="utf-8")
+
+
+def _shown(name: str) -> str:
+    """A file's name as text that can be printed, whatever bytes it has."""
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
