@@ -33,7 +33,9 @@ MAX_FDS = 64
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
 _SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
 _CAPABILITY_VERSION_3 = 0x20080522
-_SIGKILL, _SIGCHLD = 9, 17
+_SIGKILL, _SIGUSR1, _SIGCHLD = 9, 10, 17
+_PARENT_DIED = _SIGUSR1  # not KILL: the subprocesses of our children must be killed first
+_ENDED = (1, 2, 3)  # CLD_EXITED CLD_KILLED CLD_DUMPED
 _SIG_BLOCK, _SIG_SETMASK = 0, 2
 _IGNORED = (1, 2, 3, 15)  # HUP INT QUIT TERM: the gateway says when to stop, by closing the socket
 _PYTHON_IGNORES = (13, 25)  # PIPE XFSZ: a child must not inherit that
@@ -50,8 +52,9 @@ class StepFailed(Exception):
 
 
 class Nursery:
-    def __init__(self, control: int) -> None:
+    def __init__(self, control: int, gateway_pid: int) -> None:
         self._control = _socket.socket(fileno=control)
+        self._gateway_pid = gateway_pid
         self._machine = os.uname().machine
         self._pid = os.getpid()
         self._facts: dict[str, int] = {}
@@ -67,7 +70,7 @@ class Nursery:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != hard:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        signals = _signalfd_for_children()
+        signals = _signalfd()
         self._facts = self._probe()
         self._send(("ready", self._facts, landlock.supported_abi(), self._uids), ())
         poll = select.poll()
@@ -78,6 +81,9 @@ class Nursery:
                 if fd == signals:
                     os.read(signals, 128 * 16)
                     self._reap()
+                    if os.getppid() != self._gateway_pid:
+                        self._kill_all()
+                        return
                 elif not self._serve_one():
                     self._kill_all()
                     return
@@ -85,9 +91,12 @@ class Nursery:
     # --- requests
 
     def _serve_one(self) -> bool:
-        data, ancillary, _, _ = self._control.recvmsg(
-            MAX_REQUEST_BYTES, _socket.CMSG_SPACE(MAX_FDS * 4), _socket.MSG_CMSG_CLOEXEC
-        )
+        try:
+            data, ancillary, _, _ = self._control.recvmsg(
+                MAX_REQUEST_BYTES, _socket.CMSG_SPACE(MAX_FDS * 4), _socket.MSG_CMSG_CLOEXEC
+            )
+        except ConnectionError:  # the gateway died with answers of ours unread
+            return False
         if not data:
             return False
         fds = [fd for _, kind, raw in ancillary if kind == _socket.SCM_RIGHTS for fd in memoryview(raw).cast("i")]
@@ -159,7 +168,11 @@ class Nursery:
             known = self._children.pop(ended.si_pid, None)
             if known and known[1]:
                 _kill_group(ended.si_pid)  # before the leader is reaped: until then nobody else can have its number
+            if ended.si_code not in _ENDED:
+                os.kill(ended.si_pid, _SIGKILL)  # it asked to be traced, by us; a stopped process would stay for ever
             pid, status, usage = os.wait4(ended.si_pid, 0)
+            while os.WIFSTOPPED(status):
+                pid, status, usage = os.wait4(ended.si_pid, 0)
             if known:
                 self._send(("exited", pid, status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024), ())
 
@@ -419,9 +432,8 @@ def _set_signal_mask(how: int, mask: int) -> ctypes.Array[ctypes.c_uint64]:
     return signals
 
 
-def _signalfd_for_children() -> int:
-    _set_signal_mask(_SIG_SETMASK, 0)
-    mask = _set_signal_mask(_SIG_BLOCK, 1 << (_SIGCHLD - 1))
+def _signalfd() -> int:
+    mask = _set_signal_mask(_SIG_SETMASK, 1 << (_SIGCHLD - 1) | 1 << (_PARENT_DIED - 1))
     fd: int = _libc.signalfd(-1, mask, _SFD_CLOEXEC | _SFD_NONBLOCK)
     return _check(fd)
 
@@ -436,11 +448,12 @@ def _check(result: int) -> int:
 def main() -> None:
     """Arguments: the socket's file descriptor, the gateway's pid, and 1 if the gateway's main thread started this."""
     control, gateway_pid, from_main_thread = (int(argument) for argument in sys.argv[1:4])
-    if from_main_thread:
-        _libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+    if from_main_thread:  # or it would come when that thread ends; the end of the socket tells in any case
+        _set_signal_mask(_SIG_BLOCK, 1 << (_PARENT_DIED - 1))
+        _libc.prctl(_PR_SET_PDEATHSIG, _PARENT_DIED, 0, 0, 0)
         if os.getppid() != gateway_pid:
             return
-    Nursery(control).run()
+    Nursery(control, gateway_pid).run()
 
 
 if __name__ == "__main__":

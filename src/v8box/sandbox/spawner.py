@@ -7,6 +7,8 @@ Deno or of the channel; `runtime_paths` is the one thing here that does, since w
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import marshal
 import os
 import resource
@@ -41,11 +43,11 @@ class SpawnError(V8BoxError):
 
     code = "spawn"
 
-    def __init__(self, step: str, errno: int, program: str) -> None:
+    def __init__(self, step: str, number: int, program: str) -> None:
         self.step = step
         """What failed: "fork", "executable", "landlock", "seccomp", "exec" …, or "nursery" if that is gone."""
-        self.errno = errno
-        super().__init__(f"Starting {program} failed at {step}: {os.strerror(errno)}")
+        self.errno = number
+        super().__init__(f"Starting {program} failed at {step}: {os.strerror(number)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,7 @@ class Usage:
 class Child:
     """One process. Read its output, or it blocks once the pipe is full; `close` when done with it."""
 
-    def __init__(self, pid: int, pidfd: int, status_fd: int, output: int, spawner: Spawner) -> None:
+    def __init__(self, pid: int, pidfd: int, status_fd: int, output: int, has_group: bool, spawner: Spawner) -> None:
         self.pid = pid
         self.exited: asyncio.Future[ExitStatus] = spawner.loop.create_future()
         """Set once the process has ended and been waited for. Output may still be in the pipe then."""
@@ -120,6 +122,7 @@ class Child:
         self._pidfd = pidfd
         self._status_fd = status_fd
         self._output = output
+        self._has_group = has_group
         self._on_output: Callable[[bytes], None] | None = None
         self._last_usage = Usage(0.0, 0)
 
@@ -167,10 +170,14 @@ class Child:
     def kill(self, sig: int = signal.SIGKILL) -> None:
         """Signals the process, never another that got its number. Its subprocesses are killed when it has ended."""
         if self._pidfd >= 0:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, sig)
-            except ProcessLookupError:
-                pass
+
+    def _kill_group(self) -> None:
+        """For when the nursery, whose task it is, is gone."""
+        if self._has_group:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def set_nice(self, nice: int) -> None:
         """Priority of all its threads, 19 the lowest. Raising it again needs CAP_SYS_NICE."""
@@ -234,7 +241,7 @@ class Spawner:
         self._stopping = False
         self._next_id = 0
         self._outbox: deque[tuple[bytes, tuple[int, ...]]] = deque()
-        self._waiting: dict[int, tuple[asyncio.Future[Child], int, str]] = {}  # id: (answer, output, program)
+        self._waiting: dict[int, tuple[asyncio.Future[Child], int, str, bool]] = {}  # id: (…, output, program, group)
         self._children: dict[int, Child] = {}
         loop.add_reader(control.fileno(), self._receive)
 
@@ -283,15 +290,16 @@ class Spawner:
         """Returns once the program itself runs. SpawnError names the step that failed."""
         program = spec.executable or spec.argv[0]
         if self._stopping or self._gone.done():
-            raise SpawnError("nursery", 32, program)
+            raise SpawnError("nursery", errno.EPIPE, program)
         self._next_id += 1
         request = marshal.dumps(("spawn", self._next_id, _wire_form(spec, program)))
         if len(request) > MAX_REQUEST_BYTES or len(spec.pass_fds) + 2 > MAX_FDS:
-            raise SpawnError("request", 7, program)
+            raise SpawnError("request", errno.E2BIG, program)
         output, write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(output, False)
         answer: asyncio.Future[Child] = self.loop.create_future()
-        self._waiting[self._next_id] = (answer, output, program)
+        has_group = spec.confinement is None or spec.confinement.allow_subprocess
+        self._waiting[self._next_id] = (answer, output, program, has_group)
         given = (write_end, *(() if spec.stdin is None else (spec.stdin,)), *spec.pass_fds)
         # duplicates, so that the caller may close its own while this waits in the outbox
         self._send(request, (write_end, *(os.dup(fd) for fd in given[1:])))
@@ -358,7 +366,7 @@ class Spawner:
             case "spawned":
                 self._spawned(rest[0], rest[1], *fds)
             case "failed":
-                answer, output, program = self._waiting.pop(rest[0])
+                answer, output, program, _ = self._waiting.pop(rest[0])
                 os.close(output)
                 if not answer.done():
                     answer.set_exception(SpawnError(rest[1], rest[2], program))
@@ -368,8 +376,8 @@ class Spawner:
                 self._children.pop(pid)._ended(ExitStatus(code, number, cpu_seconds, max_rss_bytes))
 
     def _spawned(self, request_id: int, pid: int, pidfd: int, status_fd: int) -> None:
-        answer, output, _ = self._waiting.pop(request_id)
-        child = self._children[pid] = Child(pid, pidfd, status_fd, output, self)
+        answer, output, _, has_group = self._waiting.pop(request_id)
+        child = self._children[pid] = Child(pid, pidfd, status_fd, output, has_group, self)
         if answer.done():  # whoever asked for it was cancelled
             child.close()
         else:
@@ -385,17 +393,18 @@ class Spawner:
         for _, fds in self._outbox:
             _close(fds)
         self._outbox.clear()
-        for answer, output, program in self._waiting.values():
+        for answer, output, program, _ in self._waiting.values():
             os.close(output)
             if not answer.done():
-                answer.set_exception(SpawnError("nursery", 32, program))
+                answer.set_exception(SpawnError("nursery", errno.EPIPE, program))
         self._waiting.clear()
         for child in self._children.values():
             child.kill()  # the kernel does so too; this is for those whose parent death signal is not available
+            child._kill_group()
             child._ended(ExitStatus(None, signal.SIGKILL, child.usage().cpu_seconds, 0))
         self._children.clear()
         if not self._ready.done():
-            self._ready.set_exception(SpawnError("nursery", 32, "the nursery"))
+            self._ready.set_exception(SpawnError("nursery", errno.EPIPE, "the nursery"))
         if not self._stopping:
             self.died.set_result(None)
 
