@@ -1,0 +1,446 @@
+/**
+ * What a V8Box worker sees: the context of its handler, the services, and the globals that are not the web's own.
+ *
+ * Add `/// <reference path="./v8box.d.ts" />` to a worker, or name the file under `compilerOptions.types`; nothing is
+ * imported. The interfaces of the services are those of the clients in `bindings/`, and a test keeps them the same.
+ */
+
+declare namespace V8Box {
+  // --- handlers ---------------------------------------------------------------------------------------------------
+
+  /**
+   * A V8Box handler. What it returns is sent as JSON in an envelope `{success, data, timestamp}`; a `Response` passes
+   * through as it is.
+   *
+   * ```ts
+   * export default (async ({ db }, { id }) => {
+   *   const { rows } = await db.execute({ sql: "SELECT * FROM users WHERE id = ?", args: [String(id)] });
+   *   return rows[0] ?? null;
+   * }) satisfies V8Box.Handler;
+   * ```
+   */
+  type Handler = (context: Context, params: Params) => unknown;
+
+  /** The query's parameters; on other methods than GET and HEAD with the fields of a JSON object or form over them. */
+  // deno-lint-ignore no-explicit-any
+  type Params = Record<string, any>;
+
+  /** A worker in module syntax, as Cloudflare has it: `export default { fetch(request, env, ctx) { … } }`. */
+  interface Module {
+    fetch(request: Request, env: Env, ctx: Context): Response | Promise<Response>;
+  }
+
+  /** The worker's variables and secrets. `Deno.env.get` and `process.env` see the same and nothing else. */
+  type Env = Record<string, string>;
+
+  /** What a handler is given; the third argument of `fetch` too. It may be taken apart. */
+  interface Context {
+    /** The project's SQL database. */
+    readonly db: Db;
+    /** The project's part of the Redis-compatible cache. */
+    readonly cache: Cache;
+    /** The project's object store. */
+    readonly s3: S3;
+    readonly env: Env;
+    readonly log: Log;
+    /** The HTTP request. Its `signal` aborts when the run ends early. */
+    readonly request: Request;
+    /** What a V8Box handler gets as its second argument. */
+    readonly params: Params | undefined;
+    /** The worker's name. */
+    readonly worker: string;
+    /** The id of the version that runs. */
+    readonly version: string;
+    /** Lets a promise finish after the response has been sent. What it throws is logged. */
+    readonly waitUntil: (promise: unknown) => void;
+    /** Part of the module syntax; there is no origin to pass through to. */
+    readonly passThroughOnException: () => void;
+  }
+
+  /** Writes a line to the run's log; `fields` go with it as they are. Called itself, it logs at level `info`. */
+  interface Log {
+    (message: unknown, fields?: Record<string, unknown>): void;
+    debug(message: unknown, fields?: Record<string, unknown>): void;
+    info(message: unknown, fields?: Record<string, unknown>): void;
+    warn(message: unknown, fields?: Record<string, unknown>): void;
+    error(message: unknown, fields?: Record<string, unknown>): void;
+  }
+
+  /** What a service throws when it refuses a call. `code` is stable, the message is for people. */
+  interface ServiceError extends Error {
+    /**
+     * db (`LibsqlError`): `SQLITE_CONSTRAINT` …, `RESPONSE_TOO_LARGE`, `TRANSACTION_TIMEOUT`, `ENGINE_DIED`.
+     * cache (`ReplyError`): `WRONGTYPE`, `ERR` …, `REFUSED`, `CACHE_UNAVAILABLE`.
+     * s3 (`S3Error`): `bad_digest`, `object_too_large`, `invalid_key`, `invalid_range`, `no_such_key`, `no_space` ….
+     */
+    readonly code: string;
+    /** SQLite's extended code word (`SQLITE_CONSTRAINT_UNIQUE`); db only. */
+    readonly extendedCode?: string;
+    /** SQLite's number for it; db only. */
+    readonly rawCode?: number;
+  }
+
+  // --- db: the API of @libsql/client ------------------------------------------------------------------------------
+  //
+  // Integers come back as `number` while that is exact and as `bigint` beyond 2^53 - 1. Blobs come back as ArrayBuffer.
+  // A `number` without a fraction goes in as an integer, a boolean as 0 or 1, a Date as milliseconds since 1970.
+
+  type DbValue = null | string | number | bigint | ArrayBuffer;
+
+  type DbInValue = DbValue | boolean | Uint8Array | Date;
+
+  type DbArgs = DbInValue[] | Record<string, DbInValue>;
+
+  type DbStatement = string | { sql: string; args?: DbArgs };
+
+  type DbTransactionMode = "write" | "read" | "deferred";
+
+  /** One row: by index, by column name, and with a `length`. Only the names are enumerable. */
+  interface DbRow {
+    length: number;
+    [index: number]: DbValue;
+    [name: string]: DbValue;
+  }
+
+  interface ResultSet {
+    columns: string[];
+    /** The declared types (`INTEGER`, `TEXT`, …), empty for expressions. */
+    columnTypes: string[];
+    rows: DbRow[];
+    rowsAffected: number;
+    lastInsertRowid: bigint | undefined;
+    toJSON(): unknown;
+  }
+
+  interface DbQueries {
+    execute(statement: DbStatement): Promise<ResultSet>;
+    execute(sql: string, args?: DbArgs): Promise<ResultSet>;
+    /** Runs the statements of a script that are separated by semicolons; their rows are dropped. */
+    executeMultiple(sql: string): Promise<void>;
+  }
+
+  interface DbTransaction extends DbQueries {
+    batch(statements: Array<DbStatement | [string, DbArgs?]>): Promise<ResultSet[]>;
+    commit(): Promise<void>;
+    rollback(): Promise<void>;
+    /** Rolls back unless the transaction is over already. Does not wait. */
+    close(): void;
+    readonly closed: boolean;
+  }
+
+  interface Db extends DbQueries {
+    /** Runs all statements in one transaction: all of them or none. */
+    batch(statements: Array<DbStatement | [string, DbArgs?]>, mode?: DbTransactionMode): Promise<ResultSet[]>;
+    /** Opens an interactive transaction. It is rolled back when the run ends, or when it is idle for some seconds. */
+    transaction(mode?: DbTransactionMode): Promise<DbTransaction>;
+    /** Another database of the project, one that the worker's manifest grants. */
+    use(database: string): Db;
+    /** Always false: there is no connection to close. */
+    readonly closed: boolean;
+    readonly protocol: "http";
+    close(): void;
+  }
+
+  // --- cache: Redis commands under ioredis' names -----------------------------------------------------------------
+  //
+  // Every command also has a twin that ends in `Buffer` and answers bytes; those not named here go by `callBuffer`.
+  // Keys, channels and SCAN are confined to the project. Blocking, scripting, subscribing and admin commands are refused.
+
+  type CacheScalar = string | number | bigint | boolean | Uint8Array | ArrayBuffer | null | undefined;
+
+  type CacheArg = CacheScalar | readonly CacheArg[];
+
+  type CacheFields = Record<string, CacheScalar> | Map<string, CacheScalar>;
+
+  type CacheReply = null | string | number | bigint | Uint8Array | CacheReply[];
+
+  type CacheStatus = Promise<"OK">;
+
+  type CacheText = Promise<string | null>;
+
+  type CacheTexts = Promise<string[]>;
+
+  type CacheCount = Promise<number>;
+
+  type CacheBytes = Promise<Uint8Array | null>;
+
+  interface Cache {
+    /** Any command that is allowed, by name: `call("SET", "k", "v", "EX", 60)`. */
+    call(command: string, ...args: CacheArg[]): Promise<CacheReply>;
+    callBuffer(command: string, ...args: CacheArg[]): Promise<CacheReply>;
+
+    // strings
+    get(key: string): CacheText;
+    getBuffer(key: string): CacheBytes;
+    set(key: string, value: CacheScalar, ...options: CacheArg[]): Promise<string | null>;
+    setex(key: string, seconds: number, value: CacheScalar): CacheStatus;
+    psetex(key: string, milliseconds: number, value: CacheScalar): CacheStatus;
+    setnx(key: string, value: CacheScalar): CacheCount;
+    getset(key: string, value: CacheScalar): CacheText;
+    getdel(key: string): CacheText;
+    getdelBuffer(key: string): CacheBytes;
+    getex(key: string, ...options: CacheArg[]): CacheText;
+    mget(...keys: CacheArg[]): Promise<(string | null)[]>;
+    mgetBuffer(...keys: CacheArg[]): Promise<(Uint8Array | null)[]>;
+    mset(values: CacheFields): CacheStatus;
+    mset(...pairs: CacheArg[]): CacheStatus;
+    msetnx(values: CacheFields): CacheCount;
+    msetnx(...pairs: CacheArg[]): CacheCount;
+    append(key: string, value: CacheScalar): CacheCount;
+    strlen(key: string): CacheCount;
+    getrange(key: string, start: number, end: number): Promise<string>;
+    setrange(key: string, offset: number, value: CacheScalar): CacheCount;
+    incr(key: string): CacheCount;
+    incrby(key: string, by: number | bigint): CacheCount;
+    incrbyfloat(key: string, by: number): Promise<string>;
+    decr(key: string): CacheCount;
+    decrby(key: string, by: number | bigint): CacheCount;
+    setbit(key: string, offset: number, value: 0 | 1): CacheCount;
+    getbit(key: string, offset: number): CacheCount;
+    bitcount(key: string, ...range: CacheArg[]): CacheCount;
+
+    // any key
+    del(...keys: CacheArg[]): CacheCount;
+    unlink(...keys: CacheArg[]): CacheCount;
+    exists(...keys: CacheArg[]): CacheCount;
+    touch(...keys: CacheArg[]): CacheCount;
+    expire(key: string, seconds: number, ...options: CacheArg[]): CacheCount;
+    pexpire(key: string, milliseconds: number, ...options: CacheArg[]): CacheCount;
+    expireat(key: string, unixSeconds: number, ...options: CacheArg[]): CacheCount;
+    pexpireat(key: string, unixMilliseconds: number, ...options: CacheArg[]): CacheCount;
+    expiretime(key: string): CacheCount;
+    ttl(key: string): CacheCount;
+    pttl(key: string): CacheCount;
+    persist(key: string): CacheCount;
+    type(key: string): Promise<string>;
+    rename(from: string, to: string): CacheStatus;
+    renamenx(from: string, to: string): CacheCount;
+    copy(from: string, to: string, ...options: CacheArg[]): CacheCount;
+    /** One page of the project's keys; go on with the cursor until it is "0". */
+    scan(cursor: string | number, ...options: CacheArg[]): Promise<[cursor: string, keys: string[]]>;
+
+    // hashes
+    hset(key: string, fields: CacheFields): CacheCount;
+    hset(key: string, ...fieldsAndValues: CacheArg[]): CacheCount;
+    hmset(key: string, fields: CacheFields): CacheStatus;
+    hmset(key: string, ...fieldsAndValues: CacheArg[]): CacheStatus;
+    hsetnx(key: string, field: string, value: CacheScalar): CacheCount;
+    hget(key: string, field: string): CacheText;
+    hgetBuffer(key: string, field: string): CacheBytes;
+    hmget(key: string, ...fields: CacheArg[]): Promise<(string | null)[]>;
+    hgetall(key: string): Promise<Record<string, string>>;
+    hgetallBuffer(key: string): Promise<Record<string, Uint8Array>>;
+    hdel(key: string, ...fields: CacheArg[]): CacheCount;
+    hexists(key: string, field: string): CacheCount;
+    hincrby(key: string, field: string, by: number | bigint): CacheCount;
+    hincrbyfloat(key: string, field: string, by: number): Promise<string>;
+    hkeys(key: string): CacheTexts;
+    hvals(key: string): CacheTexts;
+    hlen(key: string): CacheCount;
+    hstrlen(key: string, field: string): CacheCount;
+    hscan(key: string, cursor: string | number, ...options: CacheArg[]): Promise<[cursor: string, pairs: string[]]>;
+
+    // lists
+    lpush(key: string, ...values: CacheArg[]): CacheCount;
+    rpush(key: string, ...values: CacheArg[]): CacheCount;
+    lpushx(key: string, ...values: CacheArg[]): CacheCount;
+    rpushx(key: string, ...values: CacheArg[]): CacheCount;
+    lpop(key: string): CacheText;
+    lpop(key: string, count: number): Promise<string[] | null>;
+    rpop(key: string): CacheText;
+    rpop(key: string, count: number): Promise<string[] | null>;
+    lrange(key: string, start: number, stop: number): CacheTexts;
+    llen(key: string): CacheCount;
+    lindex(key: string, index: number): CacheText;
+    linsert(key: string, where: "BEFORE" | "AFTER", pivot: CacheScalar, value: CacheScalar): CacheCount;
+    lrem(key: string, count: number, value: CacheScalar): CacheCount;
+    lset(key: string, index: number, value: CacheScalar): CacheStatus;
+    ltrim(key: string, start: number, stop: number): CacheStatus;
+    lpos(key: string, value: CacheScalar, ...options: CacheArg[]): Promise<number | number[] | null>;
+    lmove(from: string, to: string, fromEnd: "LEFT" | "RIGHT", toEnd: "LEFT" | "RIGHT"): CacheText;
+    rpoplpush(from: string, to: string): CacheText;
+
+    // sets
+    sadd(key: string, ...members: CacheArg[]): CacheCount;
+    srem(key: string, ...members: CacheArg[]): CacheCount;
+    smembers(key: string): CacheTexts;
+    sismember(key: string, member: CacheScalar): CacheCount;
+    smismember(key: string, ...members: CacheArg[]): Promise<number[]>;
+    scard(key: string): CacheCount;
+    spop(key: string): CacheText;
+    spop(key: string, count: number): CacheTexts;
+    srandmember(key: string): CacheText;
+    srandmember(key: string, count: number): CacheTexts;
+    smove(from: string, to: string, member: CacheScalar): CacheCount;
+    sinter(...keys: CacheArg[]): CacheTexts;
+    sunion(...keys: CacheArg[]): CacheTexts;
+    sdiff(...keys: CacheArg[]): CacheTexts;
+    sinterstore(to: string, ...keys: CacheArg[]): CacheCount;
+    sunionstore(to: string, ...keys: CacheArg[]): CacheCount;
+    sdiffstore(to: string, ...keys: CacheArg[]): CacheCount;
+    sscan(key: string, cursor: string | number, ...options: CacheArg[]): Promise<[cursor: string, members: string[]]>;
+
+    // sorted sets
+    zadd(key: string, ...optionsScoresAndMembers: CacheArg[]): Promise<number | string | null>;
+    zrem(key: string, ...members: CacheArg[]): CacheCount;
+    zscore(key: string, member: CacheScalar): CacheText;
+    zmscore(key: string, ...members: CacheArg[]): Promise<(string | null)[]>;
+    zincrby(key: string, by: number, member: CacheScalar): Promise<string>;
+    zcard(key: string): CacheCount;
+    zcount(key: string, min: number | string, max: number | string): CacheCount;
+    zrank(key: string, member: CacheScalar): Promise<number | null>;
+    zrevrank(key: string, member: CacheScalar): Promise<number | null>;
+    zrange(key: string, start: number | string, stop: number | string, ...options: CacheArg[]): CacheTexts;
+    zrevrange(key: string, start: number, stop: number, ...options: CacheArg[]): CacheTexts;
+    zrangebyscore(key: string, min: number | string, max: number | string, ...options: CacheArg[]): CacheTexts;
+    zrevrangebyscore(key: string, max: number | string, min: number | string, ...options: CacheArg[]): CacheTexts;
+    zremrangebyscore(key: string, min: number | string, max: number | string): CacheCount;
+    zremrangebyrank(key: string, start: number, stop: number): CacheCount;
+    zpopmin(key: string, count?: number): CacheTexts;
+    zpopmax(key: string, count?: number): CacheTexts;
+    zscan(key: string, cursor: string | number, ...options: CacheArg[]): Promise<[cursor: string, pairs: string[]]>;
+
+    // the rest
+    pfadd(key: string, ...elements: CacheArg[]): CacheCount;
+    pfcount(...keys: CacheArg[]): CacheCount;
+    pfmerge(to: string, ...keys: CacheArg[]): CacheStatus;
+    geoadd(key: string, ...optionsAndPlaces: CacheArg[]): CacheCount;
+    geodist(key: string, one: string, two: string, unit?: string): CacheText;
+    xadd(key: string, ...optionsIdAndFields: CacheArg[]): CacheText;
+    xlen(key: string): CacheCount;
+    xrange(key: string, start: string, end: string, ...options: CacheArg[]): Promise<[id: string, fields: string[]][]>;
+    xrevrange(
+      key: string,
+      end: string,
+      start: string,
+      ...options: CacheArg[]
+    ): Promise<[id: string, fields: string[]][]>;
+    xdel(key: string, ...ids: CacheArg[]): CacheCount;
+    xtrim(key: string, ...options: CacheArg[]): CacheCount;
+    /** Answers how many received it. Channels are the project's own. */
+    publish(channel: string, message: CacheScalar): CacheCount;
+    echo(message: CacheScalar): Promise<string>;
+    ping(message?: CacheScalar): Promise<string>;
+  }
+
+  // --- s3: objects in the shape of R2 -----------------------------------------------------------------------------
+
+  interface S3HttpMetadata {
+    contentType?: string;
+    contentLanguage?: string;
+    contentDisposition?: string;
+    contentEncoding?: string;
+    cacheControl?: string;
+    cacheExpiry?: Date;
+  }
+
+  /** Where an operation may go ahead; all that is given must hold. */
+  interface S3Conditional {
+    etagMatches?: string | string[];
+    etagDoesNotMatch?: string | string[];
+    uploadedBefore?: Date;
+    uploadedAfter?: Date;
+  }
+
+  type S3Range = { offset?: number; length?: number } | { suffix: number };
+
+  type S3Digest = string | ArrayBuffer | ArrayBufferView;
+
+  type S3PutValue = string | ArrayBuffer | ArrayBufferView | Blob | ReadableStream<Uint8Array> | null;
+
+  interface S3GetOptions {
+    range?: S3Range | Headers;
+    onlyIf?: S3Conditional | Headers;
+  }
+
+  interface S3PutOptions {
+    httpMetadata?: S3HttpMetadata | Headers;
+    customMetadata?: Record<string, string>;
+    onlyIf?: S3Conditional | Headers;
+    /** The content's digest, hexadecimal or as bytes: another content is refused. */
+    md5?: S3Digest;
+    sha1?: S3Digest;
+    sha256?: S3Digest;
+    sha384?: S3Digest;
+    sha512?: S3Digest;
+  }
+
+  interface S3ListOptions {
+    prefix?: string;
+    /** Keys with this after the prefix come as one of `delimitedPrefixes`, like folders. */
+    delimiter?: string;
+    cursor?: string;
+    startAfter?: string;
+    /** At most 1000, which is the default. */
+    limit?: number;
+    include?: ("httpMetadata" | "customMetadata")[];
+  }
+
+  interface S3Object {
+    readonly key: string;
+    readonly version: string;
+    readonly size: number;
+    readonly etag: string;
+    /** The etag in quotes, for a header. */
+    readonly httpEtag: string;
+    readonly uploaded: Date;
+    readonly httpMetadata: S3HttpMetadata;
+    readonly customMetadata: Record<string, string>;
+    /** The part that was read. */
+    readonly range?: { offset: number; length: number };
+    readonly checksums: { md5: ArrayBuffer; toJSON(): { md5: string } };
+    readonly storageClass: "Standard";
+    writeHttpMetadata(headers: Headers): void;
+  }
+
+  interface S3ObjectBody extends S3Object {
+    readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
+    readonly bodyUsed: boolean;
+    arrayBuffer(): Promise<ArrayBuffer>;
+    bytes(): Promise<Uint8Array<ArrayBuffer>>;
+    text(): Promise<string>;
+    json<T = unknown>(): Promise<T>;
+    blob(): Promise<Blob>;
+  }
+
+  type S3Listing =
+    & { objects: S3Object[]; delimitedPrefixes: string[] }
+    & (
+      | { truncated: true; cursor: string }
+      | { truncated: false }
+    );
+
+  interface S3PresignOptions {
+    method?: "GET" | "PUT";
+    expiresIn?: number;
+  }
+
+  interface S3 {
+    head(key: string): Promise<S3Object | null>;
+    get(key: string, options?: S3GetOptions & { onlyIf?: undefined }): Promise<S3ObjectBody | null>;
+    get(key: string, options: S3GetOptions): Promise<S3ObjectBody | S3Object | null>;
+    /** With `onlyIf`, null where it does not hold; otherwise never null. */
+    put(key: string, value: S3PutValue, options?: S3PutOptions & { onlyIf?: undefined }): Promise<S3Object>;
+    put(key: string, value: S3PutValue, options: S3PutOptions): Promise<S3Object | null>;
+    /** A key without an object is no error. */
+    delete(keys: string | string[]): Promise<void>;
+    list(options?: S3ListOptions): Promise<S3Listing>;
+    copy(from: string, to: string): Promise<S3Object>;
+    /** Another bucket of the project, one that the worker's manifest grants. */
+    use(bucket: string): S3;
+    /** Not available yet: rejects with an `S3Error` of code `not_available`. */
+    createPresignedUrl(key: string, options?: S3PresignOptions): Promise<string>;
+    /** Not available yet: rejects with an `S3Error` of code `not_available`. */
+    send(command: unknown): Promise<unknown>;
+  }
+}
+
+/** Two ends of a WebSocket, as Cloudflare has it: answer `new Response(null, {status: 101, webSocket: pair[0]})`. */
+declare class WebSocketPair {
+  readonly 0: object;
+  readonly 1: WebSocket & { accept(): void };
+}
+
+interface ResponseInit {
+  webSocket?: object;
+}

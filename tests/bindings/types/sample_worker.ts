@@ -1,0 +1,59 @@
+/// <reference path="../../../src/v8box/runtime/types/v8box.d.ts" />
+/** A worker that uses what the declarations offer, and the proof that they say the same as the clients. Only checked. */
+
+import type { Cache } from "../../../src/v8box/bindings/cache/client.ts";
+import type { Db } from "../../../src/v8box/bindings/db/client.ts";
+import type { S3 } from "../../../src/v8box/bindings/s3/client.ts";
+
+type Same<One, Two> = (<T>() => T extends One ? 1 : 2) extends (<T>() => T extends Two ? 1 : 2) ? true : false;
+type Members<One, Two> = { [Name in keyof One]: Name extends keyof Two ? Same<One[Name], Two[Name]> : false };
+type AllTrue<Checked> = Checked[keyof Checked] extends true ? true : false;
+type Mutual<One, Two> = One extends Two ? Two extends One ? Same<keyof One, keyof Two> : false : false;
+
+const db: Mutual<Db, V8Box.Db> = true;
+const cache: Mutual<Cache, V8Box.Cache> = true;
+const s3: Mutual<S3, V8Box.S3> = true;
+// Members one by one would be too strict for `use`, whose type names the interface itself.
+const cacheMembers: AllTrue<Members<Cache, V8Box.Cache>> = true;
+// The comparison can fail: these are not the same.
+const lacking: Mutual<Omit<Db, "batch">, V8Box.Db> = false;
+const other: Mutual<Cache, V8Box.S3> = false;
+export const proofs = [db, cache, s3, cacheMembers, lacking, other];
+
+const handler: V8Box.Handler = async ({ db, cache, s3, env, log, request, waitUntil, worker, version }, params) => {
+  const { rows, lastInsertRowid } = await db.execute({
+    sql: "SELECT :name AS name",
+    args: { name: String(params.name) },
+  });
+  const first: V8Box.DbValue | undefined = rows[0]?.name;
+  const id: bigint | undefined = lastInsertRowid;
+  const visits: number = await cache.incr("visits");
+  const all: Record<string, string> = await cache.hgetall("user");
+  const put: V8Box.S3Object = await s3.put("a.txt", "text", { httpMetadata: { contentType: "text/plain" } });
+  const text: string | undefined = await (await s3.get("a.txt"))?.text();
+  const page = await s3.list({ prefix: "a" });
+  if (page.truncated) await s3.list({ cursor: page.cursor });
+  waitUntil(cache.set("last", request.url, "EX", 60));
+  log.info("done", { worker, version, greeting: env.GREETING });
+  return { first, id, visits, all, etag: put.etag, text };
+};
+
+export default handler;
+
+export const module = {
+  async fetch(request, _env, ctx) {
+    const tx = await ctx.db.transaction("write");
+    try {
+      await tx.batch(["DELETE FROM t", ["INSERT INTO t VALUES (?)", [1]]]);
+      await tx.commit();
+    } finally {
+      tx.close();
+    }
+    if (request.headers.get("upgrade") === "websocket") {
+      const pair = new WebSocketPair();
+      pair[1].accept();
+      return new Response(null, { status: 101, webSocket: pair[0] });
+    }
+    return new Response("ok");
+  },
+} satisfies V8Box.Module;
