@@ -49,14 +49,22 @@ check-python: $(INSTALLED_DEV)
 	$(VENV)/bin/lint-imports
 
 check-typescript: $(INSTALLED_DEV)
-	$(if $(SCRIPTS),$(DENO) fmt --check $(SCRIPTS))
-	$(if $(SCRIPTS),$(DENO) lint $(SCRIPTS))
-	$(if $(SCRIPTS),$(DENO) check $(SCRIPTS))
+	@echo '$(DENO) fmt --check'; $(DENO) fmt --quiet --check $(SCRIPTS)
+	@echo '$(DENO) lint'; $(DENO) lint --quiet $(SCRIPTS)
+	@echo '$(DENO) check'; $(DENO) check --quiet $(filter-out examples/%,$(SCRIPTS))
+	@$(check_examples)
+
+# The examples as a newcomer has them: in a folder of their own, with their own deno.json and the box's types.
+define check_examples
+echo '$(DENO) check examples'; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+cp -r examples/. src/v8box/runtime/types/v8box.d.ts "$$folder"; deno=$$PWD/$(DENO); \
+cd "$$folder"; find . -name '*.ts' -exec "$$deno" check --quiet --no-lock {} +
+endef
 
 format: $(INSTALLED_DEV) ## format everything and repair what lint can repair
 	$(VENV)/bin/ruff check --fix --exit-zero .
 	$(VENV)/bin/ruff format .
-	$(if $(SCRIPTS),$(DENO) fmt $(SCRIPTS))
+	$(DENO) fmt --quiet $(SCRIPTS)
 
 bench: $(INSTALLED) ## measure the box against its baselines (ARGS='--quick', '--only NAME', '--write')
 	@$(call needs,wrk,wrk)
