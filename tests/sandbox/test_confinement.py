@@ -205,7 +205,6 @@ HARMLESS: dict[str, tuple[str, tuple[int | str, ...], int]] = {
     "socket of IPv6": ("socket", (socket.AF_INET6, socket.SOCK_STREAM, 0), errno.EAFNOSUPPORT),
     "fork": ("clone", (SIGCHLD, 0, 0, 0, 0), errno.EPERM),
     "memory without a file": ("memfd_create", ("x", 0), errno.EPERM),
-    "shared memory": ("shmget", (0, 4096, 0o1600), errno.EPERM),
     "process group": ("setpgid", (0, 0), errno.EPERM),
     "priority": ("setpriority", (0, 0, 0), errno.EPERM),
     "watch": ("inotify_init1", (0,), errno.EPERM),
