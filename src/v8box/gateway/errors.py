@@ -51,7 +51,7 @@ def answer(error: Exception, request_id: str, *, envelope: bool) -> ErrorAnswer:
     """The answer to a failed request. `envelope`: the caller talks to a V8Box handler. Never tells a stack or an inner
     detail: of an unexpected exception only that there was one."""
     status, title, detail, reason, more = _describe(error, envelope=envelope)
-    headers: list[tuple[bytes, bytes]] = []
+    headers: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode())]
     if status in (429, 503):
         headers.append((b"retry-after", _RETRY_AFTER))
     if reason is not None:

@@ -43,15 +43,35 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
 _FORBIDDEN: Final = re.compile("[\r\n\x00]")
 
-_names_in: dict[bytes, str | None] = {}
-_names_out: dict[str, bytes | None] = {}
 _MAX_REMEMBERED: Final = 2048
 
+_HOST: Final = 1
+_LENGTH: Final = 2
+_FETCH_MODE: Final = 3
+_TRANSFER: Final = 4
+_CONNECTION: Final = 5
+_REQUEST: Final = 6
+_FORWARD: Final = 7
+_SPECIAL: Final = {
+    b"host": _HOST,
+    b"content-length": _LENGTH,
+    b"sec-fetch-mode": _FETCH_MODE,
+    b"transfer-encoding": _TRANSFER,
+    b"connection": _CONNECTION,
+    b"x-request-id": _REQUEST,
+    **dict.fromkeys(_FORWARDED, _FORWARD),
+}
 
-def _name_in(name: bytes) -> str | None:
-    """A request header's name as the worker sees it, or None when it must not. Names repeat, so they are remembered."""
+_names_in: dict[bytes, tuple[str | None, int]] = {}
+_names_out: dict[str, bytes | None] = {}
+
+
+def _name_in(name: bytes) -> tuple[str | None, int]:
+    """A request header's name as the worker sees it, None when it must not; and what the gateway does with it. Names
+    repeat from request to request, so they are remembered."""
     lower = name.lower()
-    known = None if lower in _DROPPED_IN or lower.startswith(b"x-v8box-") else lower.decode("latin-1")
+    shown = None if lower in _DROPPED_IN or lower.startswith(b"x-v8box-") else lower.decode("latin-1")
+    known = (shown, _SPECIAL.get(lower, 0))
     if len(_names_in) < _MAX_REMEMBERED:
         _names_in[name] = known
     return known
@@ -61,18 +81,17 @@ class Incoming:
     """What the gateway itself needs of a request's headers, and the rest as pairs for the worker."""
 
     __slots__ = (
+        "_chunked",
+        "_forwarded",
+        "_listed",
         "browser",
         "content_length",
-        "has_body",
         "host",
-        "host_name",
         "navigates",
         "pairs",
         "proto",
         "request_id",
-        "shared_host",
         "size",
-        "trusted_forwarded",
     )
 
     def __init__(self, headers: RawHeaders) -> None:
@@ -80,63 +99,65 @@ class Incoming:
         self.host: bytes | None = None
         self.content_length: int | None = None
         self.request_id: str | None = None
-        self.browser = False
-        self.navigates = False
-        self.has_body = False
-        self.trusted_forwarded: dict[bytes, str] = {}
-        self.pairs: list[tuple[str, str]] = []
-        # set while routing
-        self.host_name = ""
-        self.shared_host = False
+        self.browser = self.navigates = self._chunked = False
         self.proto = "http"
+        self._forwarded: dict[bytes, str] | None = None
+        self._listed: set[str] | None = None
+        self.pairs: list[tuple[str, str]] = []
         pairs = self.pairs
         size = 0
-        chunked = False
-        listed: set[str] | None = None
         for name, value in headers:
             size += len(name) + len(value) + 4
             try:
-                known = _names_in[name]
+                shown, special = _names_in[name]
             except KeyError:
-                known = _name_in(name)
-            if known is not None:
-                pairs.append((known, value.decode("latin-1")))
-                if name == b"host":
-                    if self.host is not None:
-                        raise BadRequest("The request has two Host headers.")
-                    self.host = value
-                elif name == b"content-length":
-                    if self.content_length is not None or not value.isdigit() or len(value) > 18:
-                        raise BadRequest("The Content-Length header is not one number.")
-                    self.content_length = int(value)
-                elif name == b"sec-fetch-mode":
-                    self.browser = True
-                    self.navigates = value == b"navigate"
-            elif name == b"transfer-encoding":
-                if chunked or value.strip().lower() != b"chunked":
-                    raise BadRequest("The only transfer coding understood is 'chunked', once.")
-                chunked = True
-            elif name == b"connection":
-                tokens = {token.strip().lower() for token in value.decode("latin-1").split(",")}
-                listed = (listed or set()) | tokens - {"keep-alive", "close", "upgrade", ""}
-            elif name == b"x-request-id":
-                if _REQUEST_ID.fullmatch(value):
-                    self.request_id = value.decode("ascii")
-            elif name in _FORWARDED:
-                self.trusted_forwarded[name] = value.decode("latin-1")
-        if chunked and self.content_length is not None:
-            raise BadRequest("A request has either a Content-Length or a Transfer-Encoding, not both.")
-        if listed:
-            self.pairs = [pair for pair in pairs if pair[0] not in listed or pair[0] == "host"]
-        self.has_body = chunked or bool(self.content_length)
+                shown, special = _name_in(name)
+            if shown is not None:
+                pairs.append((shown, value.decode("latin-1")))
+            if special:
+                self._note(special, name, value)
         self.size = size
+        if self._chunked and self.content_length is not None:
+            raise BadRequest("A request has either a Content-Length or a Transfer-Encoding, not both.")
+        if self._listed:
+            self.pairs = [pair for pair in pairs if pair[0] not in self._listed or pair[0] == "host"]
+
+    @property
+    def has_body(self) -> bool:
+        return self._chunked or bool(self.content_length)
+
+    def _note(self, special: int, name: bytes, value: bytes) -> None:
+        if special == _HOST:
+            if self.host is not None:
+                raise BadRequest("The request has two Host headers.")
+            self.host = value
+        elif special == _LENGTH:
+            if self.content_length is not None or not value.isdigit() or len(value) > 18:
+                raise BadRequest("The Content-Length header is not one number.")
+            self.content_length = int(value)
+        elif special == _FETCH_MODE:
+            self.browser = True
+            self.navigates = value == b"navigate"
+        elif special == _TRANSFER:
+            if self._chunked or value.strip().lower() != b"chunked":
+                raise BadRequest("The only transfer coding understood is 'chunked', once.")
+            self._chunked = True
+        elif special == _CONNECTION:
+            tokens = {token.strip().lower() for token in value.decode("latin-1").split(",")}
+            self._listed = (self._listed or set()) | tokens - {"keep-alive", "close", "upgrade", ""}
+        elif special == _REQUEST:
+            if _REQUEST_ID.fullmatch(value):
+                self.request_id = value.decode("ascii")
+        else:
+            self._forwarded = self._forwarded or {}
+            self._forwarded[name.lower()] = value.decode("latin-1")
 
     def forwarded(self, peer: str, scheme: str, host: str, prefix: str, trusted: Iterable[Network]) -> str:
         """Adds what the worker is told of the client; gives the client's address. A trusted proxy's word is taken over."""
         client, proto, outer = peer, scheme, host
         chain = peer
-        if self.trusted_forwarded and _is_trusted(peer, trusted):
-            given = self.trusted_forwarded
+        given = self._forwarded
+        if given and _is_trusted(peer, trusted):
             before = given.get(b"x-forwarded-for", "")
             if before and not _FORBIDDEN.search(before):
                 chain = f"{before}, {peer}"

@@ -7,6 +7,7 @@ chunks with back-pressure both ways; a client that goes away ends the run.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -36,25 +37,38 @@ class Exchange:
         "_max_body_bytes",
         "_pool",
         "_pump",
-        "_receive",
-        "_send",
         "_watch",
+        "began",
         "bytes_out",
+        "extra_headers",
+        "receive",
         "run",
+        "send",
         "started",
         "status",
         "version",
     )
 
-    def __init__(self, pool: Pool, version: Version, incoming: Incoming, receive: Receive, send: Send, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        version: Version,
+        incoming: Incoming,
+        receive: Receive,
+        send: Send,
+        max_body_bytes: int,
+        began: float,
+    ) -> None:
         # per gateway
         self._pool = pool
         self._max_body_bytes = max_body_bytes
         # per request
         self.version = version
+        self.began = began
+        self.extra_headers: list[tuple[bytes, bytes]] | None = None
         self._incoming = incoming
-        self._receive = receive
-        self._send = send
+        self.receive = receive
+        self.send = send
         self._pump: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._gone = False
@@ -64,7 +78,7 @@ class Exchange:
         self.status = 0
         self.bytes_out = 0
 
-    async def perform(self, invocation: Invocation, extra: Callable[[Run], list[tuple[bytes, bytes]]]) -> None:
+    async def perform(self, invocation: Invocation) -> None:
         """Runs the worker and sends what it answers. Raises what `errors.answer` knows when nothing was sent yet."""
         incoming = self._incoming
         if incoming.has_body:
@@ -85,7 +99,7 @@ class Exchange:
             else:
                 run.on_slow = self._watch_client
             response = await run.response
-            await self._respond(run, response, invocation.method, extra)
+            await self._respond(run, response, invocation)
         except asyncio.CancelledError:
             self.abandon("the request was cancelled")
             raise
@@ -116,13 +130,15 @@ class Exchange:
     # ---- the request's body
 
     async def _read_whole(self, length: int) -> bytes:
-        message = await self._receive()
+        message = await self.receive()
         body: bytes = message.get("body", b"")
         while message["type"] == "http.request" and message.get("more_body", False):
-            message = await self._receive()
+            message = await self.receive()
             body += message.get("body", b"")
         if message["type"] != "http.request" or len(body) != length:
-            raise RunKilled(Death(reason=StopReason.CLIENT_GONE, detail="the client went away in the middle of its body"))
+            raise RunKilled(
+                Death(reason=StopReason.CLIENT_GONE, detail="the client went away in the middle of its body")
+            )
         return body
 
     async def _pump_body(self, run: Run) -> None:
@@ -131,7 +147,7 @@ class Exchange:
         received = 0
         try:
             while True:
-                message = await self._receive()
+                message = await self.receive()
                 if message["type"] != "http.request":
                     self.abandon("the client went away")
                     return
@@ -156,7 +172,7 @@ class Exchange:
 
     async def _drop_body(self, received: int) -> None:
         while received <= self._max_body_bytes:
-            message = await self._receive()
+            message = await self.receive()
             received += len(message.get("body", b""))
             if message["type"] != "http.request" or not message.get("more_body", False):
                 return
@@ -173,7 +189,7 @@ class Exchange:
         self.abandon("the client went away")
 
     async def _disconnected(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+        while (await self.receive())["type"] != "http.disconnect":
             pass
 
     def abandon(self, detail: str) -> None:
@@ -187,23 +203,29 @@ class Exchange:
 
     # ---- the response
 
-    async def _respond(self, run: Run, response: Response, method: str, extra: Callable[[Run], list[tuple[bytes, bytes]]]) -> None:
+    async def _respond(self, run: Run, response: Response, invocation: Invocation) -> None:
         headers = outgoing(response.headers)
-        headers += extra(run)
+        headers.append((b"x-request-id", invocation.run_id.encode()))
+        timing = b"v8box;dur=%.2f" % ((time.perf_counter() - self.began) * 1000)
+        if run.cold_seconds:
+            timing += b", cold;dur=%.2f" % (run.cold_seconds * 1000)
+        headers.append((b"server-timing", timing))
+        if self.extra_headers is not None:
+            headers += self.extra_headers
         body = response.body
         self.status = response.status
         self.started = True
         if isinstance(body, bytes):
-            if method != "HEAD" and response.status not in _EMPTY:
+            if invocation.method != "HEAD" and response.status not in _EMPTY:
                 headers.append((b"content-length", b"%d" % len(body)))
-            await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await self.send({"type": "http.response.start", "status": response.status, "headers": headers})
             self.bytes_out = len(body)
-            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+            await self.send({"type": "http.response.body", "body": body, "more_body": False})
             return
         length = declared_length(response.headers)
         if length is not None:
             headers.append((b"content-length", b"%d" % length))
-        await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await self.send({"type": "http.response.start", "status": response.status, "headers": headers})
         self._watch_client()
         await self._stream(run, body, length)
 
@@ -224,13 +246,13 @@ class Exchange:
                 run.cancel(detail)
                 run.kill(Death(reason=StopReason.RESPONSE_BYTES, detail=detail, limit=limit // 1048576))
                 raise BrokenResponse(detail)
-            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
             run.progress = loop.time()
             if self._gone:
                 raise BrokenResponse("the client went away")
         if length is not None and self.bytes_out != length:
             raise BrokenResponse("the worker sent less than its Content-Length")
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class BrokenResponse(Exception):

@@ -11,8 +11,12 @@ from collections.abc import MutableMapping
 from typing import Any, Final
 
 from v8box.gateway.headers import Incoming
+from v8box.gateway.routing import Target
 
-_SANDBOX: Final = (b"content-security-policy", b"sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads")
+_SANDBOX: Final = (
+    b"content-security-policy",
+    b"sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads",
+)
 
 
 class PathModePolicy:
@@ -22,15 +26,15 @@ class PathModePolicy:
         self._domain = domain
         self.headers: list[tuple[bytes, bytes]] = [_SANDBOX]
 
-    def redirect(self, scope: MutableMapping[str, Any], incoming: Incoming) -> bytes | None:
+    def redirect(self, scope: MutableMapping[str, Any], incoming: Incoming, target: Target) -> bytes | None:
         """Where a browser that navigates on `localhost` goes instead: the same path on `api.localhost`."""
-        if not (incoming.shared_host and incoming.navigates):
+        if not (incoming.navigates and target.shared_host):
             return None
-        name, colon, port = incoming.host_name.partition(":")
+        name, colon, port = target.host_name.partition(":")
         if name != self._domain:
             return None  # an address or another name: there is no api host beside it
         query: bytes = scope["query_string"]
-        path: bytes = scope.get("raw_path") or scope["path"].encode()
+        path: bytes = scope["raw_path"]
         return b"%s://api.%s%s%s%s" % (
             scope["scheme"].encode(),
             name.encode(),

@@ -7,7 +7,6 @@ only the hosts that exist answer, and any other is a 404.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
@@ -15,7 +14,8 @@ from v8box.errors import BadRequest, NotFound
 
 WORKER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _HOST: Final = re.compile(rb"(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_.-]{1,253})(?::[0-9]{1,5})?")
-_MAX_REMEMBERED_HOSTS: Final = 4096
+_MAX_REMEMBERED: Final = 4096
+_MAX_REMEMBERED_BYTES: Final = 512
 
 
 class HostKind(Enum):
@@ -27,52 +27,60 @@ class HostKind(Enum):
     UNKNOWN = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
-    """A host as the client named it, port included."""
+class Target:
+    """What should answer a request. `worker`: the name, with what it sees as its path and the prefix that was taken off;
+    empty for a page of the box itself, whose path is `rest`."""
 
-    kind: HostKind
-    name: str
+    __slots__ = ("host_name", "prefix", "rest", "shared_host", "worker")
 
-
-@dataclass(frozen=True, slots=True)
-class ToWorker:
-    """`/run/<worker>/<rest>`: the worker, what it sees as its path, and the prefix that was taken off."""
-
-    worker: str
-    rest: str
-    prefix: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToBox:
-    """A page of the box itself, e.g. `/health`."""
-
-    path: str
+    def __init__(self, host_name: str, shared_host: bool, worker: str, rest: str, prefix: str) -> None:
+        self.host_name = host_name
+        self.shared_host = shared_host
+        self.worker = worker
+        self.rest = rest
+        self.prefix = prefix
 
 
 class Router:
-    """Pure look-ups; host names seen are remembered within a bound."""
+    """Pure look-ups. What was asked for before is remembered, within a bound."""
 
     def __init__(self, domain: str) -> None:
         self._domain = domain
         self._open = domain == "localhost"
-        self._hosts: dict[bytes, Host] = {}
+        self._remembered: dict[tuple[bytes, bytes], Target] = {}
 
-    def host(self, raw: bytes | None) -> Host:
-        """Classifies a Host header. Raises `BadRequest` for one that no client sends."""
-        if raw is None:
+    def resolve(self, raw_host: bytes | None, raw_path: bytes) -> Target:
+        """Where a request leads. Raises `NotFound`, `BadRequest`."""
+        if raw_host is None:
             raise BadRequest("The request has no Host header.")
-        known = self._hosts.get(raw)
+        key = (raw_host, raw_path)
+        known = self._remembered.get(key)
         if known is not None:
             return known
-        if not _HOST.fullmatch(raw):
+        target = self._resolve(raw_host, raw_path)
+        if len(raw_host) + len(raw_path) <= _MAX_REMEMBERED_BYTES:
+            if len(self._remembered) >= _MAX_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = target
+        return target
+
+    def _resolve(self, raw_host: bytes, raw_path: bytes) -> Target:
+        if not _HOST.fullmatch(raw_host):
             raise BadRequest("The Host header is not a host name.")
-        name = raw.decode("ascii").lower()
-        host = Host(self._kind(name.rsplit(":", 1)[0] if not name.endswith("]") else name), name)
-        if len(self._hosts) < _MAX_REMEMBERED_HOSTS:
-            self._hosts[raw] = host
-        return host
+        host = raw_host.decode("ascii").lower()
+        kind = self._kind(host if host.endswith("]") else host.rsplit(":", 1)[0])
+        if kind is HostKind.UNKNOWN:
+            raise NotFound("There is nothing at this host name.")
+        path = raw_path.decode("latin-1")
+        shared = kind is HostKind.PATHS
+        if path.startswith("/run/"):
+            if kind is HostKind.ADMIN:
+                raise NotFound("Workers answer under the api host, not under this one.")
+            worker, rest = _worker(path)
+            return Target(host, shared, worker, rest, f"/run/{worker}")
+        if kind is HostKind.API:
+            raise NotFound("Workers are called as /run/<worker>.")
+        return Target(host, shared, "", path, "")
 
     def _kind(self, name: str) -> HostKind:
         name = name.rstrip(".")
@@ -85,24 +93,10 @@ class Router:
             return HostKind.UNKNOWN if name.endswith(".localhost") else HostKind.PATHS
         return HostKind.UNKNOWN
 
-    def route(self, host: Host, raw_path: str) -> ToWorker | ToBox:
-        """Where a path leads on a host. Raises `NotFound`, `BadRequest`."""
-        kind = host.kind
-        if kind is HostKind.UNKNOWN:
-            raise NotFound("There is nothing at this host name.")
-        if raw_path.startswith("/run/"):
-            if kind is HostKind.ADMIN:
-                raise NotFound("Workers answer under the api host, not under this one.")
-            return _worker(raw_path)
-        if kind is HostKind.API:
-            raise NotFound("Workers are called as /run/<worker>.")
-        return ToBox(raw_path)
 
-
-def _worker(raw_path: str) -> ToWorker:
-    slash = raw_path.find("/", 5)
-    name = raw_path[5:] if slash < 0 else raw_path[5:slash]
+def _worker(path: str) -> tuple[str, str]:
+    slash = path.find("/", 5)
+    name = path[5:] if slash < 0 else path[5:slash]
     if not WORKER_NAME.fullmatch(name):
         raise BadRequest("A worker's name is 1 to 63 of a-z, 0-9, _ and -, and begins with a letter or digit.")
-    rest = "/" if slash < 0 else raw_path[slash:]
-    return ToWorker(name, rest, raw_path[: 5 + len(name)])
+    return name, "/" if slash < 0 else path[slash:]

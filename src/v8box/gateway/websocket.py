@@ -3,70 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
-from v8box.catalog.model import Version
 from v8box.errors import StopReason, V8BoxError
 from v8box.gateway import errors
 from v8box.gateway.headers import outgoing
-from v8box.gateway.invoke import Receive, Send
+from v8box.gateway.invoke import Exchange, Receive, Send
 from v8box.pool.pool import Pool
-from v8box.sandbox.channel import Inbound, StreamClosed
+from v8box.sandbox.channel import StreamClosed
 from v8box.sandbox.interface import Death, Invocation, RunFailed, RunKilled, StartupFailed
-from v8box.sandbox.run import MAX_MESSAGE_BYTES, Messages, Response, Run
+from v8box.sandbox.run import MAX_MESSAGE_BYTES, Messages, Run
 
 _GOING_AWAY = 1001
 _TOO_BIG = 1009
 _INTERNAL = 1011
 _RESTART = 1012
+_RESTARTS = (StopReason.REPLACED, StopReason.RECYCLED, StopReason.SHUTDOWN, StopReason.EVICTED)
 
 
-@dataclass(slots=True)
-class WebSocketResult:
-    """What the run's record says of it."""
-
-    status: int = 0
-    outcome: str = "ok"
-    bytes_out: int = 0
-
-
-async def serve_websocket(pool: Pool, version: Version, invocation: Invocation, receive: Receive, send: Send) -> WebSocketResult:
-    """Offers the upgrade to the worker and, if it takes it, passes messages until either side closes."""
-    result = WebSocketResult()
+async def serve_websocket(exchange: Exchange, pool: Pool, invocation: Invocation) -> str:
+    """Offers the upgrade to the worker and, if it takes it, passes messages until either side closes. Gives the run's
+    outcome."""
+    receive, send = exchange.receive, exchange.send
     await receive()  # websocket.connect
-    run: Run | None = None
     try:
-        run = pool.try_run(version, invocation) or await pool.queue_run(version, invocation)
+        run = exchange.run = pool.try_run(exchange.version, invocation) or await pool.queue_run(
+            exchange.version, invocation
+        )
         response = await run.response
     except (RunFailed, RunKilled, StartupFailed, V8BoxError) as error:
-        problem = errors.answer(error, invocation.run_id, envelope=False)
-        result.status, result.outcome = problem.status, problem.reason or "exception"
-        await _deny(send, problem.status, problem.headers, problem.body)
-        return result
-    result.status = response.status
+        answer = errors.answer(error, invocation.run_id, envelope=False)
+        exchange.status = answer.status
+        await _refuse(send, "the worker failed")
+        return answer.reason or "exception"
+    exchange.status = response.status
     if not response.upgrade or run.messages is None:
-        body = await _whole(response)
-        await _deny(send, response.status, outgoing(response.headers), body)
-        return result
+        run.cancel("the worker did not take the WebSocket")
+        await _refuse(send, "the worker did not take the WebSocket")
+        return "ok"
     headers = outgoing(response.headers)
     protocol = next((value.decode("latin-1") for name, value in headers if name == b"sec-websocket-protocol"), None)
     await send({"type": "websocket.accept", "subprotocol": protocol, "headers": []})
     inward = asyncio.create_task(_inward(run, run.messages, receive, send), name="websocket in")
     try:
-        await _outward(run.messages, send, result)
+        await _outward(exchange, run.messages)
     except StreamClosed:
         reason = run.death.reason if run.death else StopReason.CLIENT_GONE
-        result.outcome = str(reason)
-        if run.death is not None and reason is not StopReason.CLIENT_GONE:
-            code = _RESTART if reason in (StopReason.REPLACED, StopReason.RECYCLED, StopReason.SHUTDOWN) else _INTERNAL
+        if reason is not StopReason.CLIENT_GONE:
+            code = _RESTART if reason in _RESTARTS else _INTERNAL
             await send({"type": "websocket.close", "code": code, "reason": str(reason)})
+            return str(reason)
     finally:
         inward.cancel()
         if not run.done:
             run.messages.closed(_GOING_AWAY, "the connection is gone")
             run.cancel("the connection is gone")
-    return result
+    return "ok"
 
 
 async def _inward(run: Run, messages: Messages, receive: Receive, send: Send) -> None:
@@ -89,32 +81,21 @@ async def _inward(run: Run, messages: Messages, receive: Receive, send: Send) ->
         return  # the run is over; `_outward` says so to the client
 
 
-async def _outward(messages: Messages, send: Send, result: WebSocketResult) -> None:
+async def _outward(exchange: Exchange, messages: Messages) -> None:
     while True:
         item: tuple[Any, Any] = await messages.receive()
         kind, value = item
         if isinstance(kind, bool):
-            await send({"type": "websocket.send", "text": value.decode("utf-8", "replace")} if kind else {"type": "websocket.send", "bytes": value})
-            result.bytes_out += len(value)
+            message = {"text": value.decode("utf-8", "replace")} if kind else {"bytes": value}
+            await exchange.send({"type": "websocket.send", **message})
+            exchange.bytes_out += len(value)
             messages.delivered(len(value))
         else:
-            await send({"type": "websocket.close", "code": kind, "reason": value})
+            await exchange.send({"type": "websocket.close", "code": kind, "reason": value})
             messages.closed(kind, value)
             return
 
 
-async def _whole(response: Response) -> bytes:
-    if not isinstance(response.body, Inbound):
-        return response.body
-    body = bytearray()
-    async for chunk in response.body:
-        body += chunk
-        if len(body) > MAX_MESSAGE_BYTES:
-            break
-    return bytes(body)
-
-
-async def _deny(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    """The worker answered without upgrading. ASGI servers without the denial extension can only say 403."""
-    del status, headers, body
-    await send({"type": "websocket.close", "code": 1008, "reason": "the worker did not take the WebSocket"})
+async def _refuse(send: Send, reason: str) -> None:
+    """Without ASGI's denial extension, which the server does not have, the client sees a 403 whatever the worker said."""
+    await send({"type": "websocket.close", "code": 1008, "reason": reason})

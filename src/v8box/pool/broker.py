@@ -53,6 +53,4 @@ class Broker:
 
 
 def _scope(version: Version, run_id: str) -> Scope:
-    return Scope(
-        project=version.project, worker=version.worker, version=version.id, environment=PRODUCTION, run=run_id
-    )
+    return Scope(project=version.project, worker=version.worker, version=version.id, environment=PRODUCTION, run=run_id)

@@ -83,6 +83,8 @@ class Group:
     def dispatch(self) -> None:
         """Gives waiting requests what room there is; then grows, or drains if the version is no longer live."""
         waiting = self._waiting
+        if not waiting and self.retired is None:
+            return
         while waiting:
             future, invocation = waiting[0]
             if future.done():

@@ -157,9 +157,7 @@ class DenoSandbox:
                 await self._loaded
         except TimeoutError:
             detail = f"the module did not finish loading within limits.startup_ms ({limits.startup_ms})"
-            death = Death(
-                reason=StopReason.STARTUP, detail=detail, limit=limits.startup_ms, used=limits.startup_ms
-            )
+            death = Death(reason=StopReason.STARTUP, detail=detail, limit=limits.startup_ms, used=limits.startup_ms)
             self.kill(death)
             raise StartupFailed(detail, None, death) from None
         except asyncio.CancelledError:
@@ -281,9 +279,7 @@ class DenoSandbox:
         run = Run(self.channel, self._loop, stream, invocation.run_id)
         self.runs[stream] = run
         self.run_count += 1
-        head = _encode(
-            (invocation.trigger, invocation.run_id, invocation.method, invocation.url, invocation.headers)
-        )
+        head = _encode((invocation.trigger, invocation.run_id, invocation.method, invocation.url, invocation.headers))
         flags = _UPGRADE if invocation.upgrade else 0
         body = invocation.body
         if body is None or len(body) > WINDOW_BYTES:
@@ -303,7 +299,7 @@ class DenoSandbox:
     def _end_run(self, run: Run) -> None:
         if self.runs.pop(run.stream, None) is None:
             return
-        if self.version is not None:
+        if run.calls is not None and self.version is not None:
             self._calls.end_run(self.version, run)
         run.finish()
         if not self.runs:
@@ -484,7 +480,9 @@ class DenoSandbox:
         message = f"{failure.name}: {failure.message}"
         death = Death(reason=StopReason.STARTUP, detail=f"the module threw while loading: {message}")
         if self.version is not None:
-            self._observer.logged(self.version, [LogLine(None, Level.ERROR, time.time() * 1000, failure.stack or message)])
+            self._observer.logged(
+                self.version, [LogLine(None, Level.ERROR, time.time() * 1000, failure.stack or message)]
+            )
         self._loaded.set_exception(StartupFailed(message, failure.stack, death))
         self.kill(death)
 

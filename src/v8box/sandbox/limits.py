@@ -55,7 +55,9 @@ class Account:
         """Processor seconds burnt since the process last answered."""
         return 0.0 if self._blocked_from is None else cpu_seconds - self._blocked_from
 
-    def judge(self, now: float, cpu_seconds: float, private_bytes: int, runs: Collection[Run], *, blocked: bool) -> Verdict:
+    def judge(
+        self, now: float, cpu_seconds: float, private_bytes: int, runs: Collection[Run], *, blocked: bool
+    ) -> Verdict:
         """Looks once. `blocked`: the process has not answered since the last look."""
         burnt = cpu_seconds - self._last_cpu
         self._last_cpu = cpu_seconds

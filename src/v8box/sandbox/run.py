@@ -33,13 +33,13 @@ class Run:
         "body",
         "calls",
         "cancelled",
+        "cold_seconds",
         "cpu_seconds",
         "death",
         "done",
         "id",
         "log_bytes",
         "messages",
-        "cold_seconds",
         "on_done",
         "on_slow",
         "progress",
@@ -108,7 +108,7 @@ class Run:
 class Messages:
     """The messages of an upgraded run, both ways. Received ones wait here until the client has taken them."""
 
-    __slots__ = ("_channel", "_credit", "_fault", "_outstanding", "_queue", "_run", "_room", "_waiter")
+    __slots__ = ("_channel", "_credit", "_fault", "_outstanding", "_queue", "_room", "_run", "_waiter")
 
     def __init__(self, channel: Channel, run: Run) -> None:
         self._channel = channel

@@ -143,7 +143,9 @@ class _Peer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own class, with the same methods
-        raw = self._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _SO_PEERCRED.size)
+        raw = self._transport.get_extra_info("socket").getsockopt(
+            socket.SOL_SOCKET, socket.SO_PEERCRED, _SO_PEERCRED.size
+        )
         self._runtime.arrived(self, _SO_PEERCRED.unpack(raw)[0])
 
     def join(self, sandbox: DenoSandbox) -> None:

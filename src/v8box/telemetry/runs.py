@@ -138,4 +138,3 @@ class _Rotating:
         if self._file is not None:
             self._file.close()
             self._file = None
-

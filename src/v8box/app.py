@@ -1,0 +1,290 @@
+"""The composition root: settings → storage → catalog → sandboxes → bindings → pool → gateway. Start, serve, stop.
+
+Only this module picks implementations. Everything it opens goes on one stack and is closed in the reverse order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import logging
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from v8box.bindings import registry
+from v8box.bindings.valkey import PrivateValkey
+from v8box.catalog.catalog import Catalog
+from v8box.errors import V8BoxError
+from v8box.features.deploy import Bundler, Completed, DeployEvent, FolderDeploys, scaffold
+from v8box.features.health.service import Health
+from v8box.gateway.server import Gateway, GatewayParts
+from v8box.kit.lock import AlreadyLocked, DirectoryLock
+from v8box.kit.tasks import TaskSet
+from v8box.pool.broker import Broker
+from v8box.pool.journal import Journal
+from v8box.pool.pool import Pool
+from v8box.sandbox.rungs import Rung
+from v8box.sandbox.runtime import DenoRuntime, find_deno
+from v8box.sandbox.shim import build_shim
+from v8box.sandbox.spawner import Spawner
+from v8box.sandbox.tools import Helpers
+from v8box.settings import Settings
+from v8box.storage import Database, FolderBlobs
+from v8box.telemetry.runs import LineRecord, RunLog
+
+logger = logging.getLogger(__name__)
+
+_HTTP_STOP_SECONDS: Final = 2.0
+_BACKLOG: Final = 2048
+_MAX_CONNECTIONS: Final = 1 << 16
+
+
+class AlreadyRunning(V8BoxError):
+    """Another box serves this data directory."""
+
+    code = "already_running"
+
+
+class AddressInUse(V8BoxError):
+    """Another program listens on this address."""
+
+    code = "address_in_use"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """What whoever shows the box is told. All are called on the loop and must return at once."""
+
+    on_deploy: Callable[[DeployEvent], None]
+    on_line: Callable[[LineRecord], None]
+    on_ready: Callable[[Box], None]
+    on_stopping: Callable[[str], None]
+
+
+class Box:
+    """One node. `run` is its whole life."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str], listeners: Listeners) -> None:
+        self.settings = settings
+        self.port = settings.box.port
+        self.written: Sequence[str] = ()
+        """The example files that were put into an empty folder."""
+        self.missing_rungs: Sequence[Rung] = ()
+        self._environ = environ
+        self._listeners = listeners
+        self._stack = AsyncExitStack()
+        self._stopping = asyncio.Event()
+        self._exit_code = 0
+        # set by start, in this order
+        self._spawner: Spawner
+        self._pool: Pool
+        self._server: Server
+        self._serving: asyncio.Task[None]
+        self._tasks = TaskSet()
+
+    async def run(self) -> int:
+        """Start, serve, stop. Gives the exit code."""
+        try:
+            await self._start()
+            await self._serve()
+        finally:
+            await self._stop()
+        return self._exit_code
+
+    def stop(self, code: int = 0) -> None:
+        """Asks the box to stop; a second call ends it at once (its processes die with it)."""
+        if self._stopping.is_set():
+            os._exit(130)
+        self._exit_code = code
+        self._stopping.set()
+
+    # ---- start
+
+    async def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        settings = self.settings
+        data = settings.data_directory
+        try:
+            lock = await asyncio.to_thread(DirectoryLock, data)
+        except AlreadyLocked as error:
+            message = f"Another box (process {error.pid}) serves {data}. Stop it, or set V8BOX_DATA_DIR."
+            raise AlreadyRunning(message) from error
+        self._stack.callback(lock.release)
+        self.port = _free_port(settings.box.host, settings.box.port)
+        self.written = await asyncio.to_thread(scaffold, settings.directory, data)
+
+        spawner = self._spawner = await Spawner.start()
+        self._stack.push_async_callback(spawner.stop)
+        self.missing_rungs = spawner.rungs.missing()
+        deno = find_deno()
+        helpers = Helpers(spawner, deno)
+
+        database = await Database.open(data / "catalog.db")
+        self._stack.push_async_callback(database.close)
+        blobs = FolderBlobs(data / "blobs")
+        await blobs.open()
+        catalog = await Catalog.open(database, blobs)
+
+        runs = RunLog(data / "logs", settings.logs.budget_mb * 1024 * 1024)
+        self._stack.push_async_callback(runs.close)
+        journal = Journal(runs, catalog.source_map, self._listeners.on_line)
+        self._stack.push_async_callback(journal.stop)
+
+        valkey_url, shim = await asyncio.gather(
+            self._valkey(helpers), build_shim(deno, data / "cache" / "shim", self._build_environ(data))
+        )
+        engine = partial(helpers.launch_engine, data=data / "databases")
+        bindings = registry.build(registry.Resources(data_dir=data, valkey_url=valkey_url, launch=engine))
+        for binding in bindings.values():
+            await binding.start()
+            self._stack.push_async_callback(binding.stop)
+        broker = Broker(bindings)
+        self._stack.push_async_callback(broker.stop)
+
+        runtime = DenoRuntime(spawner, deno, broker, journal, allow_ipv6=settings.sandboxes.allow_ipv6)
+        await runtime.start(shim)
+        self._stack.push_async_callback(runtime.stop)
+        pool = self._pool = Pool(runtime, catalog.bundle, settings.sandboxes)
+        pool.start()
+        catalog.subscribe(pool.follow)
+
+        bundler = Bundler(
+            settings.directory, data, run=partial(_run_bundler, helpers), environ=self._environ
+        )
+        deploys = FolderDeploys(settings.directory, data, catalog, bundler, on_event=self._listeners.on_deploy)
+        self._tasks.forever(runs.write_forever(), "run log")
+        self._tasks.forever(deploys.run(), "deploys")
+        self._tasks.add(self._watch_spawner(), "nursery watch")
+
+        health = Health({name: binding.health for name, binding in bindings.items()})
+        gateway = Gateway(
+            GatewayParts(
+                box=settings.box,
+                requests=settings.requests,
+                routes=lambda: catalog.routes,
+                pool=pool,
+                pages={"/health": health.page},
+                runs=runs,
+            )
+        )
+        self._listen(gateway)
+        await deploys.settle()
+
+    async def _valkey(self, helpers: Helpers) -> str:
+        """The address of the Valkey to use; the private one is started unless another is named."""
+        if self.settings.valkey.url is not None:
+            return self.settings.valkey.url.reveal()
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="v8box-valkey-"))
+        self._stack.callback(folder.rmdir)
+        valkey = PrivateValkey(self.settings.data_directory / "valkey", folder, helpers.launch)
+        await valkey.start()
+        self._stack.push_async_callback(valkey.stop)
+        return valkey.url
+
+    def _build_environ(self, data: Path) -> dict[str, str]:
+        return {**self._environ, "DENO_DIR": str(data / "cache" / "deno"), "NO_COLOR": "1"}
+
+    def _listen(self, gateway: Gateway) -> None:
+        self._server = Server(
+            gateway,
+            address=self.settings.box.host,
+            port=self.port,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.auto,
+            backlog=_BACKLOG,
+            backpressure=_MAX_CONNECTIONS,
+            # hyper refuses a longer head by itself (431), with some room so that our own answer comes first
+            http1_settings=HTTP1Settings(
+                max_buffer_size=max(65_536, 2 * (self.settings.requests.max_header_bytes + self.settings.requests.max_url_bytes))
+            ),
+            log_enabled=False,
+        )
+        self._serving = asyncio.create_task(self._server.serve(), name="http server")
+
+    async def _watch_spawner(self) -> None:
+        await asyncio.shield(self._spawner.died)
+        logger.critical("the process that starts sandboxes is gone; the box cannot go on")
+        self.stop(1)
+
+    # ---- serve
+
+    async def _serve(self) -> None:
+        # What lives from here on is long-lived: the collector need not look at it again, and the request path makes
+        # almost no cycles, so it need not look often (measured: a fifth of the gateway's own time).
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 100)
+        self._listeners.on_ready(self)
+        stopping = asyncio.create_task(self._stopping.wait(), name="stop signal")
+        await asyncio.wait((stopping, self._serving), return_when=asyncio.FIRST_COMPLETED)
+        if self._serving.done() and not stopping.done():
+            stopping.cancel()
+            self._serving.result()
+            raise V8BoxError("The HTTP server ended by itself.")
+
+    # ---- stop
+
+    async def _stop(self) -> None:
+        """Numbered, each step bounded."""
+        tell = self._listeners.on_stopping
+        # 1. no new connections; those that are open may finish what they asked for
+        if hasattr(self, "_server"):
+            tell("no new requests")
+            self._server.stop()
+        # 2. running requests finish, then their sandboxes end
+        if hasattr(self, "_pool"):
+            tell("finishing running requests")
+            await self._pool.stop(self.settings.sandboxes.drain_seconds)
+        # 3. what is left of the connections
+        if hasattr(self, "_serving"):
+            await asyncio.wait([self._serving], timeout=_HTTP_STOP_SECONDS)
+            self._serving.cancel()
+        # 4. background work
+        await self._tasks.cancel()
+        # 5. bindings, Valkey, logs, database, processes: what was opened last goes first
+        tell("closing stores")
+        await self._stack.aclose()
+
+
+async def _run_bundler(
+    helpers: Helpers,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    read_only: Sequence[Path],
+    read_write: Sequence[Path],
+) -> Completed:
+    return Completed(*await helpers.run_bundler(argv, env, cwd, read_only, read_write))
+
+
+def _free_port(host: str, port: int) -> int:
+    """The port to listen on. The server shares ports (SO_REUSEPORT), so one in use must be noticed here."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reasons = {
+                errno.EADDRINUSE: "another program listens there; stop it, or set PORT to another port",
+                errno.EACCES: "ports below 1024 need more rights; set PORT to another port",
+                errno.EADDRNOTAVAIL: "this machine does not have that address; set V8BOX_HOST",
+            }
+            reason = reasons.get(error.errno or 0, os.strerror(error.errno or 0))
+            raise AddressInUse(f"Cannot listen on {host}:{port}: {reason}.") from error
+        return int(probe.getsockname()[1])

@@ -1,0 +1,34 @@
+"""One owner per directory: a lock that the kernel releases when its process ends, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+
+class AlreadyLocked(Exception):
+    """Another process holds the lock; `pid` is its id as it wrote it."""
+
+    def __init__(self, pid: str) -> None:
+        self.pid = pid
+        super().__init__(f"process {pid} holds the lock")
+
+
+class DirectoryLock:
+    """Takes `<directory>/box.lock`, or raises `AlreadyLocked`."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._fd = os.open(directory / "box.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+            os.close(self._fd)
+            raise AlreadyLocked(pid or "unknown") from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        os.close(self._fd)

@@ -1,0 +1,106 @@
+"""The box's own helper processes, started by the same spawner so that they end with the box: Valkey, database engines,
+the bundler."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import v8box
+from v8box.sandbox.spawner import Child, Confinement, Spawner, SpawnSpec, runtime_paths
+
+_OUTPUT_BYTES: Final = 256 * 1024
+
+
+class HelperProcess:
+    """A long-running helper; what it prints goes to the box's log."""
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+        child.on_output(_to_stderr)
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def kill(self) -> None:
+        self._child.kill(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self._child.kill(signal.SIGTERM)
+
+    async def wait(self) -> int:
+        """The exit code, negative for a signal."""
+        status = await asyncio.shield(self._child.exited)
+        self._child.close()
+        return status.code if status.code is not None else -(status.signal or 0)
+
+
+def _to_stderr(data: bytes) -> None:
+    sys.stderr.buffer.write(data)
+    sys.stderr.buffer.flush()
+
+
+class Helpers:
+    """Starts helpers."""
+
+    def __init__(self, spawner: Spawner, deno: str) -> None:
+        self._spawner = spawner
+        self._deno = deno
+
+    async def launch(self, argv: Sequence[str], stdin: int | None, env: Mapping[str, str]) -> HelperProcess:
+        """A trusted server of the box, e.g. Valkey: not confined, but it dies with the box."""
+        child = await self._spawner.spawn(
+            SpawnSpec(argv=tuple(argv), env=env, stdin=stdin, executable=argv[0], confinement=None)
+        )
+        return HelperProcess(child)
+
+    async def launch_engine(
+        self, argv: Sequence[str], stdin: int | None, env: Mapping[str, str], *, data: Path
+    ) -> HelperProcess:
+        """A database engine: it runs users' SQL, so it has its files and nothing else; no network, no processes."""
+        python = {sys.prefix, sys.base_prefix, str(Path(v8box.__file__).parent), *filter(os.path.isdir, sys.path)}
+        confinement = Confinement(
+            read_only=(os.path.realpath(sys.executable), *python, *runtime_paths(self._deno)[1:4], "/dev/urandom"),
+            read_write=(str(data),),
+            allow_network=False,
+            drop_privileges=False,  # the files belong to the box's own user
+            open_files=4096,
+            nice=1,
+        )
+        spec = SpawnSpec(argv=tuple(argv), env=env, stdin=stdin, executable=argv[0], confinement=confinement)
+        return HelperProcess(await self._spawner.spawn(spec))
+
+    async def run_bundler(
+        self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, read_only: Sequence[Path], read_write: Sequence[Path]
+    ) -> tuple[int, bytes]:
+        """Runs a bundler to its end: it sees the sources and its own cache. Gives exit code and output."""
+        confinement = Confinement(
+            read_only=(*map(str, read_only), *runtime_paths(argv[0]), "/etc/ssl", "/usr/share/ca-certificates"),
+            read_write=tuple(map(str, read_write)),
+            allow_ipv6=True,
+            allow_subprocess=True,
+            drop_privileges=False,  # its cache belongs to the box's own user
+            open_files=4096,
+            nice=5,
+        )
+        child = await self._spawner.spawn(
+            SpawnSpec(argv=tuple(argv), env=env, cwd=str(cwd), executable=argv[0], confinement=confinement)
+        )
+        kept = bytearray()
+
+        def keep(data: bytes) -> None:
+            kept.extend(data[: _OUTPUT_BYTES - len(kept)])
+
+        child.on_output(keep)
+        try:
+            status = await asyncio.shield(child.exited)
+            await asyncio.wait([child.output_closed], timeout=1.0)
+        finally:
+            child.close()
+        return status.code if status.code is not None else -(status.signal or 0), bytes(kept)
