@@ -428,7 +428,7 @@ def load(directory: Path, environ: Mapping[str, str]) -> Settings:
     groups = {name: _read_group(group, source) for name, group in _GROUPS.items()}
     if source.given("sandboxes.max", "V8BOX_MAX_SANDBOXES") is None:
         groups["sandboxes"]["max_sandboxes"] = max(4, min(1_024, _machine_memory_mb() // 2 // 32))
-    data_directory = directory / (source.read(*DATA_DIRECTORY, _text, hidden=False) or "data")
+    data_directory = Path(os.path.abspath(directory / (source.read(*DATA_DIRECTORY, _text, hidden=False) or "data")))
     if data_directory == directory or data_directory in directory.parents:
         source.fault(*DATA_DIRECTORY, "must be a folder of its own, not the served folder or one that holds it")
     _check_s3(groups["s3"], source)
@@ -436,7 +436,7 @@ def load(directory: Path, environ: Mapping[str, str]) -> Settings:
     if source.faults:
         raise SettingsError("\n".join(source.faults))
     built = {name: group(**groups[name]) for name, group in _GROUPS.items()}
-    return Settings(directory=directory, data_directory=Path(os.path.abspath(data_directory)), **built)
+    return Settings(directory=directory, data_directory=data_directory, **built)
 
 
 def _read_group(group: type[Any], source: _Source) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def _parse(text: str, file: str) -> tuple[dict[str, Any], toml.Lines]:
     try:
         return toml.parse(text)
     except toml.TomlSyntaxError as error:
-        raise ManifestError(Fault(file, error.line or text.count("\n") + 1, error.message)) from error
+        raise ManifestError(Fault(file, error.line, error.message)) from error
 
 
 class _Reading:

@@ -20,7 +20,7 @@ _MAX_VALUE: Final = 2**31 - 1  # what the format allows; beyond it a map is brok
 _FRAME: Final = re.compile(r"^(?P<indent>\s*at )(?P<where>.*)$")
 _CALL: Final = re.compile(r"^(?P<name>.*) \((?P<place>.*)\)$")
 _PLACE: Final = re.compile(r"^(?P<url>.*):(?P<line>\d{1,9}):(?P<column>\d{1,9})$")
-_EVAL: Final = re.compile(r"^eval at .*\((?P<place>[^()]+)\)")
+_EVAL: Final = re.compile(r"^(?:(?P<name>.*?) \()?eval at .*?\((?P<place>[^()]+:\d+:\d+)\)")
 _PLATFORM: Final = ("ext:", "node:", "file:", "data:", "deno:", "checkin:")
 
 
@@ -156,10 +156,8 @@ def map_stack(stack: str, source_map: SourceMap, *, module: str = "blob:") -> st
 
 def _map_frame(frame: re.Match[str], source_map: SourceMap, module: str) -> str | None:
     where = frame["where"]
-    call = _CALL.match(where)
+    call = _EVAL.match(where) or _CALL.match(where)
     name, place = (call["name"], call["place"]) if call else (None, where.removeprefix("async "))
-    if inside := _EVAL.match(place):
-        place = inside["place"]
     at = _PLACE.match(place)
     if at is None:
         return None if place.startswith(_PLATFORM) else frame[0]

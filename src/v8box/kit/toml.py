@@ -12,12 +12,13 @@ from typing import Any, Final
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _LINE_IN_ERROR: Final = re.compile(r"\(at line (\d+), column \d+\)")
+_AT_THE_END: Final = "(at end of document)"
 
 
 class TomlSyntaxError(Exception):
-    """The text is not TOML. `line` is None when the fault is the end of the file."""
+    """The text is not TOML, as seen on `line`."""
 
-    def __init__(self, message: str, line: int | None) -> None:
+    def __init__(self, message: str, line: int) -> None:
         self.message = message
         self.line = line
         super().__init__(message)
@@ -45,10 +46,10 @@ def parse(text: str) -> tuple[dict[str, Any], Lines]:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         at = _LINE_IN_ERROR.search(str(error))
-        message = _LINE_IN_ERROR.sub("", str(error)).removesuffix("(at end of document)").strip()
-        raise TomlSyntaxError(message, int(at[1]) if at else None) from error
+        message = _LINE_IN_ERROR.sub("", str(error)).removesuffix(_AT_THE_END).strip()
+        raise TomlSyntaxError(message, int(at[1]) if at else text.rstrip().count("\n") + 1) from error
     except RecursionError as error:
-        raise TomlSyntaxError("nested too deeply", None) from error
+        raise TomlSyntaxError("nested too deeply", 1) from error
     return values, Lines(_Locator(text).run())
 
 
