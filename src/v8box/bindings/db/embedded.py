@@ -268,9 +268,14 @@ class EmbeddedTransaction:
         if self._ended is not None:
             raise BindingError(*self._ended)
         number = self.number
-        return await self._engine.request(
-            self._link, operation, self._database, transaction=number, statements=statements
-        )
+        try:
+            return await self._engine.request(
+                self._link, operation, self._database, transaction=number, statements=statements
+            )
+        except BindingError as error:
+            if error.code == "TRANSACTION_CLOSED" and self._ended is not None:
+                raise BindingError(*self._ended) from error  # it says why
+            raise
 
 
 class EmbeddedDatabases:

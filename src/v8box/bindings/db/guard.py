@@ -45,8 +45,8 @@ _WORDS: Final = {
     apsw.SQLITE_CREATE_TEMP_TRIGGER: "temporary triggers are not available: connections are shared between runs",
 }
 _MODULES: Final = frozenset({"fts5", "fts5vocab", "geopoly", "rtree", "rtree_i32"})
-_DENIED_FUNCTIONS: Final = frozenset({"load_extension", "fts3_tokenizer", "carray"})
-_DENIED_TABLES: Final = frozenset({"sqlite_dbpage", "sqlite_stmt", "bytecode", "tables_used"})
+_DENIED_FUNCTIONS: Final = frozenset({"load_extension", "fts3_tokenizer"})
+_DENIED_TABLES: Final = frozenset({"carray", "sqlite_dbpage", "sqlite_stmt", "bytecode", "tables_used"})
 _READABLE_PRAGMAS: Final = frozenset(
     "application_id collation_list compile_options data_version defer_foreign_keys encoding foreign_key_check "
     "foreign_key_list foreign_keys freelist_count function_list index_info index_list index_xinfo integrity_check "

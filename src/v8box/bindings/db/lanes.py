@@ -149,9 +149,13 @@ class TransactionLane(Lane):
         while self._number:
             left = min(self._idle_deadline, self._last_deadline) - time.monotonic()
             try:
-                return self._jobs.get(timeout=max(0.0, left))
+                job = self._jobs.get(timeout=max(0.0, left))
             except Empty:
                 self._expire()
+            else:
+                if time.monotonic() > self._last_deadline:
+                    self._expire()  # never idle, so never caught waiting
+                return job
         return self._jobs.get()
 
     def _run(self, session: Session, job: Job) -> bytes:

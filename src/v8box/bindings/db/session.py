@@ -61,7 +61,8 @@ class Session:
         self._cursor = self._connection.cursor()
         self._cursor.exec_trace = self._before_statement
         self._text = ""
-        self._seen = 0
+        self._offset = 0  # in the text: how far its statements have been compiled
+        self._seen = 0  # statements so far; -1 in a script, where they are not counted
         self._readonly = True
         self._query_only = False  # a transaction of mode `read` is open
         self._description: Sequence[tuple[str, str | None]] = ()
@@ -173,6 +174,7 @@ class Session:
     def _run(self, statement: Statement, cap_bytes: int) -> bytes:
         sql = statement.sql
         self._text = sql
+        self._offset = 0
         self._seen = 0
         before = self._connection.total_changes()
         # A PRAGMA's permission depends on where it stands, so it is compiled, and authorized, every time.
@@ -223,11 +225,12 @@ class Session:
         if self._seen < 0:  # a script: any number, each with its own deadline
             self._deadline = min(time.monotonic() + self._limits.statement_seconds, self._unit_deadline)
             return True
-        rest = len(self._text) - len(sql)
-        if self._seen or (rest and not _BLANK.fullmatch(self._text, len(sql))):
+        self._offset += len(sql)
+        if not cursor.has_vdbe:
+            return True  # only a comment or a semicolon, before the statement or after it
+        if self._seen or not _BLANK.fullmatch(self._text, self._offset):
             raise StatementError("SQL_MANY_STATEMENTS", "one statement at a time: use batch() or executeMultiple()")
-        if cursor.has_vdbe:
-            self._seen = 1
+        self._seen = 1
         self._description = cursor.get_description()
         self._readonly = cursor.is_readonly
         return True
