@@ -74,7 +74,7 @@ class Answer:
 
 
 class NotReady(Exception):
-    """A server did not answer in time, or ended first."""
+    """A server did not answer in time, or ended early."""
 
 
 def get(url: str, *, timeout: float = 30.0) -> Answer:
@@ -205,12 +205,13 @@ def _running(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
         )
         try:
-            try:
-                wait_for(f"{url}{ready_path}", process=process)
-            except NotReady as error:
-                tail = Path(log.name).read_text(errors="replace")[-2000:]
-                raise NotReady(f"{error}\n{tail}") from None
+            wait_for(f"{url}{ready_path}", process=process)
             yield Server(url, process, Path(log.name), time.monotonic() - start)
+        except Exception as error:
+            if process.poll() is None and not isinstance(error, NotReady):
+                raise
+            tail = Path(log.name).read_text(errors="replace")[-2000:]
+            raise NotReady(f"{error}\nThe server's last words (its code: {process.returncode}):\n{tail}") from error
         finally:
             _stop(process)
 

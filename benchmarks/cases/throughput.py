@@ -27,8 +27,6 @@ def measure(scale: Scale) -> Iterator[Row]:
             folder.add(name, WORKERS / f"{name}.ts")
         server = stack.enter_context(box(folder))
         for name in ("hello", "json", *BINDING_READS):
-            wait_for(server.worker(name))
-        for name in ("db_read", "cache_get"):
             wait_for(server.worker(name, "?setup=1"))
 
         hello = {
