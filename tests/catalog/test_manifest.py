@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from v8box.catalog import (
     BadWorkerName,
+    Fault,
     Limits,
     Manifest,
     ManifestError,
     Permissions,
+    WorkerTable,
     box_tables,
     check_worker_name,
     own_table,
@@ -126,10 +128,10 @@ def test_an_entry_is_needed() -> None:
     [
         "localhost", "a.localhost", "box.local", "db.internal", "intranet", "*", "*.com", "a.*.com", "https://a.com",
         "a.com/x", "a.com:", "a.com:0", "a.com:65536", "a.com:x", "user@a.com", "a.com,b.com", "a b.com", "",
-        "münchen.de",        "127.0.0.1", "10.0.0.1", "192.168.1.1:80", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "240.0.0.1",
-        "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "1.1.1.0/24", "1.1.1.1.", "256.1.1.1",
-        "[::1]", "[fc00::1]", "[fe80::1]:80", "[::ffff:127.0.0.1]", "[::ffff:1.1.1.1]", "[::]", "2606:4700::1", "[zz]",
-        "a.0x7f000001", "-a.com", "a-.com", "a..com", ".com", "a.com.", "\x00.com", "a.com\n",
+        "münchen.de", "127.0.0.1", "10.0.0.1", "192.168.1.1:80", "169.254.169.254", "100.64.0.1", "0.0.0.0",
+        "224.0.0.1", "240.0.0.1", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "1.1.1.0/24", "1.1.1.1.",
+        "256.1.1.1", "[::1]", "[fc00::1]", "[fe80::1]:80", "[::ffff:127.0.0.1]", "[::ffff:1.1.1.1]", "[::]",
+        "2606:4700::1", "[zz]", "a.0x7f000001", "-a.com", "a-.com", "a..com", ".com", "a.com.", "\x00.com", "a.com\n",
     ],
 )  # fmt: skip
 def test_hosts_that_cannot_be_granted(host: str) -> None:

@@ -59,7 +59,7 @@ _PASSED_ON_PREFIXES: Final = ("NPM_CONFIG_", "npm_config_")
 _CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "DENO_CERT")
 
 # A package in the old CommonJS form asks for Node's modules through this line, but a worker is loaded from a blob:
-# address, which createRequire refuses. Nothing on that line is mapped, so the source map stays true.
+# address, which createRequire refuses.
 _GLUE: Final = b"__deno_internal_createRequire(import.meta.url)"
 _GLUE_MENDED: Final = b'__deno_internal_createRequire("file:///worker.js")'
 _NOT_SAID_WHY: Final = re.compile(r"Do not know how to load path|Could not find constraint")
@@ -247,7 +247,7 @@ class Bundler:
     def _collect(self, job: _Job, graph: Graph, started_ns: int) -> tuple[Build, bool]:
         """Read what was made, name it, check it. In a thread: it reads files."""
         naming = Naming(self._directory, self._data_directory, self._deno_dir, graph, entry=job.entry)
-        bundle = _read_at_most(job.bundle, MAX_BUNDLE_BYTES, "the bundle").replace(_GLUE, _GLUE_MENDED, 1)
+        bundle = self._mend(_read_at_most(job.bundle, MAX_BUNDLE_BYTES, "the bundle"))
         raw_map: dict[str, Any] = json.loads(_read_at_most(job.source_map, _MAX_SOURCE_MAP_BYTES, "its source map"))
         names = [naming.source(source, job.work) for source in raw_map["sources"]]
         for path in graph.files:
@@ -271,6 +271,12 @@ class Bundler:
             fingerprint=config_fingerprint(self._directory, FileHashes()) | hashed,
         )
         return build, settled
+
+    def _mend(self, bundle: bytes) -> bytes:
+        """Nothing on the lines that this changes is mapped beyond its first column, so the source map stays true."""
+        packages = os.path.relpath(self._deno_dir / "npm", self._directory)
+        named = re.compile(rb'^(// |[ ]*")' + re.escape(packages.encode()) + rb"/[^/\n]+/", re.MULTILINE)
+        return named.sub(rb"\1npm:", bundle.replace(_GLUE, _GLUE_MENDED, 1))
 
 
 class _Job:
