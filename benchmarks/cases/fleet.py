@@ -26,20 +26,20 @@ def measure(scale: Scale) -> Iterator[Row]:
             for name in names[: scale.hot_workers]:
                 saturate(server.worker(name), seconds=1, connections=4)
             time.sleep(SETTLE_SECONDS)
-            total = 0.0
-            by_program: Counter[str] = Counter()
+            count: Counter[str] = Counter()
+            megabytes: Counter[str] = Counter()
             for pid in descendants(server.pid):
                 figures = memory(pid)
                 if figures is not None:
-                    total += figures.pss
-                    by_program[program(pid)] += 1
-    processes = ", ".join(f"{count} {name}" for name, count in sorted(by_program.items()))
+                    count[program(pid)] += 1
+                    megabytes[program(pid)] += round(figures.pss)
+    parts = ", ".join(f"{count[name]} {name} {figure} MB" for name, figure in megabytes.most_common())
     yield Row(
         name=f"{scale.deployed_workers} deployed, {scale.hot_workers} hot: the whole box",
-        value=total,
+        value=megabytes.total(),
         unit="MB",
         target=Target(bound=600),
-        note=f"Pss of all its processes: {processes}",
+        note=f"Pss of all its processes: {parts}",
     )
 
 
