@@ -102,7 +102,7 @@ class PrivateValkey:
         self._launch = launch
         self._max_memory_bytes = max_memory_bytes
         self._child: Child | None = None
-        self._supervisor: asyncio.Task[None] | None = None
+        self.supervisor: asyncio.Task[None] | None = None
         self._stopping = False
         self._up = asyncio.Event()
 
@@ -120,7 +120,7 @@ class PrivateValkey:
         binary = await asyncio.to_thread(find_binary)
         await asyncio.to_thread(self._prepare)
         await self._run(binary)
-        self._supervisor = asyncio.create_task(self._supervise(binary), name="valkey-supervisor")
+        self.supervisor = asyncio.create_task(self._supervise(binary), name="valkey-supervisor")
 
     async def wait_ready(self) -> None:
         """Returns when the server answers; at once unless it is being restarted."""
@@ -129,8 +129,8 @@ class PrivateValkey:
     async def stop(self) -> None:
         """Ends the server and waits until its file is written."""
         self._stopping = True
-        if self._supervisor is not None and not self._up.is_set():
-            self._supervisor.cancel()  # it is between two servers
+        if self.supervisor is not None and not self._up.is_set():
+            self.supervisor.cancel()  # it is between two servers
         child = self._child
         if child is not None:
             child.terminate()  # like SHUTDOWN: flushes and fsyncs the append-only file first
@@ -141,8 +141,8 @@ class PrivateValkey:
                 log.warning("Valkey did not stop within %g s and is killed", STOP_SECONDS)
                 child.kill()
                 await child.wait()
-        if self._supervisor is not None:
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+        if self.supervisor is not None:
+            await asyncio.gather(self.supervisor, return_exceptions=True)
         await asyncio.to_thread(self._socket.unlink, missing_ok=True)
 
     def _prepare(self) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from v8box.bindings.cache.binding import CacheBinding
 from v8box.bindings.db.binding import DbBinding
-from v8box.bindings.interface import BindingError, Call, Scope
+from v8box.bindings.interface import Binding, BindingError, Call, Scope
 from v8box.bindings.s3.binding import S3Binding
 
 HERE = Path(__file__).parent
@@ -21,7 +21,7 @@ DENO = str(Path(sys.executable).with_name("deno"))
 
 
 async def test_clients_and_bindings_understand_each_other(db: DbBinding, cache: CacheBinding, s3: S3Binding) -> None:
-    bindings = {"db": db, "cache": cache, "s3": s3}
+    bindings: dict[str, Binding] = {"db": db, "cache": cache, "s3": s3}
     scope = Scope("one", "worker", "version", "production", "run-1")
     deno = await asyncio.create_subprocess_exec(
         *(DENO, "run", "--no-remote", "--quiet", str(HERE / "clients_e2e.ts")),

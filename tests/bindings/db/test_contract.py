@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from v8box.bindings.db.binding import DbBinding
 from v8box.bindings.db.interface import DbLimits
 from v8box.bindings.interface import BindingError, Call, Scope
 
-Ask = Callable[..., Awaitable[tuple[Any, bytes | None]]]
+Ask = Callable[..., Coroutine[Any, Any, tuple[Any, bytes | None]]]
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
 
 
@@ -243,7 +243,8 @@ async def test_projects_do_not_see_each_other(db: DbBinding, ask: Ask) -> None:
 
 async def test_unknown_operations_and_arguments_are_refused(db: DbBinding, ask: Ask) -> None:
     assert await refusal(ask(db, "drop", {})) == "UNKNOWN_OPERATION"
-    for args in (None, [], {}, {"sql": 5}, {"sql": "SELECT 1", "more": 1}, {"sql": "SELECT 1", "tx": "1"}):
+    wrong: tuple[Any, ...] = (None, [], {}, {"sql": 5}, {"sql": "SELECT 1", "more": 1}, {"sql": "SELECT 1", "tx": "1"})
+    for args in wrong:
         assert await refusal(ask(db, "execute", args)) == "ARGS_INVALID"
     assert await refusal(ask(db, "batch", {"statements": [["SELECT 1", None]] * 1001})) == "BATCH_TOO_LARGE"
 

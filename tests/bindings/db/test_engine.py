@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from v8box.bindings.db.binding import DbBinding
 from v8box.bindings.db.interface import DbLimits
 from v8box.bindings.interface import BindingError
 
-Ask = Callable[..., Awaitable[tuple[Any, bytes | None]]]
+Ask = Callable[..., Coroutine[Any, Any, tuple[Any, bytes | None]]]
 Children = list[asyncio.subprocess.Process]
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from v8box.bindings.db.binding import DbBinding
 from v8box.bindings.interface import BindingError
 
-Ask = Callable[..., Awaitable[tuple[Any, bytes | None]]]
+Ask = Callable[..., Coroutine[Any, Any, tuple[Any, bytes | None]]]
 
 
 @pytest.mark.parametrize(

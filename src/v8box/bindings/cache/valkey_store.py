@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import zlib
 from collections import deque
@@ -78,7 +79,7 @@ class _Lane:
         finally:
             self._task = None
             self._fail(cause)
-            await connection.disconnect(nowait=True)
+            await connection.disconnect()
 
     async def _write(self, connection: AbstractConnection) -> None:
         while True:
@@ -89,7 +90,10 @@ class _Lane:
             if batch:
                 self._owed.extend(future for _, future in batch)
                 self._replies_due.set()
-                await connection.send_packed_command(connection.pack_commands([command for command, _ in batch]))
+                packed = connection.pack_commands([command for command, _ in batch])
+                if not connection.is_connected:  # the reader has just lost it; redis-py would connect anew unasked
+                    raise errors.ConnectionError("the connection was closed")
+                await connection.send_packed_command(packed, check_health=False)
 
     async def _read(self, connection: AbstractConnection) -> None:
         while True:
@@ -99,10 +103,11 @@ class _Lane:
                 error: Exception | None = None
                 reply: Reply = None
                 try:
-                    reply = await connection.read_response(disable_decoding=True, timeout=REPLY_SECONDS)
+                    async with asyncio.timeout(REPLY_SECONDS):
+                        reply = await connection.read_response(disable_decoding=True, timeout=math.inf)
                 except errors.ResponseError as refused:
                     error = _in_words(refused)
-                except errors.TimeoutError as silent:
+                except TimeoutError as silent:
                     raise errors.ConnectionError(f"no reply within {REPLY_SECONDS:g} s") from silent
                 future = self._owed.popleft()
                 if future.done():
@@ -128,7 +133,7 @@ class _Lane:
 
 def _short(cause: BaseException | None) -> str:
     """The cause without addresses and paths of the box, which are no worker's business."""
-    for error in (cause, getattr(cause, "__cause__", None)):
+    for error in (cause, getattr(cause, "__context__", None)):
         if isinstance(error, TimeoutError):
             return f"no connection within {CONNECT_SECONDS:g} s"
         if isinstance(error, OSError) and error.errno:
@@ -163,9 +168,7 @@ class ValkeyStore:
     def __init__(self, url: str, *, lanes: int = 2) -> None:
         # The name of the scheme is all that sets a Valkey URL apart.
         address = url.replace("valkey://", "redis://", 1).replace("valkeys://", "rediss://", 1)
-        pool: ConnectionPool = ConnectionPool.from_url(
-            address, protocol=2, retry=Retry(NoBackoff(), 0), socket_connect_timeout=CONNECT_SECONDS
-        )
+        pool: ConnectionPool = ConnectionPool.from_url(address, protocol=2, retry=Retry(NoBackoff(), 0))
         self._lanes = [_Lane(pool, _without_password(url)) for _ in range(lanes)]
 
     async def start(self) -> None:
