@@ -24,8 +24,7 @@ SCRIPTS = $(shell find $(SCRIPT_FOLDERS) -name .cache -prune -o -name node_modul
 .PHONY: help install run test test-python test-typescript check check-python check-typescript format bench lock clean
 
 help: ## list these words
-	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
-		|| sed -nE 's/^([a-z-]+):.*## (.*)/make \1: \2/p' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 install: $(INSTALLED) ## put the box and all it needs into .venv
 
