@@ -60,6 +60,7 @@ class Blanks:
                     await asyncio.sleep(_RETRY_SECONDS)
                     continue
                 self._ready.append(sandbox)
+                sandbox.warm()
                 sandbox.stopped.add_done_callback(lambda _, gone=sandbox: self._lost(gone))
 
     def _lost(self, sandbox: Sandbox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,6 +23,8 @@ LoadSourceMap = Callable[[Version], Awaitable[bytes | None]]
 Echo = Callable[[LineRecord], None]
 
 _LEVELS: Final = {int(level): level.name.lower() for level in Level}
+_SHIM_FRAME: Final = re.compile(r"\n\s+at [^\n]*/shim\.js:[^\n]*")
+"""Frames of the platform's own; the author of a worker has no use for them."""
 _MAX_MAPS: Final = 32
 _MAX_MAPPING: Final = 256
 _QUIET: Final = frozenset({StopReason.IDLE, StopReason.REPLACED, StopReason.REMOVED, StopReason.SHUTDOWN})
@@ -41,8 +44,9 @@ class Journal:
     def logged(self, version: Version, lines: Sequence[LogLine]) -> None:
         for line in lines:
             level = _LEVELS.get(line.level, "info")
-            record = LineRecord(line.time_ms / 1000, line.run, version.worker, version.id, level, line.text, line.fields)
-            if "blob:" in line.text and version.source_map_hash and self._mapping < _MAX_MAPPING:
+            text = _SHIM_FRAME.sub("", line.text) if "/shim.js:" in line.text else line.text
+            record = LineRecord(line.time_ms / 1000, line.run, version.worker, version.id, level, text, line.fields)
+            if "blob:" in text and version.source_map_hash and self._mapping < _MAX_MAPPING:
                 self._mapping += 1
                 self._tasks.add(self._map(version, record), "map a stack")
             else:

@@ -96,7 +96,7 @@ class Pool:
                 sandbox = await self._factory.start_sandbox(group.profile)
             code = await self._load_bundle(version)
             self._loading.add(sandbox)
-            await sandbox.load(version, _load_head(version), code)
+            await sandbox.load(version, _load_head(version, code), code)
         finally:
             self._starting -= 1
             if sandbox is not None:
@@ -171,7 +171,7 @@ class Pool:
         return counts
 
 
-def _load_head(version: Version) -> dict[str, Any]:
+def _load_head(version: Version, code: bytes) -> dict[str, Any]:
     limits = version.manifest.limits
     return {
         "worker": version.worker,
@@ -185,4 +185,5 @@ def _load_head(version: Version) -> dict[str, Any]:
         },
         "log_kb": limits.log_kb,
         "subrequests": limits.subrequests,
+        "uses_process": b"node:process" in code,
     }

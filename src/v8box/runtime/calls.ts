@@ -41,7 +41,10 @@ export class Calls {
     return new Promise<Reply>((resolve, reject) => {
       if (run.cancelled !== null) throw new BindingError("RUN_ENDED", `the run was ended: ${run.cancelled}`);
       if (this.#open.size() >= MAX_OPEN_CALLS) {
-        throw new BindingError("TOO_MANY_CALLS", `more than ${MAX_OPEN_CALLS} binding calls are open; await some first`);
+        throw new BindingError(
+          "TOO_MANY_CALLS",
+          `more than ${MAX_OPEN_CALLS} binding calls are open; await some first`,
+        );
       }
       const id = this.#next;
       const head = toJson([run.stream, binding, operation, args ?? null]);

@@ -5,16 +5,7 @@
  */
 
 import { HEADER_BYTES, MAX_FRAME_BYTES } from "./protocol.ts";
-import {
-  copyWithin,
-  decode,
-  encodeInto,
-  getUint32,
-  queueTask,
-  setBytes,
-  setUint32,
-  subarray,
-} from "./primordials.ts";
+import { copyWithin, decode, encodeInto, getUint32, queueTask, setBytes, setUint32, subarray } from "./primordials.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -115,7 +106,13 @@ export class Channel {
         const headStart = at + HEADER_BYTES;
         const bodyStart = headStart + getUint32(view, at + 12, true);
         const head = bodyStart === headStart ? "" : decode(subarray(buffer, headStart, bodyStart));
-        this.#onFrame(word & 0xff, (word >> 8) & 0xff, getUint32(view, at + 8, true), head, subarray(buffer, bodyStart, end));
+        this.#onFrame(
+          word & 0xff,
+          (word >> 8) & 0xff,
+          getUint32(view, at + 8, true),
+          head,
+          subarray(buffer, bodyStart, end),
+        );
         at = end;
         needed = HEADER_BYTES;
       }

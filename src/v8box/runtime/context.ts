@@ -16,6 +16,8 @@ export interface WorkerInfo {
   env: Record<string, string>;
   log_kb: number;
   subrequests: number;
+  /** The bundle imports node:process. */
+  uses_process: boolean;
 }
 
 /** One per run. `{db, cache, s3, env, log, request, waitUntil}` may be taken apart. */

@@ -1,38 +1,54 @@
 /**
  * What the world looks like to user code: its own environment, a console that logs, counted subrequests, and none of
  * Deno's internals. Called once, before the worker's module is imported.
+ *
+ * Much of Deno's world is loaded when it is first touched (`process` alone takes 25 ms and 3 MB), so what is replaced
+ * here is replaced at that moment and not before.
  */
 
-import { AsyncLocalStorage } from "node:async_hooks";
-import nodeProcess from "node:process";
 import { createConsole, describe, type LogBudget, type Logs } from "./logs.ts";
 import { Level } from "./protocol.ts";
 import type { Run } from "./run.ts";
 import { createUpgrade, WebSocketPair, wrapResponse } from "./websocket.ts";
 
-/** The run whose code is executing, through awaits and timers. */
-export const current = new AsyncLocalStorage<Run>();
-
 export type ServeHandler = (request: Request, info: unknown) => Response | Promise<Response>;
+
+// deno-lint-ignore no-explicit-any
+type Any = any;
+
+/** Deno's internals, as far as the shim uses them; gone after `seal`. */
+const internal = (Deno as Any)[(Deno as Any).internal];
+const DenoConsole = internal.Console;
+const { AsyncVariable, setAsyncContext } = internal.core;
+const exit = Deno.exit.bind(Deno);
+const writeError = Deno.stderr.writeSync.bind(Deno.stderr);
+
+/** The run whose code is executing, through awaits and timers. What `AsyncLocalStorage` stands on, without its load. */
+class Current {
+  #variable = new AsyncVariable();
+  get(): Run | undefined {
+    return this.#variable.get();
+  }
+  run<T>(run: Run, call: () => T): T {
+    const before = this.#variable.enter(run);
+    try {
+      return call();
+    } finally {
+      setAsyncContext(before);
+    }
+  }
+}
+export const current = new Current();
 
 /** What the shim keeps for itself. */
 export interface Kept {
-  exit: (code: number) => never;
-  Response: typeof Response;
+  /** Deno's own class, or null while nobody has touched `Response`: then nothing can be one. */
+  Response: typeof Response | null;
   /** The handler of a worker that calls `Deno.serve` instead of exporting one. */
   served: ServeHandler | null;
   /** Replaces the values that `Deno.env` and `process.env` see. */
   setEnv(env: Record<string, string>): void;
 }
-
-// deno-lint-ignore no-explicit-any
-type Any = any;
-
-/** Deno's own Console class; must be asked for before `seal`. */
-const internal = (Deno as Any)[(Deno as Any).internal];
-const DenoConsole = internal.Console;
-const exit = Deno.exit.bind(Deno);
-const writeError = Deno.stderr.writeSync.bind(Deno.stderr);
 
 export function rawExit(code: number): never {
   return exit(code);
@@ -42,10 +58,27 @@ function define(target: object, name: string, value: unknown): void {
   Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
+/** Replaces a global that is loaded on first use by `wrap` of it, at that moment. */
+function defineLazily(name: string, wrap: (native: Any) => unknown): void {
+  const { get, value } = Object.getOwnPropertyDescriptor(globalThis, name)!;
+  Object.defineProperty(globalThis, name, {
+    get() {
+      const wrapped = wrap(get ? get.call(globalThis) : value);
+      define(globalThis, name, wrapped);
+      return wrapped;
+    },
+    set(other) {
+      define(globalThis, name, other);
+    },
+    enumerable: false,
+    configurable: true,
+  });
+}
+
 /** Hides the internals and puts the worker's own globals in place. `subrequestLimit` is asked at each call. */
 export function seal(logs: Logs, subrequestLimit: () => number): Kept {
-  const budget = (): LogBudget => current.getStore() ?? logs.outside;
-  const kept: Kept = { exit, Response, served: null, setEnv };
+  const budget = (): LogBudget => current.get() ?? logs.outside;
+  const kept: Kept = { Response: null, served: null, setEnv };
 
   delete (Deno as Any)[(Deno as Any).internal];
   delete (Deno as Any).internal;
@@ -71,14 +104,22 @@ export function seal(logs: Logs, subrequestLimit: () => number): Kept {
   };
   define(Deno, "exit", leave);
   define(globalThis, "close", leave);
-  define(nodeProcess, "exit", leave);
+  define(Deno, "execPath", () => "deno");
+  define(Deno, "mainModule", "file:///worker.js");
 
   let variables: Record<string, string> = Object.create(null);
+  let process: Any = null;
   function setEnv(env: Record<string, string>): void {
     variables = Object.assign(Object.create(null), env);
-    define(nodeProcess, "env", variables);
+    if (process !== null) define(process, "env", variables);
   }
-  setEnv({});
+  defineLazily("process", (native) => {
+    process = native;
+    define(process, "env", variables);
+    define(process, "exit", leave);
+    define(process, "execPath", "deno");
+    return process;
+  });
   define(Deno, "env", {
     get: (key: string) => variables[key],
     set: (key: string, value: string) => void (variables[key] = String(value)),
@@ -88,27 +129,25 @@ export function seal(logs: Logs, subrequestLimit: () => number): Kept {
   });
 
   const count = (what: string): void => {
-    const run = current.getStore();
+    const run = current.get();
     if (run !== undefined && ++run.subrequests > subrequestLimit()) {
       throw new Error(`${what}: this run has used up its limits.subrequests (${subrequestLimit()})`);
     }
   };
-  const { fetch, WebSocket } = globalThis;
+  const { fetch } = globalThis;
   define(globalThis, "fetch", async (input: RequestInfo | URL, init?: RequestInit) => {
     count("fetch");
+    void globalThis.Response; // what comes back is one, so the shim must know the class
     return await fetch(input, init);
   });
-  define(
-    globalThis,
-    "WebSocket",
-    new Proxy(WebSocket, {
+  defineLazily("WebSocket", (native) =>
+    new Proxy(native, {
       construct(target, args, newTarget) {
         count("WebSocket");
         return Reflect.construct(target, args, newTarget);
       },
-    }),
-  );
-  for (const name of ["connect", "connectTls", "startTls"] as const) {
+    }));
+  for (const name of ["connect", "connectTls"] as const) {
     const connect = (Deno as Any)[name];
     define(Deno, name, (...args: unknown[]) => {
       count(`Deno.${name}`);
@@ -116,15 +155,26 @@ export function seal(logs: Logs, subrequestLimit: () => number): Kept {
     });
   }
 
-  define(globalThis, "Response", wrapResponse(Response));
+  defineLazily("Response", (native) => wrapResponse(kept.Response = native));
   define(globalThis, "WebSocketPair", WebSocketPair);
-  define(Deno, "upgradeWebSocket", createUpgrade(kept.Response));
+  define(Deno, "upgradeWebSocket", (request: Request, options?: { protocol?: string }) => {
+    void globalThis.Response;
+    return createUpgrade(kept.Response!)(request, options);
+  });
   define(Deno, "serve", (first: unknown, second?: unknown) => {
-    const handler = [first, second, (first as Any)?.handler, (first as Any)?.fetch].find((x) => typeof x === "function");
+    const handler = [first, second, (first as Any)?.handler, (first as Any)?.fetch].find((x) =>
+      typeof x === "function"
+    );
     if (handler === undefined) throw new TypeError("Deno.serve needs a handler");
     kept.served = handler as ServeHandler;
     const never = new Promise<void>(() => {});
-    return { finished: never, addr: { transport: "tcp", hostname: "0.0.0.0", port: 0 }, ref() {}, unref() {}, shutdown: () => Promise.resolve() };
+    return {
+      finished: never,
+      addr: { transport: "tcp", hostname: "0.0.0.0", port: 0 },
+      ref() {},
+      unref() {},
+      shutdown: () => Promise.resolve(),
+    };
   });
 
   // What nobody catches is logged and ends nothing: the run it belongs to is answered by its own handler.

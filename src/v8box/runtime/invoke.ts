@@ -44,15 +44,21 @@ export function findHandler(module: Any, kept: Kept): Loaded {
   );
 }
 
-class WorkerRequest extends Request {
-  #run: Run;
-  constructor(run: Run, url: string, init: RequestInit) {
-    super(url, init);
-    this.#run = run;
-  }
-  override get signal(): AbortSignal {
-    return this.#run.signal;
-  }
+type RequestOfRun = new (run: Run, url: string, init: RequestInit) => Request;
+let WorkerRequest: RequestOfRun | null = null;
+
+/** The class of the requests workers get: its `signal` is the run's, made when asked for. Loaded with the first one. */
+export function requestClass(): RequestOfRun {
+  return WorkerRequest ??= class extends Request {
+    #run: Run;
+    constructor(run: Run, url: string, init: RequestInit) {
+      super(url, init);
+      this.#run = run;
+    }
+    override get signal(): AbortSignal {
+      return this.#run.signal;
+    }
+  };
 }
 
 const JSON_HEADERS: Headers2 = [["content-type", "application/json; charset=utf-8"]];
@@ -99,7 +105,7 @@ export class Invoker {
     const bodyless = method === "GET" || method === "HEAD";
     let request: Request | null = null;
     const getRequest = () =>
-      request ??= new WorkerRequest(run, url, {
+      request ??= new (requestClass())(run, url, {
         method,
         headers,
         body: bodyless ? null : whole ?? run.requestBody?.stream ?? null,
@@ -115,7 +121,7 @@ export class Invoker {
     if (kind !== null && (whole !== null || run.requestBody !== null) && call.length !== 0) {
       let replayed: Request;
       [params, replayed] = await bodyParams(getRequest(), kind);
-      request = new WorkerRequest(run, url, { method, headers, body: replayed.body });
+      request = new (requestClass())(run, url, { method, headers, body: replayed.body });
     } else {
       params = queryParams(url);
     }
@@ -126,10 +132,10 @@ export class Invoker {
 
   async #respond(run: Run, method: string, result: unknown, shape: Loaded["shape"]): Promise<void> {
     if (run.cancelled !== null) {
-      if (result instanceof this.#kept.Response) await result.body?.cancel(run.cancelled);
+      if (this.#isResponse(result)) await result.body?.cancel(run.cancelled);
       return run.finish(false);
     }
-    if (result instanceof this.#kept.Response) return await this.#sendResponse(run, method, result);
+    if (this.#isResponse(result)) return await this.#sendResponse(run, method, result);
     if (shape === "module") {
       throw new TypeError(`fetch() must return a Response; it returned ${describe(result).slice(0, 100)}`);
     }
@@ -146,6 +152,10 @@ export class Invoker {
     await this.#sendWhole(run, method, 200, JSON_HEADERS, encode(text));
   }
 
+  #isResponse(value: unknown): value is Response {
+    return this.#kept.Response !== null && value instanceof this.#kept.Response;
+  }
+
   async #sendWhole(run: Run, method: string, status: number, headers: Headers2, bytes: Bytes): Promise<void> {
     if (method === "HEAD" || bytes.length <= CHUNK_BYTES) {
       const last = run.isLast;
@@ -160,7 +170,12 @@ export class Invoker {
       return run.finish(last);
     }
     const sink = run.responseBody = new Outbound(this.#channel, run.stream);
-    this.#channel.send(Kind.RESPONSE, 0, run.stream, toJson([status, [...headers, ["content-length", `${bytes.length}`]]]));
+    this.#channel.send(
+      Kind.RESPONSE,
+      0,
+      run.stream,
+      toJson([status, [...headers, ["content-length", `${bytes.length}`]]]),
+    );
     await sink.write(bytes);
     sink.end();
     run.finish(false);

@@ -9,7 +9,7 @@ import { Calls } from "./calls.ts";
 import { Channel } from "./channel.ts";
 import type { WorkerInfo } from "./context.ts";
 import { rawExit, seal } from "./globals.ts";
-import { findHandler, Invoker } from "./invoke.ts";
+import { findHandler, Invoker, requestClass } from "./invoke.ts";
 import { describe, Logs } from "./logs.ts";
 import { getUint32, parseJson, SafeMap, sliceBytes, toJson } from "./primordials.ts";
 import { Flag, Kind, Level, PROTOCOL_VERSION } from "./protocol.ts";
@@ -17,9 +17,10 @@ import { Run } from "./run.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-const path = Deno.args[0];
+const path = Deno.args[0]!;
 const socket = await Deno.connect({ transport: "unix", path });
 // The socket is open; from here on nothing in this process needs the file system.
+await Deno.permissions.revoke({ name: "net", host: `unix:${path}` });
 await Deno.permissions.revoke({ name: "read" });
 await Deno.permissions.revoke({ name: "write" });
 Deno.args.length = 0;
@@ -37,6 +38,7 @@ async function load(head: string, code: Bytes): Promise<void> {
   logs.limitBytes = info.log_kb * 1024;
   kept.setEnv(info.env);
   Object.freeze(info.env);
+  if (info.uses_process) void globalThis.process; // an import of node:process would bypass what `seal` put in place
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
   try {
     const loaded = findHandler(await import(url), kept);
@@ -44,7 +46,11 @@ async function load(head: string, code: Bytes): Promise<void> {
     channel.send(Kind.LOADED, 0, 0, toJson({ shape: loaded.shape }));
   } catch (error) {
     const named = error instanceof Error;
-    const head = { name: named ? error.name : "Error", message: named ? error.message : describe(error), stack: describe(error) };
+    const head = {
+      name: named ? error.name : "Error",
+      message: named ? error.message : describe(error),
+      stack: describe(error),
+    };
     channel.send(Kind.LOAD_FAILED, 0, 0, toJson(head));
   } finally {
     URL.revokeObjectURL(url);
@@ -96,6 +102,7 @@ function onFrame(kind: number, flags: number, stream: number, head: string, body
       return run?.socket?.closed(code, reason);
     }
     case Kind.PING:
+      if (info === null) warm();
       return channel.send(Kind.PONG, 0, stream);
     case Kind.LOAD:
       load(head, sliceBytes(body, 0));
@@ -106,6 +113,12 @@ function onFrame(kind: number, flags: number, stream: number, head: string, body
     default:
       logs.write(logs.outside, Level.ERROR, `the box sent a frame of kind ${kind}, which this shim does not know`);
   }
+}
+
+/** A blank that is asked whether it lives has time: it loads what almost every worker will touch. */
+function warm(): void {
+  requestClass();
+  new Response(new ReadableStream()).body?.cancel();
 }
 
 channel.send(Kind.HELLO, 0, 0, toJson({ protocol: PROTOCOL_VERSION }));

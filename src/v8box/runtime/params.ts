@@ -30,7 +30,7 @@ export function queryParams(url: string): Params {
 /** Which parser a content type calls for; `null` for a body that stays the handler's own to read. */
 export function bodyKind(contentType: string | null): "json" | "form" | null {
   if (contentType === null) return null;
-  const type = contentType.split(";", 1)[0].trim().toLowerCase();
+  const type = contentType.split(";", 1)[0]!.trim().toLowerCase();
   if (type === "application/json" || type.endsWith("+json")) return "json";
   if (type === "application/x-www-form-urlencoded" || type === "multipart/form-data") return "form";
   return null;

@@ -40,7 +40,6 @@ export const setUint32 = uncurry(DataView.prototype.setUint32) as unknown as (
 ) => void;
 
 export const queueTask = queueMicrotask.bind(globalThis);
-export const later = setTimeout.bind(globalThis);
 export const now = Date.now.bind(Date);
 
 /** A Map whose methods a patched `Map.prototype` does not reach. */

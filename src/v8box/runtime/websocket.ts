@@ -54,14 +54,12 @@ export class WorkerSocket extends EventTarget {
       return;
     }
     const text = typeof data === "string";
-    const bytes = text
-      ? encode(data)
-      : sliceBytes(
-        ArrayBuffer.isView(data)
-          ? new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)
-          : new Uint8Array(data as ArrayBuffer),
-        0,
-      );
+    const bytes = text ? encode(data) : sliceBytes(
+      ArrayBuffer.isView(data)
+        ? new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)
+        : new Uint8Array(data as ArrayBuffer),
+      0,
+    );
     if (this.bufferedAmount + bytes.length > MAX_QUEUED_BYTES) {
       this.close(1013, "the client reads too slowly");
       return;
@@ -89,7 +87,9 @@ export class WorkerSocket extends EventTarget {
 
   close(code = 1000, reason = ""): void {
     if (this.readyState >= WorkerSocket.CLOSING) return;
-    if (code !== 1000 && !(code >= 1001 && code <= 4999)) throw new DOMException("not a close code", "InvalidAccessError");
+    if (code !== 1000 && !(code >= 1001 && code <= 4999)) {
+      throw new DOMException("not a close code", "InvalidAccessError");
+    }
     this.readyState = WorkerSocket.CLOSING;
     this.#closing = { code, reason };
     this.#drain();

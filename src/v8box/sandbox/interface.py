@@ -150,7 +150,7 @@ class Profile:
 class Sandbox(Protocol):
     """One sandbox, as the pool and the gateway use it.
 
-    `load` takes a BLANK to READY, or kills it and raises `StartupFailed`. `invoke` needs READY and never waits. `drain`
+    `warm` lets a BLANK prepare while it waits. `load` takes a BLANK to READY, or kills it and raises `StartupFailed`. `invoke` needs READY and never waits. `drain`
     ends the process when its runs are over, `kill` at once. `stopped` is set when the process is gone; every run it had
     has been told by then. `tick` judges the limits; the pool calls it every `limits.TICK_SECONDS`.
     """
@@ -170,6 +170,7 @@ class Sandbox(Protocol):
 
     @property
     def pid(self) -> int: ...
+    def warm(self) -> None: ...
     async def load(self, version: Version, head: dict[str, Any], code: bytes) -> None: ...
     def invoke(self, invocation: Invocation) -> Run: ...
     def abandon(self, run: Run, death: Death, cancel_reason: str) -> None: ...

@@ -73,7 +73,7 @@ class DenoRuntime:
         child = await self._spawner.spawn(
             SpawnSpec(
                 argv=self._argv(profile),
-                env={"NO_COLOR": "1", "DENO_NO_UPDATE_CHECK": "1", "DENO_DIR": "/nonexistent", "LANG": "C.UTF-8"},
+                env={"NO_COLOR": "1", "DENO_NO_UPDATE_CHECK": "1", "DENO_DIR": "/dev/null/none", "LANG": "C.UTF-8"},
                 executable=self._deno,
                 confinement=self._confinement,
             )
@@ -89,13 +89,11 @@ class DenoRuntime:
         return sandbox
 
     def _argv(self, profile: Profile) -> tuple[str, ...]:
-        net: tuple[str, ...]
-        if profile.net == "none":
-            net = ()
-        elif profile.net == "public":
-            net = ("--allow-net", f"--deny-net={self._denied}")
+        channel = f"unix:{self._socket}"  # the shim gives it back once it is connected
+        if profile.net == "public":
+            allowed = ""
         else:
-            net = (f"--allow-net={','.join(profile.net)}", f"--deny-net={self._denied}")
+            allowed = "=" + ",".join((channel, *(profile.net if profile.net != "none" else ())))
         return (
             "deno",
             "run",
@@ -110,7 +108,8 @@ class DenoRuntime:
             f"--v8-flags=--max-old-space-size={profile.memory_mb},--single-threaded-gc",
             f"--allow-read={self._socket}",
             f"--allow-write={self._socket}",
-            *net,
+            f"--allow-net{allowed}",
+            f"--deny-net={self._denied}",
             str(self._shim),
             str(self._socket),
         )

@@ -1,0 +1,1 @@
+Deno.serve((request) => new Response(`served ${new URL(request.url).pathname}`));

@@ -1,0 +1,2 @@
+throw new Error("thrown while loading");
+export default () => 1;
