@@ -26,11 +26,15 @@ def measure(scale: Scale) -> Iterator[Row]:
             for name in NEIGHBOURS:
                 wait_for(server.worker(name, "?ms=1"))
             at_rate(server.worker("quiet"), rate=RATE, seconds=1)
+            failed = 0
             for name, what in NEIGHBOURS.items():
-                yield _beside(server, name, what, scale)
+                row, failures = _beside(server, name, what, scale)
+                failed += failures
+                yield row
+    yield Row(name="quiet worker: failed requests", value=failed, unit="", target=Target(bound=0))
 
 
-def _beside(server: Server, name: str, what: str, scale: Scale) -> Row:
+def _beside(server: Server, name: str, what: str, scale: Scale) -> tuple[Row, int]:
     alone: list[Lateness] = []
     beside: list[Lateness] = []
     for _ in range(scale.rounds):
@@ -38,15 +42,14 @@ def _beside(server: Server, name: str, what: str, scale: Scale) -> Row:
         with _misbehaving(server.worker(name)):
             beside.append(at_rate(server.worker("quiet"), rate=RATE, seconds=scale.seconds))
     ratio = median([busy.p99_ms / quiet.p99_ms for quiet, busy in zip(alone, beside, strict=True)])
-    failed = sum(result.failed for result in beside)
+    failed = sum(result.failed for result in [*alone, *beside])
     note = (
         f"{median([result.p99_ms for result in beside]):.2f} against {median([r.p99_ms for r in alone]):.2f} ms "
         f"at {RATE} requests/s; {failed} failed; "
         f"client's own lag {median([result.client_lag_p99_ms for result in beside]):.2f} ms"
     )
-    return Row(
-        name=f"quiet worker's p99 while a neighbour {what}", value=ratio, unit="x", target=Target(bound=1.5), note=note
-    )
+    name = f"quiet worker's p99 while a neighbour {what}"
+    return Row(name=name, value=ratio, unit="x", target=Target(bound=1.5), note=note), failed
 
 
 @contextlib.contextmanager
