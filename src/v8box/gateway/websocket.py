@@ -18,6 +18,7 @@ _GOING_AWAY = 1001
 _TOO_BIG = 1009
 _INTERNAL = 1011
 _RESTART = 1012
+_TOO_LONG = "the client sent a message that is too long"
 _RESTARTS = (StopReason.REPLACED, StopReason.RECYCLED, StopReason.SHUTDOWN, StopReason.EVICTED)
 
 
@@ -44,24 +45,32 @@ async def serve_websocket(exchange: Exchange, pool: Pool, invocation: Invocation
     headers = outgoing(response.headers)
     protocol = next((value.decode("latin-1") for name, value in headers if name == b"sec-websocket-protocol"), None)
     await send({"type": "websocket.accept", "subprotocol": protocol, "headers": []})
-    inward = asyncio.create_task(_inward(run, run.messages, receive, send), name="websocket in")
+    inward = asyncio.create_task(_inward(run, run.messages, receive), name="websocket in")
+    outcome = "ok"
+    closing: tuple[int, str] | None = None
     try:
-        await _outward(exchange, run.messages)
+        closing = await _outward(exchange, run.messages)
+        run.messages.closed(*closing)
     except StreamClosed:
-        reason = run.death.reason if run.death else StopReason.CLIENT_GONE
-        if reason is not StopReason.CLIENT_GONE:
-            code = _RESTART if reason in _RESTARTS else _INTERNAL
-            await send({"type": "websocket.close", "code": code, "reason": str(reason)})
-            return str(reason)
+        death = run.death
+        if death is not None and death.reason is not StopReason.CLIENT_GONE:
+            outcome = str(death.reason)
+            closing = (_RESTART if death.reason in _RESTARTS else _INTERNAL, outcome)
+        elif death is not None and death.detail == _TOO_LONG:
+            closing = (_TOO_BIG, "a message may have 1 MB")
     finally:
+        # The server does not send a close while somebody waits to receive.
         inward.cancel()
+        await asyncio.gather(inward, return_exceptions=True)
+        if closing is not None:
+            await send({"type": "websocket.close", "code": closing[0], "reason": closing[1]})
         if not run.done:
             run.messages.closed(_GOING_AWAY, "the connection is gone")
             run.cancel("the connection is gone")
-    return "ok"
+    return outcome
 
 
-async def _inward(run: Run, messages: Messages, receive: Receive, send: Send) -> None:
+async def _inward(run: Run, messages: Messages, receive: Receive) -> None:
     try:
         while True:
             message = await receive()
@@ -72,28 +81,25 @@ async def _inward(run: Run, messages: Messages, receive: Receive, send: Send) ->
             text: str | None = message.get("text")
             data = text.encode() if text is not None else message.get("bytes") or b""
             if len(data) > MAX_MESSAGE_BYTES:
-                await send({"type": "websocket.close", "code": _TOO_BIG, "reason": "a message may have 1 MB"})
-                messages.closed(_TOO_BIG, "the client sent a message that is too long")
-                run.kill(Death(reason=StopReason.CLIENT_GONE, detail="a message that is too long"))
+                messages.closed(_TOO_BIG, _TOO_LONG)
+                run.kill(Death(reason=StopReason.CLIENT_GONE, detail=_TOO_LONG))
                 return
             await messages.send(text is not None, data)
     except StreamClosed:
         return  # the run is over; `_outward` says so to the client
 
 
-async def _outward(exchange: Exchange, messages: Messages) -> None:
+async def _outward(exchange: Exchange, messages: Messages) -> tuple[int, str]:
+    """Passes messages to the client until the worker closes; gives its code and reason."""
     while True:
         item: tuple[Any, Any] = await messages.receive()
         kind, value = item
-        if isinstance(kind, bool):
-            message = {"text": value.decode("utf-8", "replace")} if kind else {"bytes": value}
-            await exchange.send({"type": "websocket.send", **message})
-            exchange.bytes_out += len(value)
-            messages.delivered(len(value))
-        else:
-            await exchange.send({"type": "websocket.close", "code": kind, "reason": value})
-            messages.closed(kind, value)
-            return
+        if not isinstance(kind, bool):
+            return kind, value
+        message = {"text": value.decode("utf-8", "replace")} if kind else {"bytes": value}
+        await exchange.send({"type": "websocket.send", **message})
+        exchange.bytes_out += len(value)
+        messages.delivered(len(value))
 
 
 async def _refuse(send: Send, reason: str) -> None:

@@ -166,8 +166,8 @@ class Inbound:
         self._wake()
 
     def fail(self, reason: str) -> None:
-        """Ends the body early: the reader gets `StreamClosed(reason)` after what has already arrived was dropped."""
-        if not self._ended or self._chunks:
+        """Ends the body early: the reader gets `StreamClosed(reason)`, at once. A body that is complete stays so."""
+        if not self._ended:
             self._fault = reason
             self._chunks.clear()
             self._wake()

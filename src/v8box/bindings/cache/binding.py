@@ -67,9 +67,10 @@ class CacheBinding:
         except Refused as error:
             raise BindingError("REFUSED", str(error)) from error
         try:
-            reply = await self._store.execute(project, [name, *confined])
+            parts = [part.encode() if isinstance(part, str) else part for part in confined]
         except UnicodeEncodeError as error:
             raise BindingError("ARGS_INVALID", "an argument is not valid Unicode") from error
+        reply = await self._store.execute(project, [name, *parts])
         if rule.reply_key and isinstance(reply, list):
             reply[0] = _without(prefix, reply[0])
         elif name == "scan" and isinstance(reply, list) and isinstance(reply[1], list):

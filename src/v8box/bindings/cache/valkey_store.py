@@ -123,6 +123,7 @@ class _Lane:
         self._outgoing.clear()
         self._owed.clear()
         self._wake.clear()
+        self._replies_due.clear()
         if cause is not None:
             log.warning("the connection to the cache at %s failed: %s", self._where, cause)
         reason = _short(cause)
@@ -133,9 +134,9 @@ class _Lane:
 
 def _short(cause: BaseException | None) -> str:
     """The cause without addresses and paths of the box, which are no worker's business."""
+    if isinstance(cause, TimeoutError):
+        return f"no connection within {CONNECT_SECONDS:g} s"
     for error in (cause, getattr(cause, "__context__", None)):
-        if isinstance(error, TimeoutError):
-            return f"no connection within {CONNECT_SECONDS:g} s"
         if isinstance(error, OSError) and error.errno:
             return os.strerror(error.errno)
     text = str(cause) if isinstance(cause, errors.RedisError) else ""

@@ -204,6 +204,6 @@ def _write_cursor(position: bytes) -> str:
 
 def _read_cursor(cursor: str) -> bytes:
     try:
-        return base64.urlsafe_b64decode(cursor)
+        return base64.b64decode(cursor, b"-_", validate=True)
     except (ValueError, Base64Error) as error:
         raise BindingError("invalid_argument", "the cursor is none that a list answered") from error
