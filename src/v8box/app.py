@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import socket
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from v8box.features.deploy import Bundler, Completed, DeployEvent, FolderDeploys
 from v8box.features.health.service import Health
 from v8box.gateway.server import Gateway, GatewayParts
 from v8box.kit.lock import AlreadyLocked, DirectoryLock
+from v8box.kit.runtime_folder import RuntimeFolder
 from v8box.kit.tasks import TaskSet
 from v8box.pool.broker import Broker
 from v8box.pool.journal import Journal
@@ -145,8 +145,10 @@ class Box:
         journal = Journal(runs, catalog.source_map, self._listeners.on_line)
         self._stack.push_async_callback(journal.stop)
 
+        folder = await asyncio.to_thread(RuntimeFolder, data)
+        self._stack.callback(folder.remove)
         valkey_url, shim = await asyncio.gather(
-            self._valkey(helpers), build_shim(deno, data / "cache" / "shim", self._build_environ(data))
+            self._valkey(helpers, folder.path), build_shim(deno, data / "cache" / "shim", self._build_environ(data))
         )
         engine = partial(helpers.launch_engine, data=data / "databases")
         bindings = registry.build(registry.Resources(data_dir=data, valkey_url=valkey_url, launch=engine))
@@ -157,7 +159,7 @@ class Box:
         self._stack.push_async_callback(broker.stop)
 
         runtime = DenoRuntime(spawner, deno, broker, journal, allow_ipv6=settings.sandboxes.allow_ipv6)
-        await runtime.start(shim)
+        await runtime.start(shim, folder.path)
         self._stack.push_async_callback(runtime.stop)
         pool = self._pool = Pool(runtime, catalog.bundle, settings.sandboxes)
         pool.start()
@@ -185,13 +187,11 @@ class Box:
         self._listen(gateway)
         await deploys.settle()
 
-    async def _valkey(self, helpers: Helpers) -> str:
+    async def _valkey(self, helpers: Helpers, folder: Path) -> str:
         """The address of the Valkey to use; the private one is started unless another is named."""
         if self.settings.valkey.url is not None:
             return self.settings.valkey.url.reveal()
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="v8box-valkey-"))
-        self._stack.callback(folder.rmdir)
-        valkey = PrivateValkey(self.settings.data_directory / "valkey", folder, helpers.launch)
+        valkey = PrivateValkey(self.settings.data_directory / "valkey", folder / "valkey", helpers.launch)
         await valkey.start()
         self._stack.push_async_callback(valkey.stop)
         return valkey.url
@@ -241,7 +241,7 @@ class Box:
 
     async def _stop(self) -> None:
         """Numbered, each step bounded."""
-        tell = self._listeners.on_stopping
+        tell = self._listeners.on_stopping if self._stopping.is_set() else _nothing
         # 1. no new connections; those that are open may finish what they asked for
         if hasattr(self, "_server"):
             tell("no new requests")
@@ -259,6 +259,10 @@ class Box:
         # 5. bindings, Valkey, logs, database, processes: what was opened last goes first
         tell("closing stores")
         await self._stack.aclose()
+
+
+def _nothing(_: str) -> None:
+    """A start that failed has said so itself."""
 
 
 async def _run_bundler(

@@ -56,7 +56,7 @@ enable-module-command no
 
 
 class Child(Protocol):
-    """A started process; `asyncio.subprocess.Process` is one."""
+    """A started process; `asyncio.subprocess.Process` is one. Several may `wait` at once, and each may be cancelled."""
 
     @property
     def pid(self) -> int: ...
@@ -189,7 +189,7 @@ class PrivateValkey:
             backoff = min(backoff * 2, _LAST_BACKOFF_SECONDS)
             try:
                 await self._run(binary)
-            except (ValkeyFailed, OSError) as error:
+            except (V8BoxError, OSError) as error:
                 log.error("Valkey: %s", error)
                 self._child = None
 

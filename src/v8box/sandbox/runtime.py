@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import struct
-import tempfile
+import sys
 from pathlib import Path
 from typing import Final, cast
 
@@ -34,7 +34,6 @@ class DenoRuntime:
         self._calls = calls
         self._observer = observer
         self._allow_ipv6 = allow_ipv6
-        self._folder = Path()
         self._shim = Path()
         self._socket = Path()
         self._server: asyncio.AbstractServer | None = None
@@ -43,14 +42,12 @@ class DenoRuntime:
         self._denied = ",".join((*SPECIAL_IPV4, *own_ipv4(), "localhost"))
         self._confinement = Confinement()
 
-    async def start(self, shim: Path) -> None:
-        """Puts the shim where every sandbox may read it, and listens."""
-        self._folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="v8box-"))
-        self._folder.chmod(0o711)
-        self._shim = self._folder / "shim.js"
+    async def start(self, shim: Path, folder: Path) -> None:
+        """Puts the shim into `folder`, where every sandbox may read it (others may pass through it), and listens."""
+        self._shim = folder / "shim.js"
         shutil.copyfile(shim, self._shim)
         self._shim.chmod(0o644)
-        self._socket = self._folder / "channel"
+        self._socket = folder / "channel"
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: _Peer(self), str(self._socket), backlog=256)
         # Under a uid of its own a sandbox needs the right to connect; who it is, the kernel tells.
@@ -65,7 +62,6 @@ class DenoRuntime:
         if self._server is not None:
             self._server.close()
             self._server = None
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def start_sandbox(self, profile: Profile) -> DenoSandbox:
         """A blank of this profile. Raises `StartupFailed` or `SpawnError`."""
@@ -169,8 +165,6 @@ class _Peer(asyncio.Protocol):
 
 def find_deno() -> str:
     """The `deno` binary of the wheel this package depends on. Raises `StartupFailed`."""
-    import sys
-
     beside = Path(sys.executable).parent / "deno"
     found = str(beside) if beside.exists() else shutil.which("deno")
     if found is None:

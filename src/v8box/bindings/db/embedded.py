@@ -22,9 +22,11 @@ from v8box.bindings.db.engine import EngineConfig
 from v8box.bindings.db.interface import Child, Database, DatabaseId, DbLimits, Launch, Mode, Statement
 from v8box.bindings.db.wire import NOTICE, FrameBuffer, Operation, Reply, Request, frame
 from v8box.bindings.interface import BindingError
+from v8box.errors import V8BoxError
 
 _START_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 5.0
+_HEALTH_SECONDS: Final = 2.0
 _DIED: Final = ("ENGINE_DIED", "the database engine ended while this ran; what was committed before is safe. Try again")
 
 
@@ -133,6 +135,11 @@ class _Engine:
                 link.send(frame(Request(number, "cancel")))
             raise
 
+    async def ping(self) -> None:
+        """Returns when the process answers; at once when none runs."""
+        if self._link is not None:
+            await self.request(self._link, "ping", DatabaseId("", ""))
+
     def number(self) -> int:
         return next(self._numbers)
 
@@ -161,7 +168,7 @@ class _Engine:
             argv = [sys.executable, "-m", "v8box.bindings.db.engine", msgspec.json.encode(config).decode()]
             try:
                 child = await self._launch(argv, theirs.fileno(), self._environ)
-            except OSError as error:
+            except (OSError, V8BoxError) as error:
                 raise BindingError("ENGINE_DIED", "the database engine cannot be started") from error
             self._child = child
             reaper = asyncio.create_task(child.wait(), name="reap-db-engine")  # else it stays a zombie
@@ -304,11 +311,10 @@ class EmbeddedDatabases:
         await asyncio.gather(*(engine.stop() for engine in self._engines))
 
     async def health(self) -> None:
-        """Asks one engine for a sign of life; starts it when none runs."""
-        engine = self._engines[0]
+        """Asks the engines that run for a sign of life; starts none."""
         try:
-            async with asyncio.timeout(2.0):
-                await engine.request(await engine.link(), "ping", DatabaseId("", ""))
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                await asyncio.gather(*(engine.ping() for engine in self._engines))
         except TimeoutError as error:
             raise BindingError("ENGINE_SILENT", "the database engine does not answer") from error
 

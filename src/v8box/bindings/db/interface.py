@@ -73,7 +73,7 @@ class Databases(Protocol):
 
 
 class Child(Protocol):
-    """A started process; `asyncio.subprocess.Process` is one."""
+    """A started process; `asyncio.subprocess.Process` is one. Several may `wait` at once, and each may be cancelled."""
 
     @property
     def pid(self) -> int: ...
