@@ -249,5 +249,7 @@ async def test_unknown_operations_and_arguments_are_refused(db: DbBinding, ask: 
     assert await refusal(ask(db, "batch", {"statements": [["SELECT 1", None]] * 1001})) == "BATCH_TOO_LARGE"
 
 
-async def test_it_is_healthy(db: DbBinding) -> None:
+async def test_it_is_healthy(db: DbBinding, ask: Ask) -> None:
+    await db.health()
+    await run(ask, db, "SELECT 1")
     await db.health()

@@ -98,6 +98,17 @@ async def test_an_engine_that_cannot_be_interrupted_is_ended(
     assert children[0].returncode == 70
 
 
+async def test_an_engine_that_does_not_answer_is_not_healthy(db: DbBinding, ask: Ask, children: Children) -> None:
+    await ask(db, "execute", {"sql": "SELECT 1"})
+    children[0].send_signal(signal.SIGSTOP)
+    started = time.monotonic()
+    with pytest.raises(BindingError, match="ENGINE_SILENT"):
+        await db.health()
+    assert time.monotonic() - started < 3
+    children[0].send_signal(signal.SIGCONT)
+    await db.health()
+
+
 async def test_engines_end_with_the_gateway(make_db: Callable[..., Any], ask: Ask, children: Children) -> None:
     async with make_db(engines=3) as db:
         projects = [f"p{number}" for number in range(12)]
