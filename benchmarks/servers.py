@@ -140,7 +140,7 @@ class BoxFolder:
 
 @contextmanager
 def box_folder() -> Iterator[BoxFolder]:
-    with tempfile.TemporaryDirectory(prefix="v8box-bench-") as path:
+    with tempfile.TemporaryDirectory(prefix="bench-") as path:
         (Path(path) / "functions").mkdir()
         yield BoxFolder(Path(path))
 
@@ -167,7 +167,7 @@ def bare_deno(script: Path) -> Iterator[Server]:
 @contextmanager
 def bare_workerd(script: Path) -> Iterator[Server]:
     port = _free_port()
-    with tempfile.TemporaryDirectory(prefix="v8box-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         config = Path(folder) / "config.capnp"
         config.write_text(_WORKERD_CONFIG.replace("{port}", str(port)))
         (Path(folder) / "main.js").write_text(script.read_text())
@@ -199,7 +199,7 @@ def _running(
     command: Sequence[str], *, port: int, ready_path: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
     url = f"http://127.0.0.1:{port}"
-    with tempfile.NamedTemporaryFile(prefix="v8box-bench-", suffix=".log") as log:
+    with tempfile.NamedTemporaryFile(prefix="bench-", suffix=".log") as log:
         start = time.monotonic()
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
@@ -207,6 +207,8 @@ def _running(
         try:
             wait_for(f"{url}{ready_path}", process=process)
             yield Server(url, process, Path(log.name), time.monotonic() - start)
+            if process.poll() is not None:
+                raise NotReady("the server ended while it was measured")
         except Exception as error:
             if process.poll() is None and not isinstance(error, NotReady):
                 raise
