@@ -117,7 +117,6 @@ export function seal(logs: Logs, subrequestLimit: () => number): Kept {
     process = native;
     define(process, "env", variables);
     define(process, "exit", leave);
-    define(process, "execPath", "deno");
     return process;
   });
   define(Deno, "env", {
