@@ -124,7 +124,8 @@ class FolderDeploys:
                     _log.exception("comparing %s with what is live failed", self._directory)
                     wait = _BLIND_COMPARE_SECONDS
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), wait)
+                    async with asyncio.timeout(wait):  # wait_for may swallow a cancellation before Python 3.12
+                        await self._changed.wait()
         finally:
             await asyncio.to_thread(self._unwatch)
             running = list(self._deploys.values())
