@@ -1,0 +1,746 @@
+"""Who gets a sandbox: leases, queue, growth, eviction, draining. Time moves only by the test's clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from tests.fakes.clock import Clock, settle
+from tests.fakes.sandboxes import (
+    CrashingSandbox,
+    FakeFactory,
+    FakeSandbox,
+    LingeringSandbox,
+    NeverReadySandbox,
+    SlowSandbox,
+    StillbornSandbox,
+    ThrowingSandbox,
+)
+from tests.fakes.versions import a_version, an_invocation
+
+from v8box.catalog.model import Limits, Permissions, RouteTable, Version
+from v8box.errors import NoCapacity, StopReason, V8BoxError
+from v8box.pool.pool import Pool
+from v8box.sandbox.interface import Death, Profile, RunKilled, SandboxState, StartupFailed
+from v8box.sandbox.run import Run
+from v8box.settings import Sandboxes
+
+NO_NET = Permissions(net="none")
+"""Not the blanks' profile: such a worker starts a process of its own."""
+
+MakePool = Callable[..., Pool]
+
+
+@pytest.fixture
+async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+async def factory() -> FakeFactory:
+    return FakeFactory()
+
+
+@pytest.fixture
+async def make_pool(factory: FakeFactory, clock: Clock) -> AsyncIterator[MakePool]:
+    pools: list[Pool] = []
+
+    def make(load_bundle: Callable[[Version], Awaitable[bytes]] | None = None, **settings: Any) -> Pool:
+        async def bundle(version: Version) -> bytes:
+            return b"export default () => 1"
+
+        values: dict[str, Any] = {"blanks": 0, "max_sandboxes": 8, **settings}
+        pool = Pool(factory, load_bundle or bundle, Sandboxes(**values))
+        pool.start()
+        pools.append(pool)
+        return pool
+
+    yield make
+    for pool in pools:
+        await pool.stop(0)
+
+
+def queue(pool: Pool, version: Version, run_id: str = "r") -> asyncio.Task[Run]:
+    return asyncio.get_running_loop().create_task(pool.queue_run(version, an_invocation(run_id)))
+
+
+async def lease(pool: Pool, version: Version, run_id: str = "r") -> Run:
+    """As the gateway does it."""
+    run = pool.try_run(version, an_invocation(run_id))
+    if run is None:
+        task = queue(pool, version, run_id)
+        await settle()
+        assert task.done(), "the request still waits"
+        run = task.result()
+    return run
+
+
+# ---- leases
+
+
+async def test_a_cold_request_starts_a_sandbox_and_gets_it(make_pool: MakePool, factory: FakeFactory) -> None:
+    pool = make_pool()
+    assert pool.try_run(a_version(), an_invocation()) is None
+    run = await lease(pool, a_version())
+    assert list(factory.made[0].runs.values()) == [run]
+    assert factory.made[0].head["worker"] == "hello"
+    assert factory.made[0].code == b"export default () => 1"
+
+
+async def test_a_warm_request_never_waits(make_pool: MakePool, factory: FakeFactory) -> None:
+    pool = make_pool()
+    first = await lease(pool, a_version(), "one")
+    second = pool.try_run(a_version(), an_invocation("two"))
+    assert second is not None
+    assert list(factory.made[0].runs.values()) == [first, second]
+    assert second.cold_seconds == 0.0
+
+
+async def test_the_wait_for_a_start_is_accounted(make_pool: MakePool, factory: FakeFactory, clock: Clock) -> None:
+    factory.make = SlowSandbox
+    pool = make_pool()
+    task = queue(pool, a_version())
+    await clock.advance(0.5)
+    slow = factory.made[0]
+    assert isinstance(slow, SlowSandbox)
+    slow.loaded.set()
+    assert (await task).cold_seconds == pytest.approx(0.5)
+
+
+async def test_the_least_busy_sandbox_is_leased(make_pool: MakePool, factory: FakeFactory) -> None:
+    version = a_version(limits=Limits(concurrency=2, max_instances=2))
+    pool = make_pool()
+    runs = [await lease(pool, version, str(number)) for number in range(4)]
+    first, second = factory.made
+    assert (len(first.runs), len(second.runs)) == (2, 2)
+    busy = runs[2] if runs[2].stream in second.runs and second.runs[runs[2].stream] is runs[2] else runs[3]
+    second.answer(busy)
+    third = pool.try_run(version, an_invocation("next"))
+    assert third in second.runs.values()
+
+
+@pytest.mark.parametrize("trait", ["stalled", "retiring"])
+async def test_a_sandbox_that_should_get_no_run_gets_none(
+    make_pool: MakePool, factory: FakeFactory, trait: str
+) -> None:
+    pool = make_pool()
+    await lease(pool, a_version())
+    setattr(factory.made[0], trait, True)
+    assert pool.try_run(a_version(), an_invocation()) is None
+
+
+async def test_growth_ends_at_max_instances(make_pool: MakePool, factory: FakeFactory) -> None:
+    version = a_version(limits=Limits(concurrency=1, max_instances=3))
+    pool = make_pool()
+    tasks = [queue(pool, version, str(number)) for number in range(6)]
+    await settle()
+    assert len(factory.made) == 3
+    assert sum(task.done() for task in tasks) == 3
+    while waiting := [task for task in tasks if not task.done()]:
+        before = len(waiting)
+        busy = next(sandbox for sandbox in factory.made if sandbox.runs)
+        busy.answer(next(iter(busy.runs.values())))
+        await settle()
+        assert len([task for task in tasks if not task.done()]) == before - 1
+    assert len(factory.made) == 3
+
+
+async def test_versions_do_not_share_sandboxes(make_pool: MakePool, factory: FakeFactory) -> None:
+    pool = make_pool()
+    await lease(pool, a_version("a"))
+    await lease(pool, a_version("b"))
+    assert [sandbox.version.worker for sandbox in factory.made if sandbox.version] == ["a", "b"]
+
+
+# ---- the queue
+
+
+async def test_the_queue_is_first_come_first_served(make_pool: MakePool, factory: FakeFactory) -> None:
+    version = a_version(limits=Limits(concurrency=1, max_instances=1))
+    pool = make_pool()
+    order: list[str] = []
+
+    async def wait(name: str) -> None:
+        run = await pool.queue_run(version, an_invocation(name))
+        order.append(run.id)
+
+    async with asyncio.TaskGroup() as group:
+        for name in "abcd":
+            group.create_task(wait(name))
+        for _ in "abcd":
+            await settle()
+            sandbox = factory.made[0]
+            sandbox.answer(next(iter(sandbox.runs.values())))
+    assert order == list("abcd")
+
+
+async def test_nobody_overtakes_the_queue(make_pool: MakePool, factory: FakeFactory) -> None:
+    version = a_version(limits=Limits(concurrency=1, max_instances=1))
+    pool = make_pool()
+    first = await lease(pool, version)
+    waiting = queue(pool, version, "waits")
+    await settle()
+    sandbox = factory.made[0]
+    del sandbox.runs[first.stream]  # room, of which nobody has been told yet
+    assert pool.try_run(version, an_invocation("overtakes")) is None
+    sandbox.on_free()
+    assert (await waiting).id == "waits"
+
+
+async def test_a_full_queue_refuses_at_once(make_pool: MakePool, factory: FakeFactory) -> None:
+    version = a_version(limits=Limits(concurrency=1, max_instances=1))
+    pool = make_pool(queue_length=2)
+    await lease(pool, version)
+    tasks = [queue(pool, version) for _ in range(3)]
+    await settle()
+    assert [task.done() for task in tasks] == [False, False, True]
+    with pytest.raises(NoCapacity, match="queue"):
+        tasks[2].result()
+
+
+async def test_the_wait_ends_after_the_queue_timeout(make_pool: MakePool, clock: Clock) -> None:
+    version = a_version(limits=Limits(concurrency=1, max_instances=1))
+    pool = make_pool(queue_timeout_seconds=3.0)
+    await lease(pool, version)
+    task = queue(pool, version)
+    await clock.advance(2.9)
+    assert not task.done()
+    await clock.advance(0.2)
+    with pytest.raises(NoCapacity, match="3 s"):
+        task.result()
+
+
+@pytest.mark.xfail(strict=True, reason="group.py queue_run(): those who left still count against queue_length")
+async def test_those_who_left_take_no_place_in_the_queue(make_pool: MakePool, clock: Clock) -> None:
+    version = a_version(limits=Limits(concurrency=1, max_instances=1))
+    pool = make_pool(queue_length=2, queue_timeout_seconds=3.0)
+    await lease(pool, version)
+    gone = [queue(pool, version), queue(pool, version)]
+    await clock.advance(3.5)
+    assert all(isinstance(task.exception(), NoCapacity) for task in gone)
+    left = [queue(pool, version), queue(pool, version)]
+    await settle()
+    for task in left:
+        task.cancel()
+    await settle()
+    fresh = queue(pool, version)
+    await settle()
+    assert not fresh.done(), "a queue in which nobody waits was called full"
+    fresh.cancel()
+
+
+@pytest.mark.xfail(
+    strict=True, reason="group.py: entries of timed-out waiters are never removed while nothing dispatches"
+)
+async def test_a_worker_that_found_no_room_once_is_served_again(
+    make_pool: MakePool, factory: FakeFactory, clock: Clock
+) -> None:
+    pool = make_pool(max_sandboxes=1, queue_length=2, queue_timeout_seconds=3.0)
+    busy = await lease(pool, a_version("busy"))
+    tasks = [queue(pool, a_version("cold")), queue(pool, a_version("cold"))]
+    await clock.advance(3.5)
+    assert all(isinstance(task.exception(), NoCapacity) for task in tasks)
+    factory.made[0].answer(busy)
+    await clock.advance(2.0)
+    assert (await lease(pool, a_version("cold"))).id == "r"
+
+
+@pytest.mark.xfail(strict=True, reason="group.py: entries of timed-out waiters keep the group for ever")
+async def test_a_group_nobody_waits_for_goes(make_pool: MakePool, clock: Clock) -> None:
+    pool = make_pool(max_sandboxes=1, queue_timeout_seconds=3.0)
+    await lease(pool, a_version("busy"))
+    task = queue(pool, a_version("cold"))
+    await clock.advance(3.5)
+    assert isinstance(task.exception(), NoCapacity)
+    await clock.advance(1.5)
+    assert set(pool._groups) == {"busy-1"}
+
+
+@pytest.mark.xfail(strict=True, reason="group.py grow(): those who left count as wanting a sandbox")
+async def test_nobody_starts_a_sandbox_for_those_who_left(make_pool: MakePool, factory: FakeFactory) -> None:
+    version = a_version(limits=Limits(concurrency=1, max_instances=4))
+    factory.gate.clear()
+    pool = make_pool()
+    gone = [queue(pool, version, "gone") for _ in range(2)]
+    await settle()
+    for task in gone:
+        task.cancel()
+    await settle()
+    last = queue(pool, version, "stays")
+    await settle()
+    factory.gate.set()
+    await settle()
+    assert (await last).id == "stays"
+    assert len(factory.made) <= 2  # those already under way, and no more
+
+
+@pytest.mark.xfail(strict=True, reason="group.py queue_run(): a run leased in the turn of the cancel belongs to nobody")
+async def test_a_run_leased_as_its_caller_leaves_is_abandoned(make_pool: MakePool, factory: FakeFactory) -> None:
+    version = a_version(limits=Limits(concurrency=1, max_instances=1))
+    pool = make_pool()
+    first = await lease(pool, version)
+    waiting = queue(pool, version, "leaves")
+    await settle()
+    sandbox = factory.made[0]
+    sandbox.answer(first)  # leases "leaves" its run; its task has not run yet
+    waiting.cancel()
+    await settle()
+    (run,) = sandbox.runs.values()
+    assert run.cancelled is not None
+
+
+# ---- starts that fail
+
+
+async def test_a_version_that_throws_is_told_to_all_who_wait(make_pool: MakePool, factory: FakeFactory) -> None:
+    factory.make = ThrowingSandbox
+    pool = make_pool()
+    tasks = [queue(pool, a_version()) for _ in range(3)]
+    await settle()
+    for task in tasks:
+        assert isinstance(task.exception(), StartupFailed)
+    assert not factory.alive
+
+
+async def test_a_failed_version_is_not_started_again_for_a_second(
+    make_pool: MakePool, factory: FakeFactory, clock: Clock
+) -> None:
+    factory.make = ThrowingSandbox
+    pool = make_pool()
+    for _ in range(3):
+        task = queue(pool, a_version())
+        await settle()
+        assert isinstance(task.exception(), StartupFailed)
+    assert len(factory.made) == 1
+    factory.make = FakeSandbox
+    await clock.advance(1.1)
+    assert (await lease(pool, a_version())).id == "r"
+
+
+async def test_the_box_that_cannot_start_processes_says_so(make_pool: MakePool, factory: FakeFactory) -> None:
+    factory.failure = V8BoxError("no forks today")
+    task = queue(make_pool(), a_version())
+    await settle()
+    assert isinstance(task.exception(), V8BoxError)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="group.py _start(): a fault that is no V8BoxError leaves the waiters to time out"
+)
+async def test_an_unexpected_fault_at_the_start_reaches_those_who_wait(
+    make_pool: MakePool, factory: FakeFactory
+) -> None:
+    factory.failure = OSError(24, "Too many open files")
+    task = queue(make_pool(), a_version())
+    await settle()
+    done = task.done()
+    task.cancel()
+    assert done
+
+
+@pytest.mark.xfail(strict=True, reason="pool.py loaded_sandbox(): a bundle that cannot be read leaks the process")
+@pytest.mark.parametrize("fault", [V8BoxError("the blob is not there"), OSError("the disk")])
+async def test_a_bundle_that_cannot_be_read_leaves_no_process(
+    make_pool: MakePool, factory: FakeFactory, fault: Exception
+) -> None:
+    async def missing(version: Version) -> bytes:
+        raise fault
+
+    pool = make_pool(missing)
+    task = queue(pool, a_version())
+    await settle()
+    task.cancel()
+    await settle()
+    assert factory.made
+    assert not factory.alive
+
+
+async def test_a_second_instance_that_fails_does_not_fail_those_the_first_can_serve(
+    make_pool: MakePool, factory: FakeFactory
+) -> None:
+    version = a_version(limits=Limits(concurrency=1, max_instances=2))
+    pool = make_pool()
+    first = await lease(pool, version)
+    factory.make = ThrowingSandbox
+    waiting = queue(pool, version, "waits")
+    await settle()
+    assert not waiting.done()
+    factory.made[0].answer(first)
+    assert (await waiting).id == "waits"
+
+
+@pytest.mark.xfail(strict=True, reason="group.py _start(): a sandbox that is already gone is taken in and leased")
+async def test_a_sandbox_that_died_as_it_became_ready_gets_no_run(make_pool: MakePool, factory: FakeFactory) -> None:
+    factory.make = StillbornSandbox
+    pool = make_pool()
+    task = queue(pool, a_version())
+    await settle()
+    task.cancel()
+    assert all(not sandbox.runs for sandbox in factory.made)
+
+
+# ---- deaths
+
+
+async def test_a_death_fails_its_runs_and_its_place_is_free(make_pool: MakePool, factory: FakeFactory) -> None:
+    factory.make = CrashingSandbox
+    pool = make_pool()
+    run = await lease(pool, a_version())
+    await settle()
+    with pytest.raises(RunKilled, match="crash"):
+        await run.response
+    assert pool.count == 0
+
+
+async def test_waiters_get_a_new_sandbox_when_theirs_dies(make_pool: MakePool, factory: FakeFactory) -> None:
+    version = a_version(limits=Limits(concurrency=1, max_instances=1))
+    pool = make_pool()
+    await lease(pool, version)
+    waiting = queue(pool, version, "waits")
+    await settle()
+    factory.made[0].end()
+    await settle()
+    assert (await waiting).id == "waits"
+    assert len(factory.made) == 2
+
+
+# ---- room
+
+
+async def test_the_longest_idle_is_evicted_for_another_worker(
+    make_pool: MakePool, factory: FakeFactory, clock: Clock
+) -> None:
+    pool = make_pool(max_sandboxes=2)
+    for worker in "ab":
+        run = await lease(pool, a_version(worker))
+        await clock.advance(1.0)
+        factory.made[-1].answer(run)
+    await lease(pool, a_version("c"))
+    a, b, _ = factory.made
+    assert a.stopped.result().reason is StopReason.EVICTED
+    assert not b.stopped.done()
+
+
+async def test_a_busy_box_refuses_and_serves_when_there_is_room(
+    make_pool: MakePool, factory: FakeFactory, clock: Clock
+) -> None:
+    pool = make_pool(max_sandboxes=1)
+    run = await lease(pool, a_version("a"))
+    waiting = queue(pool, a_version("b"), "waits")
+    await settle()
+    assert not waiting.done()
+    assert len(factory.made) == 1
+    factory.made[0].answer(run)
+    await clock.advance(1.0)
+    assert (await waiting).id == "waits"
+
+
+@pytest.mark.xfail(strict=True, reason="pool.py loaded_sandbox(): a blank is taken without asking for room")
+async def test_blanks_are_no_way_around_max_sandboxes(make_pool: MakePool, factory: FakeFactory) -> None:
+    pool = make_pool(max_sandboxes=3, blanks=1)
+    await settle()
+    for number in range(10):
+        run = await lease(pool, a_version(f"w{number}"))
+        next(sandbox for sandbox in factory.made if run in sandbox.runs.values()).answer(run)
+        await settle()
+        assert len(factory.alive) <= 3
+
+
+@pytest.mark.xfail(strict=True, reason="pool.py _evict(): what is already being killed is chosen again")
+async def test_two_cold_starts_at_once_evict_two(make_pool: MakePool, factory: FakeFactory, clock: Clock) -> None:
+    factory.make = LingeringSandbox
+    pool = make_pool(max_sandboxes=2)
+    for worker in "ab":
+        run = await lease(pool, a_version(worker))
+        factory.made[-1].answer(run)
+        await clock.advance(0.2)
+    tasks = [queue(pool, a_version(worker)) for worker in "cd"]
+    await settle()
+    dying = [sandbox for sandbox in factory.made if sandbox.state is SandboxState.DEAD]
+    for task in tasks:
+        task.cancel()
+    assert len(dying) == 2
+
+
+async def test_nothing_drifts_over_many_lives(make_pool: MakePool, factory: FakeFactory, clock: Clock) -> None:
+    pool = make_pool(max_sandboxes=4, idle_seconds=5.0)
+    for number in range(20):
+        run = await lease(pool, a_version(f"w{number}"))
+        sandbox = next(sandbox for sandbox in factory.made if run in sandbox.runs.values())
+        if number % 3:
+            sandbox.answer(run)
+        else:
+            sandbox.end()
+        await settle()
+        assert pool.count == len(factory.alive) <= 4
+    await clock.advance(6.0)
+    await clock.advance(1.0)
+    assert pool.count == 0
+    assert not factory.alive
+    assert not pool._groups
+
+
+# ---- blanks
+
+
+async def test_blanks_wait_and_are_refilled(make_pool: MakePool, factory: FakeFactory) -> None:
+    pool = make_pool(blanks=2)
+    await settle()
+    assert len(factory.made) == 2
+    await lease(pool, a_version())
+    assert factory.made[0].version is not None
+    await settle()
+    assert pool.states()["blank"] == 2
+
+
+async def test_another_profile_gets_a_process_of_its_own(make_pool: MakePool, factory: FakeFactory) -> None:
+    pool = make_pool(blanks=1)
+    await settle()
+    await lease(pool, a_version(permissions=NO_NET))
+    assert factory.made[0].state is SandboxState.BLANK
+    assert factory.made[1].profile == Profile(net="none")
+
+
+async def test_a_blank_that_died_is_replaced_and_never_leased(make_pool: MakePool, factory: FakeFactory) -> None:
+    pool = make_pool(blanks=1)
+    await settle()
+    factory.made[0].end()
+    await settle()
+    assert len(factory.alive) == 1
+    await lease(pool, a_version())
+    assert factory.made[0].version is None
+
+
+async def test_blanks_that_do_not_start_are_tried_again_later(
+    make_pool: MakePool, factory: FakeFactory, clock: Clock
+) -> None:
+    factory.failure = V8BoxError("not now")
+    pool = make_pool(blanks=1)
+    await settle()
+    assert pool.states()["blank"] == 0
+    factory.failure = None
+    await clock.advance(1.1)
+    assert pool.states()["blank"] == 1
+
+
+@pytest.mark.xfail(strict=True, reason="blanks.py drop(): a blank given up is never made again")
+async def test_blanks_come_back_when_there_is_room_again(
+    make_pool: MakePool, factory: FakeFactory, clock: Clock
+) -> None:
+    pool = make_pool(blanks=1, max_sandboxes=2)
+    await settle()
+    busy = [await lease(pool, a_version(worker, permissions=NO_NET)) for worker in "ab"]
+    assert factory.made[0].stopped.done(), "the blank had to make room"
+    for sandbox, run in zip(factory.made[1:], busy, strict=True):
+        sandbox.answer(run)
+        sandbox.end()
+    await clock.advance(2.0)
+    await lease(pool, a_version("c"))
+    await clock.advance(2.0)
+    assert pool.states()["blank"] == 1
+
+
+# ---- idle, recycled
+
+
+async def test_an_idle_sandbox_goes_and_a_busy_one_stays(
+    make_pool: MakePool, factory: FakeFactory, clock: Clock
+) -> None:
+    pool = make_pool(idle_seconds=10.0)
+    run = await lease(pool, a_version("a"))
+    await lease(pool, a_version("b"))
+    factory.made[0].answer(run)
+    await clock.advance(10.5)
+    assert factory.made[0].stopped.result().reason is StopReason.IDLE
+    assert not factory.made[1].stopped.done()
+
+
+@pytest.mark.parametrize("wear", ["requests", "memory", "age"])
+async def test_a_worn_sandbox_is_replaced_while_it_is_idle(
+    make_pool: MakePool, factory: FakeFactory, clock: Clock, wear: str
+) -> None:
+    pool = make_pool(recycle_after_requests=5, recycle_after_hours=1, idle_seconds=100_000.0)
+    run = await lease(pool, a_version())
+    sandbox = factory.made[0]
+    sandbox.answer(run)
+    await clock.advance(1.5)
+    assert not sandbox.stopped.done()
+    if wear == "requests":
+        sandbox.run_count = 5
+    elif wear == "memory":
+        sandbox.memory_share = 0.81
+    else:
+        await clock.advance(3601)
+    await clock.advance(1.5)
+    assert sandbox.stopped.result().reason is StopReason.RECYCLED
+
+
+async def test_a_retiring_sandbox_drains_and_another_takes_over(
+    make_pool: MakePool, factory: FakeFactory, clock: Clock
+) -> None:
+    pool = make_pool()
+    run = await lease(pool, a_version())
+    factory.made[0].retiring = True
+    await clock.advance(0.1)
+    assert factory.made[0].state is SandboxState.DRAINING
+    assert not run.response.done()
+    assert (await lease(pool, a_version(), "next")) in factory.made[1].runs.values()
+    factory.made[0].answer(run)
+    await settle()
+    assert factory.made[0].stopped.result().reason is StopReason.RECYCLED
+
+
+async def test_only_busy_and_loading_sandboxes_are_judged(
+    make_pool: MakePool, factory: FakeFactory, clock: Clock
+) -> None:
+    factory.make = lambda profile: (NeverReadySandbox if factory.made else FakeSandbox)(profile)
+    pool = make_pool()
+    run = await lease(pool, a_version("a"))
+    loading = queue(pool, a_version("b"))
+    await clock.advance(0.06)
+    busy, never = factory.made
+    assert (busy.ticks, never.ticks) == (1, 1)
+    busy.answer(run)
+    await clock.advance(0.06)
+    assert (busy.ticks, never.ticks) == (1, 2)
+    loading.cancel()
+
+
+@pytest.mark.xfail(strict=True, reason="pool.py _tick(): one exception ends the limits of every worker")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_fault_in_one_look_does_not_end_the_looking(
+    make_pool: MakePool, factory: FakeFactory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = make_pool()
+    await lease(pool, a_version("a"))
+    await lease(pool, a_version("b"))
+
+    def explode(now: float) -> None:
+        raise OSError("no such process")
+
+    monkeypatch.setattr(factory.made[0], "tick", explode)
+    await clock.advance(0.06)
+    await clock.advance(0.06)
+    assert factory.made[1].ticks == 2
+
+
+# ---- what is live
+
+
+async def test_a_replaced_version_drains_without_losing_anybody(make_pool: MakePool, factory: FakeFactory) -> None:
+    old = a_version(number=1, limits=Limits(concurrency=1, max_instances=1))
+    new = a_version(number=2)
+    pool = make_pool()
+    pool.follow(RouteTable({"hello": old}))
+    running = await lease(pool, old, "running")
+    waiting = queue(pool, old, "waiting")
+    await settle()
+    pool.follow(RouteTable({"hello": new}))
+    sandbox = factory.made[0]
+    assert sandbox.state is SandboxState.READY, "somebody still waits for it"
+    sandbox.answer(running)
+    assert (await waiting).id == "waiting"
+    sandbox.answer(next(iter(sandbox.runs.values())))
+    await settle()
+    assert sandbox.stopped.result().reason is StopReason.REPLACED
+
+
+@pytest.mark.parametrize(("routes", "reason"), [({}, "removed"), ({"hello": a_version(number=2)}, "replaced")])
+async def test_what_is_not_live_stops(
+    make_pool: MakePool, factory: FakeFactory, routes: dict[str, Version], reason: str
+) -> None:
+    pool = make_pool()
+    run = await lease(pool, a_version())
+    factory.made[0].answer(run)
+    pool.follow(RouteTable(routes))
+    await settle()
+    assert factory.made[0].stopped.result().reason == reason
+
+
+async def test_a_retired_version_that_was_starting_stops_too(make_pool: MakePool, factory: FakeFactory) -> None:
+    factory.make = SlowSandbox
+    pool = make_pool()
+    waiting = queue(pool, a_version())
+    await settle()
+    waiting.cancel()
+    await settle()
+    pool.follow(RouteTable({}))
+    slow = factory.made[0]
+    assert isinstance(slow, SlowSandbox)
+    slow.loaded.set()
+    await settle()
+    assert not factory.alive
+
+
+async def test_a_rollback_before_the_drain_keeps_the_version(make_pool: MakePool, factory: FakeFactory) -> None:
+    pool = make_pool()
+    run = await lease(pool, a_version(number=1))
+    pool.follow(RouteTable({"hello": a_version(number=2)}))
+    pool.follow(RouteTable({"hello": a_version(number=1)}))
+    assert (await lease(pool, a_version(number=1), "again")).id == "again"
+    factory.made[0].answer(run)
+    await settle()
+    assert len(factory.alive) == 1
+
+
+# ---- the end
+
+
+async def test_stop_waits_for_runs_and_then_kills(make_pool: MakePool, factory: FakeFactory, clock: Clock) -> None:
+    pool = make_pool(blanks=1)
+    await settle()
+    run = await lease(pool, a_version())
+    stopping = asyncio.get_running_loop().create_task(pool.stop(5.0))
+    await settle()
+    assert not stopping.done()
+    with pytest.raises(NoCapacity):
+        await pool.queue_run(a_version("b"), an_invocation())
+    await clock.advance(5.1)
+    await stopping
+    with pytest.raises(RunKilled, match="shutdown"):
+        await run.response
+    await settle()
+    assert not factory.alive
+
+
+async def test_stop_ends_as_soon_as_everything_has_drained(make_pool: MakePool, factory: FakeFactory) -> None:
+    pool = make_pool()
+    run = await lease(pool, a_version())
+    stopping = asyncio.get_running_loop().create_task(pool.stop(5.0))
+    await settle()
+    factory.made[0].answer(run)
+    await settle()
+    assert stopping.done()
+    assert not factory.alive
+
+
+@pytest.mark.xfail(strict=True, reason="pool.py stop(): a sandbox that starts meanwhile is neither drained nor killed")
+async def test_stop_leaves_no_sandbox_that_was_starting(
+    make_pool: MakePool, factory: FakeFactory, clock: Clock
+) -> None:
+    factory.make = lambda profile: (SlowSandbox if factory.made else FakeSandbox)(profile)
+    pool = make_pool()
+    await lease(pool, a_version("a"))
+    waiting = queue(pool, a_version("b"))
+    await settle()
+    stopping = asyncio.get_running_loop().create_task(pool.stop(5.0))
+    await settle()
+    slow = factory.made[1]
+    assert isinstance(slow, SlowSandbox)
+    slow.loaded.set()
+    await clock.advance(5.1)
+    await stopping
+    await settle()
+    waiting.cancel()
+    assert not factory.alive
+
+
+async def test_the_reason_of_a_death_is_the_one_it_was_killed_for(make_pool: MakePool, factory: FakeFactory) -> None:
+    pool = make_pool()
+    run = await lease(pool, a_version())
+    factory.made[0].kill(Death(reason=StopReason.MEMORY, detail="too much"))
+    factory.made[0].kill(Death(reason=StopReason.CPU, detail="later"))
+    with pytest.raises(RunKilled, match="memory"):
+        await run.response
