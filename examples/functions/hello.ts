@@ -3,9 +3,7 @@
 //
 //   curl "http://localhost:8000/run/hello?name=Ada"
 
-import type { Context, Params } from "v8box";
-
-export default async function ({ cache, db, env, log }: Context, params: Params) {
+export default async function ({ cache, db, env, log }: V8Box.Context, params: V8Box.Params) {
   const name = String(params.name ?? "world").slice(0, 80);
   const count = await cache.incr("hello:count");
   await db.batch([

@@ -3,9 +3,7 @@
 //   curl "http://localhost:8000/run/query?name=Ada&limit=5"
 //   curl -X POST -H "Content-Type: application/json" -d '{"name": "Ada"}' http://localhost:8000/run/query
 
-import type { Context, Params } from "v8box";
-
-export default async function ({ db }: Context, params: Params) {
+export default async function ({ db }: V8Box.Context, params: V8Box.Params) {
   const limit = Math.min(Math.max(Math.trunc(Number(params.limit ?? 20)) || 20, 1), 100);
   const name = params.name === undefined ? null : String(params.name);
   const table = await db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'greetings'");

@@ -3,10 +3,8 @@
 //   curl -T photo.jpg http://localhost:8000/run/upload/photo.jpg
 //   curl -o copy.jpg  http://localhost:8000/run/upload/photo.jpg
 
-import type { Context } from "v8box";
-
 export default {
-  async fetch(request: Request, _env: Record<string, string>, { s3 }: Context): Promise<Response> {
+  async fetch(request: Request, _env: V8Box.Env, { s3 }: V8Box.Context): Promise<Response> {
     const key = decodeURIComponent(new URL(request.url).pathname.slice(1));
     if (key === "") return Response.json({ error: "name the object in the path" }, { status: 400 });
     if (request.method === "PUT" || request.method === "POST") {

@@ -1,14 +1,13 @@
 // Notes in the database, as a sub-app. V8Box gives a module's fetch the same context as a handler, as its third argument.
 
-import { type Context as HonoContext, Hono } from "hono";
-import type { Context } from "v8box";
+import { type Context, Hono } from "hono";
 
 export const notes = new Hono();
 
 const SCHEMA = "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)";
 
-async function database(c: HonoContext): Promise<Context["db"]> {
-  const { db } = c.executionCtx as unknown as Context;
+async function database(c: Context): Promise<V8Box.Db> {
+  const { db } = c.executionCtx as unknown as V8Box.Context;
   await db.execute(SCHEMA);
   return db;
 }
