@@ -5,30 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from v8box.kit.files import FileHashes, is_within, write_atomic
-
-
-def test_a_write_replaces_the_whole_file_and_leaves_nothing_beside(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    write_atomic(path, b"one")
-    write_atomic(path, b"two", mode=0o644)
-    assert path.read_bytes() == b"two"
-    assert os.listdir(tmp_path) == ["a"]
-    assert path.stat().st_mode & 0o777 == 0o644
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "a"
-    write_atomic(path, b"one")
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        write_atomic(path, b"two")
-    assert path.read_bytes() == b"one"
-    assert os.listdir(tmp_path) == ["a"]
+from v8box.kit.files import FileHashes, is_within
 
 
 def test_within_follows_links(tmp_path: Path) -> None:

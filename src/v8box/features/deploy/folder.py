@@ -1,7 +1,7 @@
 """Keeps the catalog as the served folder says: what is new or changed is bundled and goes live, what is gone goes.
 
 One rule does it all: look at the disk, compare with the catalog, deploy the difference. It runs at start, when the
-watcher says that something changed, after each deploy, and every few seconds for what the watcher missed.
+watcher says that something changed, after deploys, and every few seconds for what the watcher missed.
 """
 
 from __future__ import annotations
@@ -53,6 +53,15 @@ class _Failure:
     retry_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Deploy:
+    """A deploy under way, and what it was started for."""
+
+    task: asyncio.Task[None]
+    manifest: Manifest
+    tree: int
+
+
 @dataclass(slots=True)
 class _Look:
     """What was seen at one moment. `tree` stands for all that a failing worker might be waiting for."""
@@ -90,7 +99,8 @@ class FolderDeploys:
         self._settled = asyncio.Event()
         self._watches: list[Watch] = []
         self._watched: Mapping[Path, int] = {}
-        self._deploys: dict[str, asyncio.Task[None]] = {}
+        self._deploys: dict[str, _Deploy] = {}
+        self._again: set[str] = set()
         self._failures: dict[str, _Failure] = {}
         self._problems: dict[str, Problem] = {}
         self._gone_at: dict[str, float] = {}
@@ -128,7 +138,7 @@ class FolderDeploys:
                         await self._changed.wait()
         finally:
             await asyncio.to_thread(self._unwatch)
-            running = list(self._deploys.values())
+            running = [deploy.task for deploy in self._deploys.values()]
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
@@ -180,8 +190,10 @@ class FolderDeploys:
                     yield path
 
     def _wants_deploy(self, name: str, manifest: Manifest, look: _Look) -> bool:
-        if name in self._deploys:
-            return False  # it ends with another comparison
+        if (running := self._deploys.get(name)) is not None:
+            if (running.manifest, running.tree) != (manifest, look.tree):
+                self._again.add(name)
+            return False
         live = self._catalog.routes.workers.get(name)
         if live is not None and not live.sources.keys() <= look.hashes.keys():
             return False  # it went live after the look began, and that brings another
@@ -206,9 +218,15 @@ class FolderDeploys:
 
     def _start(self, name: str, manifest: Manifest, tree: int, noticed: float) -> None:
         task = asyncio.create_task(self._deploy(name, manifest, tree, noticed), name=f"deploy {name}")
-        self._deploys[name] = task
-        task.add_done_callback(lambda _: self._deploys.pop(name, None))
-        task.add_done_callback(lambda _: self._changed.set())  # it may have changed while it was deployed
+        self._deploys[name] = _Deploy(task, manifest, tree)
+        task.add_done_callback(lambda _: self._ended(name))
+
+    def _ended(self, name: str) -> None:
+        """Compare again if something changed while it was deployed, and at the end of a batch in any case."""
+        del self._deploys[name]
+        if name in self._again or not self._deploys:
+            self._again.discard(name)
+            self._changed.set()
 
     async def _deploy(self, name: str, manifest: Manifest, tree: int, noticed: float) -> None:
         before = self._failures.get(name)
