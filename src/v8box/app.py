@@ -165,9 +165,7 @@ class Box:
         pool.start()
         catalog.subscribe(pool.follow)
 
-        bundler = Bundler(
-            settings.directory, data, run=partial(_run_bundler, helpers), environ=self._environ
-        )
+        bundler = Bundler(settings.directory, data, run=partial(_run_bundler, helpers), environ=self._environ)
         deploys = FolderDeploys(settings.directory, data, catalog, bundler, on_event=self._listeners.on_deploy)
         self._tasks.forever(runs.write_forever(), "run log")
         self._tasks.forever(deploys.run(), "deploys")
@@ -210,7 +208,9 @@ class Box:
             backpressure=_MAX_CONNECTIONS,
             # hyper refuses a longer head by itself (431), with some room so that our own answer comes first
             http1_settings=HTTP1Settings(
-                max_buffer_size=max(65_536, 2 * (self.settings.requests.max_header_bytes + self.settings.requests.max_url_bytes))
+                max_buffer_size=max(
+                    65_536, 2 * (self.settings.requests.max_header_bytes + self.settings.requests.max_url_bytes)
+                )
             ),
             log_enabled=False,
         )
@@ -245,7 +245,7 @@ class Box:
         # 1. no new connections; those that are open may finish what they asked for
         if hasattr(self, "_server"):
             tell("no new requests")
-            self._server.stop()
+            self._server.stop()  # type: ignore[no-untyped-call] # granian has no types here
         # 2. running requests finish, then their sandboxes end
         if hasattr(self, "_pool"):
             tell("finishing running requests")

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.e2e.box import RunningBox
 
 WORKERS = Path(__file__).parent / "workers"

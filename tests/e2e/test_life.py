@@ -10,7 +10,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
 from tests.e2e.box import WAIT_SECONDS, RunningBox
 
 

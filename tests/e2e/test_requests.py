@@ -11,9 +11,8 @@ from typing import Any
 import httpx
 import pytest
 import websockets
-from websockets.sync.client import connect
-
 from tests.e2e.box import RunningBox
+from websockets.sync.client import connect
 
 MIB = 1024 * 1024
 
@@ -232,14 +231,14 @@ def test_every_method_reaches_a_worker(box: RunningBox, method: str) -> None:
 
 
 def test_a_worker_sees_its_own_path_and_no_internal_header(box: RunningBox) -> None:
-    headers = {
-        "x-v8box-version": "forged",
-        "connection": "x-listed",
-        "x-listed": "1",
-        "te": "trailers",
-        "x-forwarded-for": "1.2.3.4",
-        "x-kept": "caf\u00e9".encode("latin-1"),
-    }
+    headers = [
+        (b"x-v8box-version", b"forged"),
+        (b"connection", b"x-listed"),
+        (b"x-listed", b"1"),
+        (b"te", b"trailers"),
+        (b"x-forwarded-for", b"1.2.3.4"),
+        (b"x-kept", "caf\u00e9".encode("latin-1")),
+    ]
     response = box.client.get("/run/mirror/a%20b/%2Fc?q=%20", headers=headers)
     seen: dict[str, Any] = response.json()
     assert seen["url"] == f"http://localhost:{box.port}/a%20b/%2Fc?q=%20"

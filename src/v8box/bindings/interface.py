@@ -1,8 +1,8 @@
 """The boundary between the broker and a binding: what a call carries and what it may answer.
 
 A binding is a folder with the Python side (this interface) and `client.ts`, the thin side that runs in the worker. The
-worker holds no credential: its shim sends `{binding, operation, arguments}` over the channel, the broker hands it to the
-binding with the caller's scope, and the binding answers or raises `BindingError`.
+worker holds no credential: its shim sends `{binding, operation, arguments}` over the channel, the broker hands it to
+the binding with the caller's scope, and the binding answers or raises `BindingError`.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class BindingError(Exception):
 class Binding(Protocol):
     """One service given to workers. Raises nothing but `BindingError` for what a caller can cause.
 
-    `call` runs as its own task and is cancelled when the run ends or the worker dies: it must stop the work and leave the
-    service usable. `end_run` is called once per run that made a call, after its last one. `health` returns within two
-    seconds or raises. `start` and `stop` are called once, by the app.
+    `call` runs as its own task and is cancelled when the run ends or the worker dies: it must stop the work and leave
+    the service usable. `end_run` is called once per run that made a call, after its last one. `health` returns within
+    two seconds or raises. `start` and `stop` are called once, by the app.
     """
 
     name: ClassVar[str]

@@ -153,7 +153,7 @@ class Incoming:
             self._forwarded[name.lower()] = value.decode("latin-1")
 
     def forwarded(self, peer: str, scheme: str, host: str, prefix: str, trusted: Iterable[Network]) -> str:
-        """Adds what the worker is told of the client; gives the client's address. A trusted proxy's word is taken over."""
+        """Adds what the worker is told of the client; gives the client's address. A trusted proxy is believed."""
         client, proto, outer = peer, scheme, host
         chain = peer
         given = self._forwarded
@@ -182,7 +182,7 @@ def _is_trusted(address: str, networks: Iterable[Network]) -> bool:
 
 
 def _first_untrusted(chain: str, trusted: Iterable[Network]) -> str | None:
-    """The client's address: the right-most that is not a trusted proxy's (what is further left, the client may invent)."""
+    """The client's address: the right-most that is not a trusted proxy's; what is further left may be invented."""
     for part in reversed(chain.split(",")):
         address = part.strip()
         if not _is_trusted(address, trusted):

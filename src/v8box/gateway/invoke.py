@@ -15,7 +15,7 @@ from v8box.catalog.model import Version
 from v8box.errors import PayloadTooLarge, StopReason
 from v8box.gateway.headers import Incoming, declared_length, outgoing
 from v8box.pool.pool import Pool
-from v8box.sandbox.channel import Inbound, StreamClosed
+from v8box.sandbox.channel import Inbound, Outbound, StreamClosed
 from v8box.sandbox.interface import Death, Invocation, RunKilled
 from v8box.sandbox.run import Response, Run
 
@@ -94,8 +94,9 @@ class Exchange:
             run = await self._queue(invocation)
         self.run = run
         try:
-            if invocation.body is None:
-                self._pump = asyncio.get_running_loop().create_task(self._pump_body(run), name="request body")
+            if run.request is not None:
+                pump = self._pump_body(run, run.request)
+                self._pump = asyncio.get_running_loop().create_task(pump, name="request body")
             else:
                 run.on_slow = self._watch_client
             response = await run.response
@@ -141,9 +142,8 @@ class Exchange:
             )
         return body
 
-    async def _pump_body(self, run: Run) -> None:
+    async def _pump_body(self, run: Run, outbound: Outbound) -> None:
         """Hands the body on as the worker takes it."""
-        assert run.request is not None
         received = 0
         try:
             while True:
@@ -160,9 +160,9 @@ class Exchange:
                         run.response.set_exception(error)
                     return
                 run.progress = asyncio.get_running_loop().time()
-                await run.request.write(chunk)
+                await outbound.write(chunk)
                 if not message.get("more_body", False):
-                    run.request.end()
+                    outbound.end()
                     break
         except StreamClosed:
             # The worker does not want the rest. It is read and dropped, so that the answer can reach the client.

@@ -1,7 +1,7 @@
 """From host and path to what should answer. Hosts and paths are those of the public contract.
 
-With `DOMAIN=localhost` everything is also reachable by path on any host (`/run/<worker>`, `/health`); under a real domain
-only the hosts that exist answer, and any other is a 404.
+With `DOMAIN=localhost` everything is also reachable by path on any host (`/run/<worker>`, `/health`); under a real
+domain only the hosts that exist answer, and any other is a 404.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class HostKind(Enum):
 
 
 class Target:
-    """What should answer a request. `worker`: the name, with what it sees as its path and the prefix that was taken off;
-    empty for a page of the box itself, whose path is `rest`."""
+    """What should answer a request. `worker`: the name, with what it sees as its path and the prefix that was taken
+    off; empty for a page of the box itself, whose path is `rest`."""
 
     __slots__ = ("host_name", "prefix", "rest", "shared_host", "worker")
 

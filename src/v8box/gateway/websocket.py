@@ -103,5 +103,5 @@ async def _outward(exchange: Exchange, messages: Messages) -> tuple[int, str]:
 
 
 async def _refuse(send: Send, reason: str) -> None:
-    """Without ASGI's denial extension, which the server does not have, the client sees a 403 whatever the worker said."""
+    """Without ASGI's denial extension, which the server lacks, the client sees a 403 whatever the worker said."""
     await send({"type": "websocket.close", "code": 1008, "reason": reason})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +23,8 @@ SPECIAL_IPV4: Final = (
     "224.0.0.0/4",
     "240.0.0.0/4",
 )
-"""Private, loopback, link-local, shared, documentation, multicast and reserved ranges: the IANA special-purpose registry
-(RFC 6890 and its successors)."""
+"""Private, loopback, link-local, shared, documentation, multicast and reserved ranges: the IANA special-purpose
+registry (RFC 6890 and its successors)."""
 
 
 def own_ipv4() -> tuple[str, ...]:
@@ -35,7 +36,5 @@ def own_ipv4() -> tuple[str, ...]:
         lines = Path("/proc/net/fib_trie").read_text().splitlines()
     except OSError:
         return ()
-    found = {
-        above.split()[-1] for above, line in zip(lines, lines[1:], strict=False) if line.strip() == "/32 host LOCAL"
-    }
+    found = {above.split()[-1] for above, line in pairwise(lines) if line.strip() == "/32 host LOCAL"}
     return tuple(sorted(found))

@@ -1,5 +1,5 @@
-"""A short-lived folder with a short path, outside the data directory: Unix sockets allow no more than 107 bytes, and other
-users' processes must be able to pass through it.
+"""A short-lived folder with a short path, outside the data directory: Unix sockets allow no more than 107 bytes, and
+other users' processes must be able to pass through it.
 
 The data directory remembers it, so that what a killed box left behind is removed by the next one.
 """

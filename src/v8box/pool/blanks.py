@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from functools import partial
 from typing import Final
 
 from v8box.errors import StopReason, V8BoxError
@@ -61,9 +62,9 @@ class Blanks:
                     continue
                 self._ready.append(sandbox)
                 sandbox.warm()
-                sandbox.stopped.add_done_callback(lambda _, gone=sandbox: self._lost(gone))
+                sandbox.stopped.add_done_callback(partial(self._lost, sandbox))
 
-    def _lost(self, sandbox: Sandbox) -> None:
+    def _lost(self, sandbox: Sandbox, _: object) -> None:
         if sandbox in self._ready:
             self._ready.remove(sandbox)
             self._wanted.set()

@@ -1,7 +1,7 @@
 """Who gets a sandbox and when it dies: groups per version, blanks, eviction, limits, draining.
 
-The gateway asks `try_run` (never waits) and then `queue_run`. The catalog's snapshot says what is live: `follow` compares
-and drains what is not, so a missed change heals at the next one.
+The gateway asks `try_run` (never waits) and then `queue_run`. The catalog's snapshot says what is live: `follow`
+compares and drains what is not, so a missed change heals at the next one.
 """
 
 from __future__ import annotations

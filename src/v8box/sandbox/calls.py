@@ -11,7 +11,7 @@ import msgspec
 from v8box.catalog.model import Version
 from v8box.sandbox.channel import Channel, Inbound, Outbound, StreamClosed
 from v8box.sandbox.interface import CallAnswer, CallRefused, CallServer
-from v8box.sandbox.protocol import CHUNK_BYTES, MAX_OPEN_CALLS, WINDOW_BYTES, Flag, Kind, ProtocolError
+from v8box.sandbox.protocol import CHUNK_BYTES, MAX_OPEN_CALLS, Flag, Kind, ProtocolError
 from v8box.sandbox.run import Run
 
 _encode = msgspec.json.encode
@@ -174,6 +174,3 @@ async def _send_body(sending: Outbound, body: bytes | AsyncIterator[bytes]) -> N
             if close is not None:
                 await close()
     sending.end()
-
-
-assert WINDOW_BYTES >= CHUNK_BYTES

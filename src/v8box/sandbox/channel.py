@@ -31,7 +31,7 @@ _END = int(Flag.END)
 
 
 class FrameHandler(Protocol):
-    """Who gets the frames. `lost` is called once, when the socket is gone or after `on_frame` raised `ProtocolError`."""
+    """Who gets the frames. `lost` is called once: when the socket is gone, or after `on_frame` raised."""
 
     def on_frame(self, kind: int, flags: int, stream: int, head: bytes, body: bytes) -> None: ...
     def lost(self, fault: str | None) -> None: ...

@@ -146,7 +146,8 @@ class DenoSandbox:
 
     async def load(self, version: Version, head: dict[str, Any], code: bytes) -> None:
         """Imports a version's bundle. Raises `StartupFailed`; the sandbox is dead then."""
-        assert self.state is SandboxState.BLANK and self._child is not None
+        if self.state is not SandboxState.BLANK or self._child is None:
+            raise StartupFailed("the sandbox died while it waited", None, self._death)
         self.state = SandboxState.LOADING
         self.version = version
         limits = version.manifest.limits
@@ -499,14 +500,14 @@ class DenoSandbox:
         if account is None or child is None or self._death is not None or child.exited.done():
             return
         usage = child.usage()
-        blocked = self._ping_sent and self._silent
+        blocked = self._ping_sent and self._silent  # for a tick at least
         verdict = account.judge(now, usage.cpu_seconds, usage.private_bytes, self.runs.values(), blocked=blocked)
         if verdict.kill is not None:
             self.kill(verdict.kill)
             return
         for run in self.runs.values():
-            if run.on_slow is not None:
-                run.on_slow, on_slow = None, run.on_slow
+            on_slow, run.on_slow = run.on_slow, None
+            if on_slow is not None:
                 on_slow()
         for run in verdict.overdue:
             self.abandon(run, account.wall_death(run, now), StopReason.WALL)
@@ -517,7 +518,7 @@ class DenoSandbox:
             self.retiring = True  # the others in this process may finish; then it goes
         self.stalled = blocked
         if blocked and not self.retiring and account.blocked_cpu(usage.cpu_seconds) > _HOG_SECONDS:
-            # It goes last on the processors from here on, and since an unprivileged box cannot undo that, it is replaced.
+            # It goes last on the processors from here on; as an unprivileged box cannot undo that, it is replaced.
             child.demote()
             self.retiring = True
         if self.runs:

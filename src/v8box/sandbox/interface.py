@@ -150,9 +150,10 @@ class Profile:
 class Sandbox(Protocol):
     """One sandbox, as the pool and the gateway use it.
 
-    `warm` lets a BLANK prepare while it waits. `load` takes a BLANK to READY, or kills it and raises `StartupFailed`. `invoke` needs READY and never waits. `drain`
-    ends the process when its runs are over, `kill` at once. `stopped` is set when the process is gone; every run it had
-    has been told by then. `tick` judges the limits; the pool calls it every `limits.TICK_SECONDS`.
+    `warm` lets a BLANK prepare while it waits. `load` takes a BLANK to READY, or kills it and raises `StartupFailed`.
+    `invoke` needs READY and never waits. `drain` ends the process when its runs are over, `kill` at once. `stopped` is
+    set when the process is gone; every run it had has been told by then. `tick` judges the limits; the pool calls it
+    every `limits.TICK_SECONDS`.
     """
 
     profile: Profile

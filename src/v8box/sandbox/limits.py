@@ -27,8 +27,8 @@ _MIB: Final = 1024 * 1024
 
 @dataclass(slots=True)
 class Verdict:
-    """What is to be done. `kill`: the whole sandbox. `overdue`: runs to abort now. `lingering`: aborted ones whose grace
-    is over."""
+    """What is to be done. `kill`: the whole sandbox. `overdue`: runs to abort now. `lingering`: aborted ones whose
+    grace is over."""
 
     kill: Death | None = None
     overdue: tuple[Run, ...] = ()

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final, cast
 
 from v8box.kit.addresses import SPECIAL_IPV4, own_ipv4
-from v8box.sandbox.channel import Channel
 from v8box.sandbox.deno import DenoSandbox
 from v8box.sandbox.interface import CallServer, Profile, SandboxObserver, StartupFailed
 from v8box.sandbox.spawner import Confinement, Spawner, SpawnSpec, runtime_paths
@@ -80,7 +79,12 @@ class DenoRuntime:
             early.join(sandbox)
         else:
             self._expected[child.pid] = sandbox
-        sandbox.stopped.add_done_callback(lambda _: (self._expected.pop(child.pid, None), child.close()))
+
+        def forget(_: object) -> None:
+            self._expected.pop(child.pid, None)
+            child.close()
+
+        sandbox.stopped.add_done_callback(forget)
         await sandbox.hello(START_TIMEOUT_SECONDS)
         return sandbox
 
@@ -134,7 +138,6 @@ class _Peer(asyncio.Protocol):
         self._runtime = runtime
         self._transport: asyncio.Transport | None = None
         self._early = bytearray()
-        self._channel: Channel | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own class, with the same methods
@@ -145,10 +148,10 @@ class _Peer(asyncio.Protocol):
 
     def join(self, sandbox: DenoSandbox) -> None:
         """Hands the connection over."""
-        assert self._transport is not None
-        channel = self._channel = sandbox.channel
-        self._transport.set_protocol(channel)
-        channel.connection_made(self._transport)
+        channel = sandbox.channel
+        if self._transport is not None:
+            self._transport.set_protocol(channel)
+            channel.connection_made(self._transport)
         if self._early:
             channel.data_received(bytes(self._early))
             self._early.clear()

@@ -36,13 +36,16 @@ async def build_shim(deno: str, folder: Path, environ: Mapping[str, str]) -> Pat
     target = folder / f"shim-{digest.hexdigest()[:16]}.js"
     if target.exists():
         return target
-    folder.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     draft = target.with_suffix(f".{os.getpid()}.tmp")
+    entry = str(_PACKAGE / "runtime" / "main.ts")
     process = await asyncio.create_subprocess_exec(
-        deno, "bundle", "--quiet", "--no-config", "--no-lock", "--output", str(draft), str(_PACKAGE / "runtime/main.ts"),
-        env=dict(environ), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        *(deno, "bundle", "--quiet", "--no-config", "--no-lock", "--output", str(draft), entry),
+        env=dict(environ),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
+    )
     try:
         output, _ = await asyncio.wait_for(process.communicate(), _TIMEOUT_SECONDS)
     except TimeoutError:
@@ -51,8 +54,13 @@ async def build_shim(deno: str, folder: Path, environ: Mapping[str, str]) -> Pat
         raise ShimError(f"Bundling the runtime shim took longer than {_TIMEOUT_SECONDS:.0f} s") from None
     if process.returncode != 0 or not draft.exists():
         raise ShimError(f"Bundling the runtime shim failed:\n{output.decode(errors='replace')[-2000:]}")
+    await asyncio.to_thread(_keep, draft, target)
+    return target
+
+
+def _keep(draft: Path, target: Path) -> None:
+    """Puts the new shim in place whole, and removes those before it."""
     draft.replace(target)
-    for old in folder.glob("shim-*.js"):
+    for old in target.parent.glob("shim-*.js"):
         if old != target:
             old.unlink(missing_ok=True)
-    return target

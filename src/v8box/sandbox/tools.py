@@ -46,6 +46,12 @@ def _to_stderr(data: bytes) -> None:
     sys.stderr.buffer.flush()
 
 
+def _python_paths() -> tuple[str, ...]:
+    """What a Python process of this environment reads to run our modules."""
+    package = str(Path(v8box.__file__).parent)
+    return (os.path.realpath(sys.executable), sys.prefix, sys.base_prefix, package, *filter(os.path.isdir, sys.path))
+
+
 class Helpers:
     """Starts helpers."""
 
@@ -64,9 +70,8 @@ class Helpers:
         self, argv: Sequence[str], stdin: int | None, env: Mapping[str, str], *, data: Path
     ) -> HelperProcess:
         """A database engine: it runs users' SQL, so it has its files and nothing else; no network, no processes."""
-        python = {sys.prefix, sys.base_prefix, str(Path(v8box.__file__).parent), *filter(os.path.isdir, sys.path)}
         confinement = Confinement(
-            read_only=(os.path.realpath(sys.executable), *python, *runtime_paths(self._deno)[1:4], "/dev/urandom"),
+            read_only=(*_python_paths(), *runtime_paths(self._deno)[1:4], "/dev/urandom"),
             read_write=(str(data),),
             allow_network=False,
             drop_privileges=False,  # the files belong to the box's own user
@@ -77,7 +82,12 @@ class Helpers:
         return HelperProcess(await self._spawner.spawn(spec))
 
     async def run_bundler(
-        self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, read_only: Sequence[Path], read_write: Sequence[Path]
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        read_only: Sequence[Path],
+        read_write: Sequence[Path],
     ) -> tuple[int, bytes]:
         """Runs a bundler to its end: it sees the sources and its own cache. Gives exit code and output."""
         confinement = Confinement(

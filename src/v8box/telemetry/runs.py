@@ -118,7 +118,7 @@ class _Rotating:
     def _append(self, data: bytes) -> None:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - kept open
+            self._file = open(self._path, "ab", buffering=0)
             self._size = self._path.stat().st_size
         if self._size + len(data) > self._share and self._size:
             self._turn_over()
@@ -131,7 +131,7 @@ class _Rotating:
             older = self._path.with_suffix(f".{number - 1}.jsonl") if number > 1 else self._path
             if older.exists():
                 older.replace(self._path.with_suffix(f".{number}.jsonl"))
-        self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - kept open
+        self._file = open(self._path, "ab", buffering=0)
         self._size = 0
 
     def close(self) -> None:
