@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 
 from v8box.sandbox.spawner import Child, ExitStatus, Usage
@@ -12,7 +13,7 @@ class FakeChild(Child):
     """Counts its kills; `end` is its end, `cpu` and `bytes` are what it uses."""
 
     def __init__(self) -> None:
-        self.pid = 1
+        self.pid = os.getpid()  # one that exists: its figures are read from /proc
         self.exited: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
         self.cpu = 0.0
         self.bytes = 0
