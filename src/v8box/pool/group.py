@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _FAILURE_SECONDS: Final = 1.0
 """How long a version that failed to start answers with that failure before it is tried again."""
 
+_TRIM_SECONDS: Final = 2.0
+"""Idle for this long, a sandbox collects its garbage: long enough that no request waits for it in a burst."""
+
 
 class Group:
     """Leases runs of one version: the least busy sandbox, else a new one, else a place in the queue."""
@@ -167,6 +170,8 @@ class Group:
                 continue
             old = settings.recycle_after_hours and now - sandbox.started_at > settings.recycle_after_hours * 3600
             worn = settings.recycle_after_requests and sandbox.run_count >= settings.recycle_after_requests
+            if now - sandbox.idle_since > _TRIM_SECONDS:
+                sandbox.trim()
             if now - sandbox.idle_since > settings.idle_seconds:
                 sandbox.kill(Death(reason=StopReason.IDLE, detail="no request for a while"))
             elif old or worn or sandbox.used_memory() > 0.8:

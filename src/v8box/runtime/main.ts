@@ -8,7 +8,7 @@
 import { Calls } from "./calls.ts";
 import { Channel } from "./channel.ts";
 import type { WorkerInfo } from "./context.ts";
-import { rawExit, seal } from "./globals.ts";
+import { collectGarbage, rawExit, seal } from "./globals.ts";
 import { findHandler, Invoker, requestClass } from "./invoke.ts";
 import { describe, Logs } from "./logs.ts";
 import { getUint32, parseJson, SafeMap, sliceBytes, toJson } from "./primordials.ts";
@@ -107,6 +107,8 @@ function onFrame(kind: number, flags: number, stream: number, head: string, body
     case Kind.LOAD:
       load(head, sliceBytes(body, 0));
       return;
+    case Kind.TRIM:
+      return collectGarbage();
     case Kind.DRAIN:
       dispatchEvent(new CustomEvent("beforeunload", { detail: parseJson(head) }));
       return;

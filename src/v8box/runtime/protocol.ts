@@ -44,6 +44,7 @@ export const Kind = {
   PING: 17,
   PONG: 18,
   DRAIN: 19,
+  TRIM: 20,
 } as const;
 
 /** Bits of a frame's flags. */

@@ -109,6 +109,7 @@ class DenoSandbox:
         self.account: Account | None = None
         self.runs: dict[int, Run] = {}
         self.run_count = 0
+        self._trimmed_runs = 0
         self.stalled = False
         self.retiring = False
         self._next_stream = 2
@@ -293,6 +294,12 @@ class DenoSandbox:
         else:
             self.channel.send(Kind.INVOKE, flags | _END, stream, head, body)
         return run
+
+    def trim(self) -> None:
+        """Nothing has been asked of the sandbox for a while: it gives back the memory of what it did."""
+        if self._trimmed_runs != self.run_count:
+            self._trimmed_runs = self.run_count
+            self.channel.send(Kind.TRIM, 0, 0)
 
     def used_memory(self) -> float:
         """The worker's memory as a share of its limit."""
@@ -505,6 +512,8 @@ class DenoSandbox:
         if verdict.kill is not None:
             self.kill(verdict.kill)
             return
+        if verdict.trim:
+            self.channel.send(Kind.TRIM, 0, 0)
         for run in self.runs.values():
             on_slow, run.on_slow = run.on_slow, None
             if on_slow is not None:

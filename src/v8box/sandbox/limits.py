@@ -22,14 +22,21 @@ TICK_SECONDS: Final = 0.05
 GRACE_SECONDS: Final = 0.1
 """How long an aborted run may take to end before its sandbox is killed."""
 
+_LOOKS_OVER: Final = 2
+"""How many looks a worker over its memory gets: much of it may be garbage, and it is asked to collect that first."""
+
+_FAR_OVER: Final = 1.5
+"""Beyond this many times its memory it is killed at the first look."""
+
 _MIB: Final = 1024 * 1024
 
 
 @dataclass(slots=True)
 class Verdict:
     """What is to be done. `kill`: the whole sandbox. `overdue`: runs to abort now. `lingering`: aborted ones whose
-    grace is over."""
+    grace is over. `trim`: it is over its memory and should collect its garbage."""
 
+    trim: bool = False
     kill: Death | None = None
     overdue: tuple[Run, ...] = ()
     lingering: tuple[Run, ...] = ()
@@ -38,13 +45,14 @@ class Verdict:
 class Account:
     """What one loaded sandbox has used since it was loaded."""
 
-    __slots__ = ("_base_bytes", "_blocked_from", "_last_cpu", "limits", "peak_bytes")
+    __slots__ = ("_base_bytes", "_blocked_from", "_last_cpu", "_looks_over", "limits", "peak_bytes")
 
     def __init__(self, limits: Limits, base_bytes: int, cpu_seconds: float) -> None:
         self.limits = limits
         self._base_bytes = base_bytes
         self._last_cpu = cpu_seconds
         self._blocked_from: float | None = None
+        self._looks_over = 0
         self.peak_bytes = 0
 
     def used_bytes(self, private_bytes: int) -> int:
@@ -64,7 +72,13 @@ class Account:
         used = self.used_bytes(private_bytes)
         self.peak_bytes = max(self.peak_bytes, used)
         limits = self.limits
-        if used > limits.memory_mb * _MIB:
+        bound = limits.memory_mb * _MIB
+        if used <= bound:
+            self._looks_over = 0
+        elif used < bound * _FAR_OVER and self._looks_over < _LOOKS_OVER:
+            self._looks_over += 1
+            return Verdict(trim=self._looks_over == 1)
+        else:
             used_mb = round(used / _MIB, 1)
             detail = f"the worker's memory reached {used_mb} MB; limits.memory_mb is {limits.memory_mb}"
             return Verdict(kill=Death(reason=StopReason.MEMORY, detail=detail, limit=limits.memory_mb, used=used_mb))

@@ -60,6 +60,7 @@ class Kind(IntEnum):
     PING = 17  # box, nonce
     PONG = 18  # worker, nonce
     DRAIN = 19  # box, 0: {reason}; no new runs will come
+    TRIM = 20  # box, 0: there is nothing to do; give back the memory of what was done
 
 
 class Flag(IntEnum):

@@ -105,7 +105,7 @@ class DenoRuntime:
             "--no-npm",
             "--no-check",
             "--no-code-cache",
-            f"--v8-flags=--max-old-space-size={profile.memory_mb},--single-threaded-gc",
+            f"--v8-flags=--max-old-space-size={profile.memory_mb},--single-threaded-gc,--expose-gc,--max-semi-space-size=4",
             f"--allow-read={self._socket}",
             f"--allow-write={self._socket}",
             f"--allow-net{allowed}",
