@@ -1,0 +1,181 @@
+"""A gateway on a pool of fakes, and clients that speak ASGI to it."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fakes.clock import settle
+from tests.fakes.sandboxes import FakeFactory, FakeSandbox, Worker
+from tests.fakes.versions import a_version
+
+from v8box.catalog.model import Limits, RouteTable, Version
+from v8box.gateway.server import Gateway, GatewayParts
+from v8box.pool.pool import Pool
+from v8box.sandbox.interface import Invocation, Profile
+from v8box.sandbox.run import Run
+from v8box.settings import Box, Requests, Sandboxes
+from v8box.telemetry.runs import LineRecord, RunLog, RunRecord
+
+Message = MutableMapping[str, Any]
+
+
+class Records(RunLog):
+    """Keeps the records instead of writing them."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("/nowhere"), 0)
+        self.runs: list[RunRecord] = []
+
+    def run(self, record: RunRecord) -> None:
+        self.runs.append(record)
+
+    def line(self, record: LineRecord) -> None:
+        raise AssertionError("the gateway prints no lines of a worker's")
+
+
+class Client:
+    """One connection: what the server gives the app, and what the app sends."""
+
+    def __init__(self, app: Gateway, scope: dict[str, Any], *, failing_sends: bool = False) -> None:
+        self.inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self.sent: list[Message] = []
+        self.may_send = asyncio.Event()
+        self.may_send.set()
+        self._failing = failing_sends
+        self.served = asyncio.ensure_future(app(scope, self.inbox.get, self._send))
+
+    async def _send(self, message: Message) -> None:
+        if self._failing:
+            raise ConnectionResetError("the client is gone")
+        await self.may_send.wait()
+        self.sent.append(message)
+
+    def gives(self, *chunks: bytes, more: bool = False) -> None:
+        """A body in chunks; the last one ends it unless there is `more`."""
+        for number, chunk in enumerate(chunks, 1):
+            self.inbox.put_nowait({"type": "http.request", "body": chunk, "more_body": more or number < len(chunks)})
+
+    def leaves(self) -> None:
+        self.inbox.put_nowait({"type": "http.disconnect"})
+
+    @property
+    def status(self) -> int:
+        return int(self.sent[0]["status"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        pairs = [(name.decode(), value.decode("latin-1")) for name, value in self.sent[0]["headers"]]
+        assert len(dict(pairs)) == len(pairs), "a header twice"
+        return dict(pairs)
+
+    @property
+    def body(self) -> bytes:
+        assert self.sent[-1]["more_body"] is False, "the body is not complete"
+        return b"".join(message["body"] for message in self.sent[1:])
+
+
+class World:
+    """The gateway, its one worker `hello`, and what they did."""
+
+    def __init__(self, *, domain: str = "localhost", **settings: Any) -> None:
+        self.worker: Worker = self._hello
+        self.seen: list[Invocation] = []
+        self.records = Records()
+        self.factory = FakeFactory(self._make)
+        self.version = a_version(limits=settings.pop("limits", Limits()))
+        self.pool = Pool(self.factory, self._bundle, Sandboxes(blanks=0, max_sandboxes=4, **settings))
+
+        async def health() -> tuple[int, bytes]:
+            return 200, b'{"status":"ok"}'
+
+        self.app = Gateway(
+            GatewayParts(
+                box=Box(domain=domain, trusted_proxies=(ipaddress.ip_network("10.0.0.0/8"),)),
+                requests=Requests(max_body_mb=1, max_header_kb=4, max_url_kb=1),
+                routes=lambda: RouteTable({"hello": self.version}),
+                pool=self.pool,
+                pages={"/health": health},
+                runs=self.records,
+            )
+        )
+
+    def _make(self, profile: Profile) -> FakeSandbox:
+        async def work(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
+            self.seen.append(invocation)
+            await self.worker(sandbox, run, invocation)
+
+        return FakeSandbox(profile, work)
+
+    @staticmethod
+    async def _bundle(version: Version) -> bytes:
+        return b""
+
+    @staticmethod
+    async def _hello(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
+        sandbox.respond(run, b"hi", headers=[("content-type", "text/plain")])
+
+    @property
+    def sandbox(self) -> FakeSandbox:
+        return self.factory.made[-1]
+
+    def connect(
+        self,
+        path: str = "/run/hello",
+        method: str = "GET",
+        *,
+        host: str = "localhost:8000",
+        headers: tuple[tuple[str, str], ...] = (),
+        query: str = "",
+        peer: str = "1.2.3.4",
+        kind: str = "http",
+        failing_sends: bool = False,
+    ) -> Client:
+        raw = [(b"host", host.encode()), *((name.encode(), value.encode("latin-1")) for name, value in headers)]
+        scope = {
+            "type": kind,
+            "method": method,
+            "raw_path": path.encode("latin-1"),
+            "path": path,
+            "query_string": query.encode(),
+            "scheme": "http" if kind == "http" else "ws",
+            "headers": raw,
+            "client": (peer, 1234),
+        }
+        return Client(self.app, scope, failing_sends=failing_sends)
+
+    async def get(self, path: str = "/run/hello", method: str = "GET", **options: Any) -> Client:
+        client = self.connect(path, method, **options)
+        await settle()
+        assert client.served.done(), "the request is not answered"
+        client.served.result()
+        return client
+
+
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture
+async def make_world() -> AsyncIterator[MakeWorld]:
+    worlds: list[World] = []
+
+    def make(**options: Any) -> World:
+        worlds.append(World(**options))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        await world.pool.stop(0)
+        await settle()
+
+
+@pytest.fixture
+async def world(make_world: MakeWorld) -> World:
+    return make_world()
+
+
+Working = Callable[[FakeSandbox, Run, Invocation], Awaitable[None]]

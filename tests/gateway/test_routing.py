@@ -1,0 +1,124 @@
+"""From host and path to what answers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from v8box.errors import BadRequest, NotFound
+from v8box.gateway.routing import WORKER_NAME, Router
+
+OPEN, DOMAIN = Router("localhost"), Router("example.com")
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "worker", "rest"),
+    [
+        (b"localhost", b"/run/hello", "hello", "/"),
+        (b"localhost:8000", b"/run/hello/", "hello", "/"),
+        (b"127.0.0.1:8000", b"/run/hello/a/b", "hello", "/a/b"),
+        (b"[::1]", b"/run/h", "h", "/"),
+        (b"[::1]:8000", b"/run/h", "h", "/"),
+        (b"api.localhost:8000", b"/run/h/", "h", "/"),
+        (b"API.LOCALHOST", b"/run/h", "h", "/"),
+        (b"localhost.", b"/run/h", "h", "/"),
+        (b"my-machine.lan", b"/run/h", "h", "/"),
+        (b"localhost", b"/run/h//x", "h", "//x"),
+        (b"localhost", b"/run/h/%2e%2e/x", "h", "/%2e%2e/x"),
+        (b"localhost", b"/run/h/caf\xc3\xa9", "h", "/caf\u00c3\u00a9"),
+    ],
+)
+def test_workers_by_path_on_a_box_without_a_domain(host: bytes, path: bytes, worker: str, rest: str) -> None:
+    target = OPEN.resolve(host, path)
+    assert (target.worker, target.rest, target.prefix) == (worker, rest, f"/run/{worker}")
+
+
+@pytest.mark.parametrize(
+    ("host", "shared"), [(b"localhost", True), (b"127.0.0.1", True), (b"api.localhost", False), (b"x.lan", True)]
+)
+def test_where_workers_share_a_host_with_the_admin(host: bytes, shared: bool) -> None:
+    assert OPEN.resolve(host, b"/run/h").shared_host is shared
+
+
+@pytest.mark.parametrize("host", [b"api.example.com", b"API.Example.COM.", b"api.example.com:443"])
+def test_workers_under_a_domain(host: bytes) -> None:
+    target = DOMAIN.resolve(host, b"/run/hello/x")
+    assert (target.worker, target.rest, target.shared_host) == ("hello", "/x", False)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [b"example.com", b"localhost", b"127.0.0.1", b"[::1]", b"api.example.com.evil.net", b"api-example.com", b"."],
+)
+@pytest.mark.parametrize("path", [b"/run/hello", b"/health", b"/"])
+def test_an_unknown_host_has_nothing(host: bytes, path: bytes) -> None:
+    with pytest.raises(NotFound):
+        DOMAIN.resolve(host, path)
+
+
+@pytest.mark.parametrize("host", [b"site.localhost", b"a.b.localhost", b"xapi.localhost"])
+def test_paths_do_not_answer_on_a_sites_host(host: bytes) -> None:
+    with pytest.raises(NotFound):
+        OPEN.resolve(host, b"/run/hello")
+
+
+@pytest.mark.parametrize("host", [b"admin.localhost", b"admin.localhost.", b"ADMIN.localhost:8000"])
+def test_the_admin_host_runs_no_worker(host: bytes) -> None:
+    with pytest.raises(NotFound):
+        OPEN.resolve(host, b"/run/hello")
+    assert OPEN.resolve(host, b"/health").worker == ""
+
+
+def test_the_api_host_has_no_pages() -> None:
+    with pytest.raises(NotFound):
+        DOMAIN.resolve(b"api.example.com", b"/health")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [b"", b"a b", b"a/b", b"user@host", b"host:port", b"host:123456", b"[::1", b"::1", b"h\xc3\xa9", b"a,b", b"a\x00",
+     b"[::1]x", b"http://localhost", b"a" * 254, b"localhost:", b"[g::1]"],
+)  # fmt: skip
+def test_what_is_no_host_name_is_refused(host: bytes) -> None:
+    with pytest.raises(BadRequest):
+        OPEN.resolve(host, b"/run/hello")
+
+
+def test_a_request_without_a_host_is_refused() -> None:
+    with pytest.raises(BadRequest):
+        OPEN.resolve(None, b"/run/hello")
+
+
+@pytest.mark.parametrize(
+    "name", [b"", b"-a", b"_a", b"A", b"a.b", b"a b", b"%61", b"..", b"a" * 64, b"h\xc3\xa9", b"a\x00", b"a;b", b"a\n"]
+)
+def test_what_is_no_name_is_refused(name: bytes) -> None:
+    with pytest.raises(BadRequest):
+        OPEN.resolve(b"localhost", b"/run/" + name + b"/x")
+
+
+@pytest.mark.parametrize("path", [b"/run", b"/RUN/hello", b"//run/hello", b"/x/run/hello", b"run/hello", b"*", b""])
+def test_other_paths_lead_to_no_worker(path: bytes) -> None:
+    assert OPEN.resolve(b"localhost", path).worker == ""
+
+
+@given(st.binary(max_size=40), st.binary(max_size=60))
+def test_any_host_and_path_lead_somewhere_or_are_refused(host: bytes, path: bytes) -> None:
+    for router in (OPEN, DOMAIN):
+        try:
+            target = router.resolve(host, path)
+        except (BadRequest, NotFound):
+            continue
+        assert target.worker == "" or WORKER_NAME.fullmatch(target.worker)
+
+
+def test_what_is_remembered_is_bounded_and_answers_the_same() -> None:
+    router = Router("localhost")
+    first = router.resolve(b"localhost", b"/run/hello/x")
+    assert router.resolve(b"localhost", b"/run/hello/x") is first
+    for number in range(10_000):
+        router.resolve(b"localhost", b"/run/hello/%d" % number)
+    router.resolve(b"localhost", b"/run/hello/" + b"x" * 5000)
+    assert len(router._remembered) <= 4096
+    assert router.resolve(b"localhost", b"/run/hello/x").rest == "/x"
