@@ -5,12 +5,12 @@ import type { Channel } from "./channel.ts";
 import { Context, type WorkerInfo } from "./context.ts";
 import { current, type Kept } from "./globals.ts";
 import { describe, type Logs } from "./logs.ts";
-import { BadParams, bodyKind, bodyParams, queryParams } from "./params.ts";
+import { BadParams, bodyKind, formParams, jsonParams, queryParams, readWhole } from "./params.ts";
 import { encode, sliceBytes, toJson } from "./primordials.ts";
 import { CHUNK_BYTES, Flag, Kind, Level } from "./protocol.ts";
 import type { Run } from "./run.ts";
 import { Inbound, Outbound } from "./streams.ts";
-import { socketOf } from "./websocket.ts";
+import { isWhole, socketOf } from "./websocket.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Headers2 = [string, string][];
@@ -62,6 +62,11 @@ export function requestClass(): RequestOfRun {
 }
 
 const JSON_HEADERS: Headers2 = [["content-type", "application/json; charset=utf-8"]];
+
+function findHeader(headers: Headers2, name: string): string | null {
+  for (const [key, value] of headers) if (key === name) return value;
+  return null;
+}
 
 /** Numbers beyond 2^53 have no JSON; they go out as strings. */
 function plain(_key: string, value: unknown): unknown {
@@ -117,13 +122,14 @@ export class Invoker {
       return await this.#respond(run, method, result, shape);
     }
     let params;
-    const kind = bodyless ? null : bodyKind(getRequest().headers.get("content-type"));
-    if (kind !== null && (whole !== null || run.requestBody !== null) && call.length !== 0) {
-      let replayed: Request;
-      [params, replayed] = await bodyParams(getRequest(), kind);
-      request = new (requestClass())(run, url, { method, headers, body: replayed.body });
-    } else {
+    const contentType = bodyless || call.length === 0 ? null : findHeader(headers, "content-type");
+    const kind = bodyKind(contentType);
+    if (kind === null) {
       params = queryParams(url);
+    } else {
+      // The bytes are kept, so that the handler may read `request` as well.
+      whole ??= run.requestBody === null ? new Uint8Array(0) : await readWhole(run.requestBody.stream);
+      params = kind === "json" ? jsonParams(url, whole) : await formParams(url, whole, contentType!);
     }
     ctx.params = params;
     const result = await call.call(self, ctx, params);
@@ -183,7 +189,8 @@ export class Invoker {
 
   async #sendResponse(run: Run, method: string, response: Response): Promise<void> {
     const status = response.status;
-    const headers = [...response.headers];
+    const headers: Headers2 = [];
+    response.headers.forEach((value, name) => headers[headers.length] = [name, value]);
     const socket = socketOf(response);
     if (socket !== undefined) {
       run.socket = socket;
@@ -192,6 +199,9 @@ export class Invoker {
     }
     if (status < 200 || status > 599) throw new RangeError(`${status} is not a status that a response can have`);
     if (response.bodyUsed) throw new TypeError("the body of the returned Response has been read already");
+    if (isWhole(response) && method !== "HEAD") {
+      return await this.#sendWhole(run, method, status, headers, new Uint8Array(await response.arrayBuffer()));
+    }
     const body = response.body;
     if (body === null || method === "HEAD") {
       await body?.cancel();

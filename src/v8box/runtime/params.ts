@@ -36,10 +36,11 @@ export function bodyKind(contentType: string | null): "json" | "form" | null {
   return null;
 }
 
-async function readWhole(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+/** Reads a streamed body that becomes params. */
+export async function readWhole(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of request.body ?? []) {
+  for await (const chunk of stream) {
     size += chunk.length;
     if (size > MAX_PARAMS_BYTES) {
       throw new BadParams(
@@ -59,37 +60,39 @@ async function readWhole(request: Request): Promise<Uint8Array<ArrayBuffer>> {
   return whole;
 }
 
-/** Merges the body's fields over the query; leaves `request` readable once more for the handler. */
-export async function bodyParams(request: Request, kind: "json" | "form"): Promise<[Params, Request]> {
-  const params = queryParams(request.url);
-  const bytes = await readWhole(request);
-  const again = new Request(request.url, { method: request.method, headers: request.headers, body: bytes });
-  if (bytes.length === 0) return [params, again];
-  if (kind === "json") {
-    let value: unknown;
-    try {
-      value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    } catch (error) {
-      throw new BadParams(400, `the request body is not valid JSON: ${(error as Error).message}`);
-    }
-    if (value !== null && typeof value === "object" && !Array.isArray(value)) {
-      for (const [key, field] of Object.entries(value)) {
-        delete params[key];
-        if (key === "__proto__") put(params, key, field);
-        else params[key] = field;
-      }
-    } else {
-      params.body = value;
-    }
-    return [params, again];
+const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Merges a JSON body's fields over the query. A body that is no object becomes `params.body`. */
+export function jsonParams(url: string, bytes: Uint8Array): Params {
+  const params = queryParams(url);
+  if (bytes.length === 0) return params;
+  let value: unknown;
+  try {
+    value = JSON.parse(strictDecoder.decode(bytes));
+  } catch (error) {
+    throw new BadParams(400, `the request body is not valid JSON: ${(error as Error).message}`);
   }
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    params.body = value;
+    return params;
+  }
+  for (const [key, field] of Object.entries(value)) {
+    delete params[key];
+    if (key === "__proto__") put(params, key, field);
+    else params[key] = field;
+  }
+  return params;
+}
+
+/** Merges a form's fields over the query; files are `File`s. */
+export async function formParams(url: string, bytes: Uint8Array<ArrayBuffer>, contentType: string): Promise<Params> {
   let form: FormData;
   try {
-    form = await new Response(bytes, { headers: { "content-type": request.headers.get("content-type")! } }).formData();
+    form = await new Response(bytes, { headers: { "content-type": contentType } }).formData();
   } catch {
     throw new BadParams(400, "the request body is not a valid form");
   }
   const fields: Params = {};
   for (const [key, value] of form) put(fields, key, value);
-  return [Object.assign(params, fields), again];
+  return Object.assign(queryParams(url), fields);
 }

@@ -199,9 +199,23 @@ export class WebSocketPair {
   }
 }
 
-/** The global `Response`, which also takes Cloudflare's `{status: 101, webSocket}`. */
+const WHOLE = Symbol("whole body");
+
+/** Whether a response was made of a string or bytes, so that reading it whole never waits for anything. */
+export function isWhole(response: Response): boolean {
+  return (response as { [WHOLE]?: boolean })[WHOLE] === true;
+}
+
+function markWhole(response: Response): Response {
+  Object.defineProperty(response, WHOLE, { value: true });
+  return response;
+}
+
+/** The global `Response`: it also takes Cloudflare's `{status: 101, webSocket}`, and remembers which bodies are whole. */
 export function wrapResponse(Native: typeof Response): typeof Response {
+  const json = (data: unknown, init?: ResponseInit) => markWhole(Native.json(data, init));
   return new Proxy(Native, {
+    get: (target, name, receiver) => name === "json" ? json : Reflect.get(target, name, receiver),
     construct(target, args, newTarget) {
       const init = args[1];
       if (init?.status === 101 && init.webSocket) {
@@ -209,7 +223,8 @@ export function wrapResponse(Native: typeof Response): typeof Response {
         if (socket === undefined) throw new TypeError("webSocket must be the first of a WebSocketPair");
         return upgradeResponse(Native, socket, init.headers);
       }
-      return Reflect.construct(target, args, newTarget);
+      const response = Reflect.construct(target, args, newTarget);
+      return typeof args[0] === "string" ? markWhole(response) : response;
     },
   });
 }

@@ -50,6 +50,8 @@ _MIB = 1024 * 1024
 _LAST_OUTPUT_BYTES = 4096
 _MAX_LOG_BYTES_PER_TICK = 8 * _MIB
 _MAX_STREAM = 0xFFFF_FFF0
+_STALLED_LOOKS = 3
+"""A process that says nothing for so many looks gets no new runs while another can take them."""
 _HOG_SECONDS = 0.25
 """A process that burns this much without answering once is a hog: others go before it."""
 
@@ -114,6 +116,7 @@ class DenoSandbox:
         self.retiring = False
         self._next_stream = 2
         self._silent = False
+        self._silent_looks = 0
         self._ping_sent = False
         self._log_bytes = 0
         self.on_free = _nothing
@@ -525,8 +528,9 @@ class DenoSandbox:
                 self.kill(account.wall_death(verdict.lingering[0], now))
                 return
             self.retiring = True  # the others in this process may finish; then it goes
-        self.stalled = blocked
-        if blocked and not self.retiring and account.blocked_cpu(usage.cpu_seconds) > _HOG_SECONDS:
+        self._silent_looks = self._silent_looks + 1 if blocked else 0
+        self.stalled = self._silent_looks >= _STALLED_LOOKS
+        if self.stalled and not self.retiring and account.blocked_cpu(usage.cpu_seconds) > _HOG_SECONDS:
             # It goes last on the processors from here on; as an unprivileged box cannot undo that, it is replaced.
             child.demote()
             self.retiring = True
