@@ -234,7 +234,7 @@ async def test_on_a_host_of_its_own_a_worker_is_not_sandboxed(world: World) -> N
 
 @pytest.mark.xfail(strict=True, reason="server.py _http(): browsers send Sec-Fetch-* only to https and loopback")
 async def test_a_browser_that_does_not_say_so_is_sandboxed_too(world: World) -> None:
-    """Over http://<address of the network> no browser sends Sec-Fetch-Mode, and the page would have the admin's origin."""
+    """Over http://192.168.1.5 none sends Sec-Fetch-Mode, and the page would have the admin's origin."""
     client = await world.get(host="192.168.1.5:8000", headers=(("accept", "text/html"),))
     assert client.headers.get("content-security-policy", "").startswith("sandbox ")
 
