@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -18,6 +19,8 @@ from v8box.settings import load
 from v8box.telemetry.runs import LineRecord
 
 _MAX_LINES_PER_SECOND: Final = 100
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and line feed, and those that turn the direction of writing."""
 _COLOURS: Final = {"debug": "2", "info": "0", "warn": "33", "error": "31"}
 
 
@@ -80,7 +83,7 @@ class Terminal:
 
 def _printable(text: str) -> str:
     """What a worker prints must not steer the terminal."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
+    return _CONTROL.sub("\ufffd", text)
 
 
 def run(directory: Path) -> int:

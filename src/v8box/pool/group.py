@@ -21,6 +21,15 @@ _FAILURE_SECONDS: Final = 1.0
 _TRIM_SECONDS: Final = 2.0
 """Idle for this long, a sandbox collects its garbage: long enough that no request waits for it in a burst."""
 
+_BREACHES: Final = frozenset(
+    {StopReason.CPU, StopReason.MEMORY, StopReason.LOG_BYTES, StopReason.CRASH, StopReason.EXIT, StopReason.PROTOCOL}
+)
+_FREE_BREACHES: Final = 3
+_FORGET_SECONDS: Final = 10.0
+_COOL_SECONDS: Final = 0.05
+_MAX_COOL_SECONDS: Final = 2.0
+"""After three breaches within ten seconds of each other the next start waits 0.1 s, then 0.2 s, … up to two seconds."""
+
 
 class Group:
     """Leases runs of one version: the least busy sandbox, else a new one, else a place in the queue."""
@@ -37,7 +46,8 @@ class Group:
         self._waiting: deque[tuple[asyncio.Future[Run], Invocation]] = deque()
         self._failure: StartupFailed | V8BoxError | None = None
         self._failed_at = 0.0
-        self._evict_for_room = False
+        self._breaches = 0
+        self._breached_at = 0.0
         self.retired: StopReason | None = None
 
     @property
@@ -115,6 +125,7 @@ class Group:
 
     async def _start(self) -> None:
         try:
+            await self._cool_down()
             sandbox = await self._pool.loaded_sandbox(self)
         except (StartupFailed, V8BoxError) as error:
             self._starting -= 1
@@ -129,6 +140,16 @@ class Group:
         sandbox.on_free = self.dispatch
         sandbox.stopped.add_done_callback(lambda _: self._stopped(sandbox))
         self.dispatch()
+
+    async def _cool_down(self) -> None:
+        """A version that is killed for its limits again and again starts later each time: starting it costs the box
+        more than letting it run, and its neighbours would pay."""
+        since = asyncio.get_running_loop().time() - self._breached_at
+        if since > _FORGET_SECONDS:
+            self._breaches = 0
+        excess = self._breaches - _FREE_BREACHES
+        if excess > 0:
+            await asyncio.sleep(max(0.0, min(_COOL_SECONDS * 2**min(excess, 10), _MAX_COOL_SECONDS) - since))
 
     def _fail(self, error: StartupFailed | V8BoxError) -> None:
         """The version could not be started. Those who wait hear it, unless another sandbox may still serve them."""
@@ -145,6 +166,9 @@ class Group:
     def _stopped(self, sandbox: Sandbox) -> None:
         if sandbox in self.sandboxes:
             self.sandboxes.remove(sandbox)
+        if sandbox.stopped.result().reason in _BREACHES:
+            self._breaches += 1
+            self._breached_at = asyncio.get_running_loop().time()
         if self._waiting:
             self.dispatch()
         self._pool.freed()

@@ -52,8 +52,6 @@ _MAX_LOG_BYTES_PER_TICK = 8 * _MIB
 _MAX_STREAM = 0xFFFF_FFF0
 _STALLED_LOOKS = 3
 """A process that says nothing for so many looks gets no new runs while another can take them."""
-_HOG_SECONDS = 0.25
-"""A process that burns this much without answering once is a hog: others go before it."""
 
 
 class _Failure(msgspec.Struct):
@@ -114,6 +112,7 @@ class DenoSandbox:
         self._trimmed_runs = 0
         self.stalled = False
         self.retiring = False
+        self.demoted = False
         self._next_stream = 2
         self._silent = False
         self._silent_looks = 0
@@ -320,6 +319,8 @@ class DenoSandbox:
         if not self.runs:
             self.idle_since = self._loop.time()
             self._output_bytes = 0
+            if self.demoted and self._child is not None:
+                self._demote(self._child, False)
         if self.state is SandboxState.DRAINING:
             self._end_if_drained()
         self.on_free()
@@ -530,15 +531,22 @@ class DenoSandbox:
             self.retiring = True  # the others in this process may finish; then it goes
         self._silent_looks = self._silent_looks + 1 if blocked else 0
         self.stalled = self._silent_looks >= _STALLED_LOOKS
-        if self.stalled and not self.retiring and account.blocked_cpu(usage.cpu_seconds) > _HOG_SECONDS:
-            # It goes last on the processors from here on; as an unprivileged box cannot undo that, it is replaced.
-            child.demote()
-            self.retiring = True
+        hog = account.is_hog(usage.cpu_seconds, self.runs.values())
+        if hog != self.demoted:
+            self._demote(child, hog)
         if self.runs:
             if not self._ping_sent:
                 self._ping_sent = True
                 self.channel.send(Kind.PING, 0, 0)
             self._silent = True
+
+    def _demote(self, child: Child, hog: bool) -> None:
+        """A hog goes last on the processors until it behaves; where that cannot be undone it is replaced instead."""
+        self.demoted = hog
+        if hog:
+            child.demote()
+        elif not child.restore():
+            self.retiring = True
 
 
 def _nothing() -> None:

@@ -28,6 +28,12 @@ _LOOKS_OVER: Final = 2
 _FAR_OVER: Final = 1.5
 """Beyond this many times its memory it is killed at the first look."""
 
+HOG_BLOCKED_SECONDS: Final = 0.075
+"""A process that burns this much without answering once is a hog."""
+
+HOG_RUN_SECONDS: Final = 0.25
+"""So is one with a run that has burnt this much, however politely."""
+
 _MIB: Final = 1024 * 1024
 
 
@@ -59,9 +65,11 @@ class Account:
         """The worker's own memory: heap and buffers, without what a blank sandbox has."""
         return max(0, private_bytes - self._base_bytes)
 
-    def blocked_cpu(self, cpu_seconds: float) -> float:
-        """Processor seconds burnt since the process last answered."""
-        return 0.0 if self._blocked_from is None else cpu_seconds - self._blocked_from
+    def is_hog(self, cpu_seconds: float, runs: Collection[Run]) -> bool:
+        """Whether others should go before it: it burns without answering, or one of its runs has burnt much."""
+        if self._blocked_from is not None and cpu_seconds - self._blocked_from > HOG_BLOCKED_SECONDS:
+            return True
+        return any(run.cpu_seconds > HOG_RUN_SECONDS for run in runs)
 
     def judge(
         self, now: float, cpu_seconds: float, private_bytes: int, runs: Collection[Run], *, blocked: bool

@@ -15,6 +15,7 @@ import fcntl
 import marshal
 import os
 import resource
+import struct
 import select
 import sys
 
@@ -41,6 +42,9 @@ _IGNORED = (1, 2, 3, 15)  # HUP INT QUIT TERM: the gateway says when to stop, by
 _PYTHON_IGNORES = (13, 25)  # PIPE XFSZ: a child must not inherit that
 _SFD_CLOEXEC, _SFD_NONBLOCK = 0o2000000, 0o4000
 _FD_STAGING = 100  # above every number a child's descriptors get, so that moving them overwrites none
+
+_SYS_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
+_SLICE_NANOSECONDS = 100_000  # the shortest there is; the default is about 3 ms
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -265,7 +269,7 @@ class Nursery:
         return [
             ("limits", lambda: _set_limits(confinement, exec_fd, uid is not None)),
             ("oom score", lambda: _write("/proc/self/oom_score_adj", str(confinement["oom_score_adj"]))),
-            ("nice", lambda: os.nice(confinement["nice"])),
+            ("nice", lambda: self._yield_readily(confinement["nice"])),
             ("landlock", prepare_landlock),
             ("uid", take_uid),
             ("capabilities", self._drop_capabilities),
@@ -274,6 +278,14 @@ class Nursery:
             ("parent death signal", self._die_with_nursery),
             ("seccomp", lambda: self._filter(confinement, exec_fd).install()),
         ]
+
+    def _yield_readily(self, nice: int) -> None:
+        """Sets the priority, and on Linux 6.12 and newer a short time slice: who wakes beside a busy child waits less."""
+        os.nice(nice)
+        number = _SYS_SCHED_SETATTR.get(self._machine)
+        if number is not None:
+            attributes = struct.pack("<IIQiIQQQ", 48, 0, 0, nice, 0, _SLICE_NANOSECONDS, 0, 0)
+            _libc.syscall(number, 0, attributes, 0)  # an older kernel ignores the slice, or refuses: no harm either way
 
     def _filter(self, confinement: Confinement, exec_fd: int) -> seccomp.Filter:
         flags = ("allow_network", "allow_ipv6", "allow_unix", "allow_subprocess")
