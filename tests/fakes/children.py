@@ -34,6 +34,10 @@ class FakeChild(Child):
     def demote(self) -> None:
         self.demotions += 1
 
+    def restore(self) -> bool:
+        self.demotions -= 1
+        return True
+
     def limit_data_bytes(self, limit: int) -> None:
         self.data_limit = limit
 

@@ -62,6 +62,7 @@ class FakeSandbox:
         self.runs: dict[int, Run] = {}
         self.memory_share = 0.0
         self.ticks = 0
+        self.trims = 0
         self.head: dict[str, Any] = {}
         self.code = b""
         self._death: Death | None = None
@@ -170,6 +171,9 @@ class FakeSandbox:
             run.kill(death)
             self.finish(run)
         self.stopped.set_result(death)
+
+    def trim(self) -> None:
+        self.trims += 1
 
     def used_memory(self) -> float:
         return self.memory_share

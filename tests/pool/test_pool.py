@@ -63,7 +63,9 @@ async def make_pool(factory: FakeFactory, clock: Clock) -> AsyncIterator[MakePoo
 
 
 def queue(pool: Pool, version: Version, run_id: str = "r") -> asyncio.Task[Run]:
-    return asyncio.get_running_loop().create_task(pool.queue_run(version, an_invocation(run_id)))
+    task = asyncio.get_running_loop().create_task(pool.queue_run(version, an_invocation(run_id)))
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # not every test looks at it
+    return task
 
 
 async def lease(pool: Pool, version: Version, run_id: str = "r") -> Run:
@@ -744,3 +746,17 @@ async def test_the_reason_of_a_death_is_the_one_it_was_killed_for(make_pool: Mak
     factory.made[0].kill(Death(reason=StopReason.CPU, detail="later"))
     with pytest.raises(RunKilled, match="memory"):
         await run.response
+
+
+async def test_an_idle_sandbox_is_trimmed_and_a_busy_one_is_not(
+    make_pool: MakePool, factory: FakeFactory, clock: Clock
+) -> None:
+    pool = make_pool()
+    run = await lease(pool, a_version("a"))
+    await lease(pool, a_version("b"))
+    factory.made[0].answer(run)
+    await clock.advance(1.5)
+    assert factory.made[0].trims == 0
+    await clock.advance(1.5)
+    assert factory.made[0].trims > 0
+    assert factory.made[1].trims == 0

@@ -52,14 +52,51 @@ def reason(verdict: Verdict) -> StopReason | None:
 # ---- memory
 
 
-@pytest.mark.parametrize(("used_mb", "killed"), [(0, False), (64, False), (64.1, True), (500, True)])
-async def test_memory_counts_without_what_a_blank_has(used_mb: float, killed: bool) -> None:
+@pytest.mark.parametrize("used_mb", [0, 63, 64])
+async def test_memory_counts_without_what_a_blank_has(used_mb: int) -> None:
     figures = Figures(Limits(memory_mb=64))
-    figures.bytes += int(used_mb * MIB)
+    figures.bytes += used_mb * MIB
+    for _ in range(5):
+        assert figures.look([], 0.05) == Verdict()
+
+
+async def test_a_worker_over_its_memory_is_asked_to_collect_and_then_killed() -> None:
+    figures = Figures(Limits(memory_mb=64))
+    figures.bytes += 70 * MIB
+    assert figures.look([], 0.05) == Verdict(trim=True)
+    assert figures.look([], 0.05) == Verdict()
     verdict = figures.look([], 0.05)
-    assert (reason(verdict) is StopReason.MEMORY) is killed
-    if verdict.kill is not None:
-        assert (verdict.kill.limit, verdict.kill.used) == (64, used_mb)
+    assert reason(verdict) is StopReason.MEMORY
+    assert verdict.kill is not None
+    assert (verdict.kill.limit, verdict.kill.used) == (64, 70)
+
+
+async def test_one_that_collects_in_time_lives_and_is_asked_anew_the_next_time() -> None:
+    figures = Figures(Limits(memory_mb=64))
+    for _ in range(3):
+        figures.bytes += 70 * MIB
+        assert figures.look([], 0.05) == Verdict(trim=True)
+        figures.bytes -= 70 * MIB
+        assert figures.look([], 0.05) == Verdict()
+
+
+async def test_one_that_is_far_over_is_killed_at_the_first_look() -> None:
+    figures = Figures(Limits(memory_mb=64))
+    figures.bytes += 96 * MIB
+    assert reason(figures.look([], 0.05)) is StopReason.MEMORY
+
+
+@pytest.mark.xfail(
+    strict=True, reason="limits.py judge(): the looks over memory return before processor time is charged"
+)
+async def test_being_over_ones_memory_is_no_way_to_compute_for_nothing() -> None:
+    figures = Figures(Limits(memory_mb=64, cpu_ms=1000))
+    run = figures.a_run()
+    for look in range(30):
+        figures.bytes = (10 + (70 if look % 3 else 0)) * MIB
+        if figures.look([run], 0.05, cpu=0.05).kill is not None:
+            return
+    assert run.cpu_seconds > 1.0
 
 
 async def test_a_process_smaller_than_a_blank_uses_nothing() -> None:
@@ -139,9 +176,7 @@ async def test_a_process_that_answers_begins_a_new_stretch() -> None:
     runs = [figures.a_run() for _ in range(100)]
     for _ in range(20):
         assert figures.look(runs, 0.5, cpu=0.5, blocked=True).kill is None
-        assert figures.account.blocked_cpu(figures.cpu) == pytest.approx(0.5)
         assert figures.look(runs, 0.05, cpu=0.0).kill is None
-        assert figures.account.blocked_cpu(figures.cpu) == 0
 
 
 # ---- wall time
