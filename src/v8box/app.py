@@ -48,6 +48,7 @@ from v8box.telemetry.runs import LineRecord, RunLog
 logger = logging.getLogger(__name__)
 
 _HTTP_STOP_SECONDS: Final = 2.0
+_SETTLE_SECONDS: Final = 20.0
 _BACKLOG: Final = 2048
 _MAX_CONNECTIONS: Final = 1 << 16
 
@@ -183,7 +184,9 @@ class Box:
             )
         )
         self._listen(gateway)
-        await deploys.settle()
+        # A registry that cannot be reached must not keep the other workers, or the box itself, from being ready.
+        settled = self._tasks.add(deploys.settle(), "first deploys")
+        await asyncio.wait([settled], timeout=_SETTLE_SECONDS)
 
     async def _valkey(self, helpers: Helpers, folder: Path) -> str:
         """The address of the Valkey to use; the private one is started unless another is named."""

@@ -38,7 +38,10 @@ _DROPPED_OUT: Final = frozenset(name.decode() for name in _HOP_BY_HOP) | {
     "server-timing",
     "x-request-id",
     "alt-svc",
+    "server",
 }
+SERVER: Final = (b"server", b"v8box")
+"""On every answer, else the HTTP server would put its own name there."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
 _FORBIDDEN: Final = re.compile("[\r\n\x00]")

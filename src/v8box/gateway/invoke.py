@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from v8box.catalog.model import Version
 from v8box.errors import PayloadTooLarge, StopReason
-from v8box.gateway.headers import Incoming, declared_length, outgoing
+from v8box.gateway.headers import SERVER, Incoming, declared_length, outgoing
 from v8box.pool.pool import Pool
 from v8box.sandbox.channel import Inbound, Outbound, StreamClosed
 from v8box.sandbox.interface import Death, Invocation, RunKilled
@@ -205,7 +205,7 @@ class Exchange:
 
     async def _respond(self, run: Run, response: Response, invocation: Invocation) -> None:
         headers = outgoing(response.headers)
-        headers.append((b"x-request-id", invocation.run_id.encode()))
+        headers += (SERVER, (b"x-request-id", invocation.run_id.encode()))
         timing = b"v8box;dur=%.2f" % ((time.perf_counter() - self.began) * 1000)
         if run.cold_seconds:
             timing += b", cold;dur=%.2f" % (run.cold_seconds * 1000)

@@ -11,7 +11,7 @@ from typing import Any
 from v8box.catalog.model import RouteTable, Version
 from v8box.errors import HeadersTooLarge, MethodNotAllowed, NotFound, UriTooLong, V8BoxError
 from v8box.gateway import errors
-from v8box.gateway.headers import Incoming
+from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import BrokenResponse, Exchange, Receive, Send
 from v8box.gateway.policy import PathModePolicy
 from v8box.gateway.request_ids import RequestIds
@@ -118,7 +118,7 @@ class Gateway:
             await _send_error(send, answer, scope["method"])
             return
         if incoming.navigates and (place := self._path_mode.redirect(scope, incoming, target)) is not None:
-            await send({"type": "http.response.start", "status": 307, "headers": [(b"location", place)]})
+            await send({"type": "http.response.start", "status": 307, "headers": [SERVER, (b"location", place)]})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         invocation, client = self._invocation(scope, incoming, target, request_id)
@@ -177,6 +177,7 @@ class Gateway:
             raise MethodNotAllowed("This address answers GET and HEAD.")
         status, body = await page()
         headers = [
+            SERVER,
             (b"content-type", b"application/json"),
             (b"cache-control", b"no-store"),
             (b"x-request-id", request_id.encode()),
@@ -211,6 +212,6 @@ class Gateway:
 
 
 async def _send_error(send: Send, answer: errors.ErrorAnswer, method: str) -> None:
-    headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+    headers = [SERVER, *answer.headers, (b"content-length", b"%d" % len(answer.body))]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body, "more_body": False})
