@@ -78,6 +78,9 @@ class Observed:
 class Wire(asyncio.Transport):
     """The worker's side of the socket: what the box wrote, as frames."""
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """The tests push back when they want to."""
+
     def __init__(self) -> None:
         super().__init__()
         self.data = bytearray()

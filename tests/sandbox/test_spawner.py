@@ -150,7 +150,8 @@ async def test_signals_are_as_in_a_new_process(spawner: Spawner) -> None:
     masks = {
         line.split(":")[0]: int(line.split()[1], 16) for line in lines if line.startswith("Sig") and "/" not in line
     }
-    assert masks["SigBlk"] == masks["SigIgn"] == 0
+    # Signals 32 and 33 are glibc's own; GNU make hands them on ignored.
+    assert masks["SigBlk"] == masks["SigIgn"] & ~(0b11 << 31) == 0
 
 
 # --- failures are errors that name the step

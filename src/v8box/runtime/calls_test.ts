@@ -3,7 +3,7 @@
 import { strict as assert } from "node:assert";
 import { BindingError } from "./binding.ts";
 import { Calls } from "./calls.ts";
-import { aRun, connected, knownBug, settle } from "./fakes_test.ts";
+import { aRun, connected, settle } from "./fakes_test.ts";
 import { Flag, Kind, MAX_OPEN_CALLS, WINDOW_BYTES } from "./protocol.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -145,15 +145,11 @@ Deno.test("a signal that is asked for late knows what happened", () => {
   assert.equal(early.signal.reason.message, "left");
 });
 
-knownBug(
-  "a waitUntil after the end does not end the run again",
-  "run.ts finish(): DONE goes out twice, which kills",
-  async () => {
-    const { channel, socket } = connected();
-    const run = aRun(channel);
-    run.finish(true);
-    run.waitUntil(Promise.resolve(), () => assert.fail());
-    await settle();
-    assert.deepEqual(socket.frames.map(([kind]) => kind), []);
-  },
-);
+Deno.test("a waitUntil after the end does not end the run again", async () => {
+  const { channel, socket } = connected();
+  const run = aRun(channel);
+  run.finish(true);
+  run.waitUntil(Promise.resolve(), () => assert.fail());
+  await settle();
+  assert.deepEqual(socket.frames.map(([kind]) => kind), []);
+});

@@ -113,16 +113,3 @@ export function random(seed: number): (below: number) => number {
     return Math.floor(state / 2 ** 32 * below);
   };
 }
-
-/** A test of what is broken today: it passes while the bug is there, and fails when it is gone, to be made a real one. */
-export function knownBug(name: string, why: string, test: () => Promise<void> | void): void {
-  Deno.test(`${name} (known bug: ${why})`, async () => {
-    try {
-      await test();
-    } catch (error) {
-      assert.ok(error instanceof assert.AssertionError, `it fails, but not as expected: ${error}`);
-      return;
-    }
-    assert.fail("the bug is gone: make this an ordinary test");
-  });
-}

@@ -7,7 +7,7 @@
  */
 
 import { createConsole, describe, type LogBudget, type Logs } from "./logs.ts";
-import { Level } from "./protocol.ts";
+import { Level, LOG_FLOOD_EXIT_CODE } from "./protocol.ts";
 import type { Run } from "./run.ts";
 import { createUpgrade, WebSocketPair, wrapResponse } from "./websocket.ts";
 
@@ -108,7 +108,8 @@ export function seal(logs: Logs, subrequestLimit: () => number): Kept {
 
   const leave = (code?: number): never => {
     logs.spill((text) => writeError(new TextEncoder().encode(text)));
-    return exit(code ?? 0);
+    // The one code by which the shim itself says that a log floods is not the worker's to use.
+    return exit(code === LOG_FLOOD_EXIT_CODE ? LOG_FLOOD_EXIT_CODE - 1 : code ?? 0);
   };
   define(Deno, "exit", leave);
   define(globalThis, "close", leave);

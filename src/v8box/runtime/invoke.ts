@@ -193,6 +193,7 @@ export class Invoker {
     response.headers.forEach((value, name) => headers[headers.length] = [name, value]);
     const socket = socketOf(response);
     if (socket !== undefined) {
+      if (!run.mayUpgrade) throw new TypeError("the worker answered with a WebSocket, but the client asked for none");
       run.socket = socket;
       this.#channel.send(Kind.RESPONSE, Flag.UPGRADE, run.stream, toJson([101, headers]));
       return socket.attach(this.#channel, run); // the run is over when the socket closes

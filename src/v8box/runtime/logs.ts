@@ -7,7 +7,7 @@
 
 import type { Channel } from "./channel.ts";
 import { Kind, Level, LOG_FLOOD_EXIT_CODE, LOG_FLOOD_FACTOR, MAX_LOG_LINE_CHARS } from "./protocol.ts";
-import { now, queueTask, toJson } from "./primordials.ts";
+import { now, parseJson, queueTask, toJson } from "./primordials.ts";
 
 /** How much a run has printed; one per run, and one for what belongs to none. */
 export interface LogBudget {
@@ -34,7 +34,9 @@ export class Logs {
 
   write(budget: LogBudget, level: number, text: string, fields?: Fields): void {
     if (text.length > MAX_LOG_LINE_CHARS) text = text.slice(0, MAX_LOG_LINE_CHARS) + "…";
-    const size = text.length + 32;
+    const shown = safeFields(fields);
+    const size = text.length + (shown === null ? 0 : shown.length) + 32;
+    if (budget === this.outside) this.#renewOutside();
     const before = budget.logged;
     budget.logged = before + size;
     if (budget.logged > this.limitBytes) {
@@ -42,9 +44,23 @@ export class Logs {
       if (before > this.limitBytes) return;
       level = Level.WARN;
       text = `the log of this run is longer than limits.log_kb (${this.limitBytes / 1024}); the rest is dropped`;
-      fields = undefined;
+      this.#push([budget.id, level, now(), text, null]);
+      return;
     }
-    this.#lines[this.#lines.length] = [budget.id, level, now(), text, safeFields(fields)];
+    this.#push([budget.id, level, now(), text, shown === null ? null : parseJson(shown)]);
+  }
+
+  #outsideSince = 0;
+
+  /** What belongs to no run has its budget every minute: a process may live for days. */
+  #renewOutside(): void {
+    if (now() - this.#outsideSince < 60_000) return;
+    this.#outsideSince = now();
+    this.outside.logged = 0;
+  }
+
+  #push(line: unknown[]): void {
+    this.#lines[this.#lines.length] = line;
     if (!this.#scheduled) {
       this.#scheduled = true;
       queueTask(this.#flush);
@@ -68,13 +84,14 @@ export class Logs {
   };
 }
 
-function safeFields(fields: Fields): unknown {
+/** The fields of a line as JSON, or null for none. */
+function safeFields(fields: Fields): string | null {
   if (fields === undefined) return null;
   try {
     const text = toJson(fields, (_key, value) => typeof value === "bigint" ? `${value}` : value);
-    return text.length <= MAX_LOG_LINE_CHARS ? JSON.parse(text) : { truncated: text.slice(0, MAX_LOG_LINE_CHARS) };
+    return text.length <= MAX_LOG_LINE_CHARS ? text : toJson({ truncated: text.slice(0, MAX_LOG_LINE_CHARS) });
   } catch {
-    return { unprintable: "these fields cannot be written as JSON" };
+    return '{"unprintable":"these fields cannot be written as JSON"}';
   }
 }
 

@@ -15,7 +15,11 @@ export class BadParams extends Error {
 function put(params: Params, key: string, value: unknown): void {
   // `__proto__` is a name like any other here, and several values of a name become a list.
   const before = Object.hasOwn(params, key) ? params[key] : undefined;
-  const next = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value];
+  if (Array.isArray(before)) {
+    before.push(value);
+    return;
+  }
+  const next = before === undefined ? value : [before, value];
   if (key === "__proto__") Object.defineProperty(params, key, { value: next, enumerable: true, configurable: true });
   else params[key] = next;
 }

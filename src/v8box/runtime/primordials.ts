@@ -8,7 +8,23 @@ function uncurry<F extends Function>(method: F): (self: ThisParameterType<F>, ..
   return Function.prototype.call.bind(method) as never;
 }
 
-export const { parse: parseJson, stringify: toJson } = JSON;
+const { parse, stringify } = JSON;
+const includes = uncurry(String.prototype.includes) as unknown as (text: string, part: string) => boolean;
+const replaceAll = uncurry(String.prototype.replaceAll) as unknown as (
+  text: string,
+  pattern: RegExp,
+  by: string,
+) => string;
+/** Half of a surrogate pair, as JSON.stringify writes it: an escape that is not itself escaped. */
+const LONE_SURROGATE = /(?<=(?:^|[^\\])(?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g;
+
+export const parseJson = parse;
+
+/** JSON that every reader takes: half an emoji, which a cut may leave, becomes U+FFFD. */
+export function toJson(value: unknown, replacer?: (key: string, value: unknown) => unknown): string {
+  const text = stringify(value, replacer as never);
+  return text !== undefined && includes(text, "\\ud") ? replaceAll(text, LONE_SURROGATE, "\\ufffd") : text;
+}
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

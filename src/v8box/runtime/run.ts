@@ -14,6 +14,8 @@ export class RunCancelled extends Error {
 export class Run implements LogBudget {
   readonly stream: number;
   readonly id: string;
+  /** The client asked for a WebSocket. */
+  readonly mayUpgrade: boolean;
   logged = 0;
   subrequests = 0;
   /** Set when the box ended the run. */
@@ -24,10 +26,12 @@ export class Run implements LogBudget {
   #channel: Channel;
   #controller: AbortController | null = null;
   #pending = 1; // the handler itself
+  #ended = false;
   #onEnd: (run: Run) => void;
 
-  constructor(channel: Channel, stream: number, id: string, onEnd: (run: Run) => void) {
+  constructor(channel: Channel, stream: number, id: string, onEnd: (run: Run) => void, mayUpgrade = false) {
     this.#channel = channel;
+    this.mayUpgrade = mayUpgrade;
     this.stream = stream;
     this.id = id;
     this.#onEnd = onEnd;
@@ -62,13 +66,18 @@ export class Run implements LogBudget {
 
   /** Keeps the run alive until the promise settles. */
   waitUntil(promise: unknown, failed: (error: unknown) => void): void {
+    if (this.#ended) {
+      Promise.resolve(promise).catch(failed); // too late to keep the run alive, but not to say what went wrong
+      return;
+    }
     this.#pending++;
     Promise.resolve(promise).catch(failed).finally(() => this.finish(false));
   }
 
   /** One of the things that keep the run alive is over. `said`: its last frame already carried DONE. */
   finish(said: boolean): void {
-    if (--this.#pending > 0) return;
+    if (--this.#pending > 0 || this.#ended) return;
+    this.#ended = true;
     if (!said) this.#channel.send(Kind.DONE, 0, this.stream);
     this.#onEnd(this);
   }

@@ -12,6 +12,9 @@ type Bytes = Uint8Array<ArrayBuffer>;
 type Handler = ((event: Event) => unknown) | null;
 
 const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
+/** As the gateway has it in both directions. */
+const MAX_MESSAGE_BYTES = 1024 * 1024;
+const MAX_QUEUED_MESSAGES = 1024;
 
 /** The server's end of an accepted WebSocket. Has the members of the web's `WebSocket`. */
 export class WorkerSocket extends EventTarget {
@@ -60,7 +63,10 @@ export class WorkerSocket extends EventTarget {
         : new Uint8Array(data as ArrayBuffer),
       0,
     );
-    if (this.bufferedAmount + bytes.length > MAX_QUEUED_BYTES) {
+    if (bytes.length > MAX_MESSAGE_BYTES) {
+      throw new DOMException("a WebSocket message may have 1 MB", "DataError");
+    }
+    if (this.bufferedAmount + bytes.length > MAX_QUEUED_BYTES || this.#queue.length >= MAX_QUEUED_MESSAGES) {
       this.close(1013, "the client reads too slowly");
       return;
     }
@@ -91,7 +97,7 @@ export class WorkerSocket extends EventTarget {
       throw new DOMException("not a close code", "InvalidAccessError");
     }
     this.readyState = WorkerSocket.CLOSING;
-    this.#closing = { code, reason };
+    this.#closing = { code, reason: String(reason).slice(0, 123) };
     this.#drain();
   }
 
@@ -195,7 +201,8 @@ export class WebSocketPair {
     this[1] = new WorkerSocket();
     this[0] = {};
     sockets.set(this[0], this[1]);
-    Object.defineProperty(this, Symbol.iterator, { value: [][Symbol.iterator] });
+    Object.defineProperty(this, "length", { value: 2 });
+    Object.defineProperty(this, Symbol.iterator, { value: Array.prototype[Symbol.iterator] });
   }
 }
 

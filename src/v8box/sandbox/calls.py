@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +14,8 @@ from v8box.sandbox.channel import Channel, Inbound, Outbound, StreamClosed
 from v8box.sandbox.interface import CallAnswer, CallRefused, CallServer
 from v8box.sandbox.protocol import CHUNK_BYTES, MAX_OPEN_CALLS, Flag, Kind, ProtocolError
 from v8box.sandbox.run import Run
+
+logger = logging.getLogger(__name__)
 
 _encode = msgspec.json.encode
 _decode_call = msgspec.json.Decoder(tuple[int, str, str, Any]).decode
@@ -45,7 +48,7 @@ class Calls:
         """A CALL frame came. Raises `ProtocolError` for what no shim sends."""
         try:
             run_stream, binding, operation, args = _decode_call(head)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise ProtocolError(f"a CALL head that cannot be read: {error}") from error
         if not stream & 1 or stream in self._open or len(self._open) >= MAX_OPEN_CALLS:
             raise ProtocolError("a CALL on a stream that cannot be opened")
@@ -73,6 +76,8 @@ class Calls:
         call.task = asyncio.get_running_loop().create_task(
             self._serve(version, stream, call, binding, operation, args, source), name=f"call {binding}.{operation}"
         )
+        # Not in the task itself: one that is cancelled before its first step never gets to its `finally`.
+        call.task.add_done_callback(lambda _: self._close(stream))
 
     async def _serve(
         self,
@@ -91,8 +96,9 @@ class Calls:
             self._refuse(stream, error.code, error.message)
         except StreamClosed as error:
             self._refuse(stream, "STREAM_ENDED", str(error))
-        finally:
-            self._close(stream)
+        except Exception:
+            logger.exception("the answer to %s.%s cannot be sent", binding, operation)
+            self._refuse(stream, "INTERNAL", "the answer cannot be sent; the log of the box says why")
 
     async def _answer(self, stream: int, call: _Call, answer: CallAnswer) -> None:
         head = _encode({"result": answer.result})

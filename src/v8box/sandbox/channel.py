@@ -1,6 +1,6 @@
 """One Unix socket to one sandbox: frames in, frames out, and flow control per stream.
 
-What frames mean is decided above, in `session.py`. Writes of one loop turn leave as one `send`; reads are parsed in
+What frames mean is decided above, in `deno.py`. Writes of one loop turn leave as one `send`; reads are parsed in
 place. Whatever the worker sends that the protocol forbids raises `ProtocolError` out of `data_received`'s handler and
 costs the worker its process, nothing else.
 """
@@ -28,6 +28,7 @@ from v8box.sandbox.protocol import (
 _AFTER_LENGTH = HEADER_BYTES - 4
 _MAX_KIND = max(Kind)
 _END = int(Flag.END)
+_MAX_UNREAD_BYTES = 2 * 1024 * 1024
 
 
 class FrameHandler(Protocol):
@@ -52,6 +53,16 @@ class Channel(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own class, with the same methods
+        self._transport.set_write_buffer_limits(high=_MAX_UNREAD_BYTES)
+
+    def pause_writing(self) -> None:
+        """The worker does not read: then it is not heard either, or what it asks for would pile up here."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._transport is not None and not self._lost:
+            self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(None)
@@ -88,7 +99,7 @@ class Channel(asyncio.Protocol):
         partial = self._partial
         if partial:
             partial += data
-            if len(partial) >= 4 and len(partial) < int.from_bytes(partial[:4], "little") + 4 <= MAX_FRAME_BYTES:
+            if len(partial) >= 4 and len(partial) < int.from_bytes(partial[:4], "little") + 4 <= MAX_FRAME_BYTES + 4:
                 return
             data = bytes(partial)
             partial.clear()

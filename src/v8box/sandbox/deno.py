@@ -50,6 +50,8 @@ _MIB = 1024 * 1024
 _LAST_OUTPUT_BYTES = 4096
 _MAX_LOG_BYTES_PER_TICK = 8 * _MIB
 _MAX_STREAM = 0xFFFF_FFF0
+_MAX_STACK_CHARS = 20_000
+_MAX_MESSAGE_CHARS = 2_000
 _STALLED_LOOKS = 3
 """A process that says nothing for so many looks gets no new runs while another can take them."""
 
@@ -113,6 +115,8 @@ class DenoSandbox:
         self.stalled = False
         self.retiring = False
         self.demoted = False
+        self._unaccounted = False
+        self._idle_look = 0.0
         self._next_stream = 2
         self._silent = False
         self._silent_looks = 0
@@ -141,7 +145,14 @@ class DenoSandbox:
         except TimeoutError:
             self.kill(Death(reason=StopReason.STARTUP, detail="the runtime did not start in time"))
             raise StartupFailed("the runtime did not start in time") from None
+        self._check_alive()
         self.state = SandboxState.BLANK
+
+    def _check_alive(self) -> None:
+        """What was waited for may have come together with the end. Raises `StartupFailed`."""
+        if self._death is not None or self.state is SandboxState.DEAD or self.stopped.done():
+            detail = self._death.detail if self._death else "the process ended while it started"
+            raise StartupFailed(detail, None, self._death)
 
     def warm(self) -> None:
         """Asks a blank whether it lives, which also makes it load what most workers touch first."""
@@ -171,6 +182,7 @@ class DenoSandbox:
         except asyncio.CancelledError:
             self.kill(Death(reason=StopReason.SHUTDOWN, detail="the start was given up"))
             raise
+        self._check_alive()
         self.state = SandboxState.READY
         self.idle_since = self._loop.time()
 
@@ -285,6 +297,9 @@ class DenoSandbox:
         stream = self._next_stream
         self._next_stream = stream + 2 if stream < _MAX_STREAM else 2
         run = Run(self.channel, self._loop, stream, invocation.run_id)
+        run.may_upgrade = invocation.upgrade
+        if not self.runs:
+            self._unaccounted = True
         self.runs[stream] = run
         self.run_count += 1
         head = _encode((invocation.trigger, invocation.run_id, invocation.method, invocation.url, invocation.headers))
@@ -337,11 +352,12 @@ class DenoSandbox:
         try:
             if kind == 6:  # Kind.RESPONSE: the only one that comes with every run
                 self._on_response(flags, stream, head, body)
-            elif kind == 10 and (run := self.runs.get(stream)) is not None:  # Kind.DONE
-                self._on_done(run)
+            elif kind == 10:  # Kind.DONE; a run that is over here may end there a moment later
+                if (run := self.runs.get(stream)) is not None:
+                    self._on_done(run)
             else:
                 self._on_other(kind, flags, stream, head, body)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise ProtocolError(f"a head of kind {kind} that cannot be read: {error}") from error
 
     def _on_response(self, flags: int, stream: int, head: bytes, body: bytes) -> None:
@@ -353,6 +369,8 @@ class DenoSandbox:
             if run.cancelled is None:
                 raise ProtocolError("a second RESPONSE to one run")
         elif flags & _UPGRADE:
+            if not run.may_upgrade:
+                raise ProtocolError("an upgrade that nobody asked for")
             run.upgraded = True
             run.messages = Messages(self.channel, run)
             run.response.set_result(Response(101, headers, b"", True))
@@ -405,14 +423,18 @@ class DenoSandbox:
                     run.request.fail(reason)
             case Kind.MESSAGE:
                 run = self.runs.get(stream)
+                if run is not None and run.cancelled is not None:
+                    return  # sent before the worker knew
                 if run is None or run.messages is None or len(body) > MAX_MESSAGE_BYTES:
                     raise ProtocolError("a WebSocket message that cannot be delivered")
                 run.progress = self._loop.time()
                 run.messages.feed(bool(flags & _TEXT), body)
             case Kind.CLOSE:
                 run = self.runs.get(stream)
-                if run is not None and run.messages is not None:
+                if run is not None and run.messages is not None and run.cancelled is None:
                     closing = _close_head(head)
+                    if not 1000 <= closing.code <= 4999:
+                        raise ProtocolError("a close code that is none")
                     run.messages.close(closing.code, closing.reason)
             case Kind.PONG:
                 self._ping_sent = False
@@ -436,6 +458,8 @@ class DenoSandbox:
             self._calls.body(stream, body, bool(flags & _END))
             return
         run = self.runs.get(stream)
+        if run is not None and run.cancelled is not None:
+            return  # sent before the worker knew
         if run is None or run.body is None:
             raise ProtocolError("a BODY on no stream")
         run.progress = self._loop.time()
@@ -461,21 +485,27 @@ class DenoSandbox:
         run = self.runs.get(stream)
         if run is None:
             raise ProtocolError("a FAILED of no run")
+        if run.failed:
+            raise ProtocolError("a second FAILED of one run")
+        run.failed = True
         failure = _failure_head(head)
         status = failure.status if failure.status is not None and 400 <= failure.status <= 599 else None
-        error = RunFailed(failure.name, failure.message, failure.stack, status, caller=failure.caller)
+        stack = failure.stack[:_MAX_STACK_CHARS] if failure.stack else None
+        message = failure.message[:_MAX_MESSAGE_CHARS]
+        error = RunFailed(failure.name[:200], message, stack, status, caller=failure.caller)
         if not run.response.done():
             run.response.set_exception(error)
         elif run.body is not None:
             run.body.fail(f"the worker threw while it was sending: {error}")
         if self.version is not None and not failure.caller:
-            text = failure.stack or f"{failure.name}: {failure.message}"
+            text = stack or f"{failure.name[:200]}: {message}"
             line = LogLine(run.id, Level.ERROR, time.time() * 1000, text)
             self._observer.logged(self.version, [line])
 
     def _on_log(self, head: bytes) -> None:
         self._log_bytes += len(head)
-        if self._log_bytes > _MAX_LOG_BYTES_PER_TICK:
+        kilobytes = self.account.limits.log_kb if self.account else 0
+        if self._log_bytes > max(_MAX_LOG_BYTES_PER_TICK, kilobytes * 1024 * LOG_FLOOD_FACTOR):
             self.kill(self._flood_death())
             return
         if self.version is not None:
@@ -511,6 +541,9 @@ class DenoSandbox:
         if account is None or child is None or self._death is not None or child.exited.done():
             return
         usage = child.usage()
+        if self._unaccounted:
+            self._unaccounted = False
+            account.skip(usage.cpu_seconds)
         blocked = self._ping_sent and self._silent  # for a tick at least
         verdict = account.judge(now, usage.cpu_seconds, usage.private_bytes, self.runs.values(), blocked=blocked)
         if verdict.kill is not None:
@@ -523,9 +556,11 @@ class DenoSandbox:
             if on_slow is not None:
                 on_slow()
         for run in verdict.overdue:
-            self.abandon(run, account.wall_death(run, now), StopReason.WALL)
+            death = account.wall_death(run, now)
+            self._tell(run, f"stopped ({death.reason}): {death.detail}")
+            self.abandon(run, death, StopReason.WALL)
         if verdict.lingering:
-            if self.stalled or all(run.death is not None for run in self.runs.values()):
+            if self.stalled or all(run.cancelled is not None for run in self.runs.values()):
                 self.kill(account.wall_death(verdict.lingering[0], now))
                 return
             self.retiring = True  # the others in this process may finish; then it goes
@@ -539,6 +574,22 @@ class DenoSandbox:
                 self._ping_sent = True
                 self.channel.send(Kind.PING, 0, 0)
             self._silent = True
+
+    def tick_idle(self, now: float) -> None:
+        """Looks at a process without runs; the pool calls it every second or so."""
+        account, child = self.account, self._child
+        if account is None or child is None or self._death is not None or child.exited.done() or self.runs:
+            return
+        cpu_seconds, since = child.usage().cpu_seconds, self._idle_look
+        self._idle_look = now
+        if since < self.idle_since:
+            account.skip(cpu_seconds)  # some of it was a run's
+        elif (death := account.judge_idle(cpu_seconds, now - since)) is not None:
+            self.kill(death)
+
+    def _tell(self, run: Run, text: str) -> None:
+        if self.version is not None:
+            self._observer.logged(self.version, [LogLine(run.id, Level.ERROR, time.time() * 1000, text)])
 
     def _demote(self, child: Child, hog: bool) -> None:
         """A hog goes last on the processors until it behaves; where that cannot be undone it is replaced instead."""

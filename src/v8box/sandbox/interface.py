@@ -152,8 +152,8 @@ class Sandbox(Protocol):
 
     `warm` lets a BLANK prepare while it waits. `load` takes a BLANK to READY, or kills it and raises `StartupFailed`.
     `invoke` needs READY and never waits. `drain` ends the process when its runs are over, `kill` at once. `stopped` is
-    set when the process is gone; every run it had has been told by then. `trim` is for an idle one. `tick` judges the limits; the pool calls it
-    every `limits.TICK_SECONDS`.
+    set when the process is gone; every run it had has been told by then. `trim` is for an idle one. `tick` judges the
+    limits; the pool calls it every `limits.TICK_SECONDS`, and `tick_idle` every second or so for one without runs.
     """
 
     profile: Profile
@@ -180,6 +180,7 @@ class Sandbox(Protocol):
     def trim(self) -> None: ...
     def used_memory(self) -> float: ...
     def tick(self, now: float) -> None: ...
+    def tick_idle(self, now: float) -> None: ...
 
 
 class SandboxFactory(Protocol):

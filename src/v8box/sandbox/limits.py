@@ -34,6 +34,8 @@ HOG_BLOCKED_SECONDS: Final = 0.075
 HOG_RUN_SECONDS: Final = 0.25
 """So is one with a run that has burnt this much, however politely."""
 
+_MAX_IDLE_BURN_SECONDS: Final = 2.0
+
 _MIB: Final = 1024 * 1024
 
 
@@ -51,7 +53,7 @@ class Verdict:
 class Account:
     """What one loaded sandbox has used since it was loaded."""
 
-    __slots__ = ("_base_bytes", "_blocked_from", "_last_cpu", "_looks_over", "limits", "peak_bytes")
+    __slots__ = ("_base_bytes", "_blocked_from", "_idle_burnt", "_last_cpu", "_looks_over", "limits", "peak_bytes")
 
     def __init__(self, limits: Limits, base_bytes: int, cpu_seconds: float) -> None:
         self.limits = limits
@@ -59,11 +61,28 @@ class Account:
         self._last_cpu = cpu_seconds
         self._blocked_from: float | None = None
         self._looks_over = 0
+        self._idle_burnt = 0.0
         self.peak_bytes = 0
 
     def used_bytes(self, private_bytes: int) -> int:
         """The worker's own memory: heap and buffers, without what a blank sandbox has."""
         return max(0, private_bytes - self._base_bytes)
+
+    def skip(self, cpu_seconds: float) -> None:
+        """Charges nobody for what was burnt until now: the run that begins is not to blame for it."""
+        self._last_cpu = cpu_seconds
+
+    def judge_idle(self, cpu_seconds: float, seconds: float) -> Death | None:
+        """Looks at a process without runs, `seconds` after the last look. Burning half of a processor for nobody is a
+        loop that was left behind."""
+        burnt = cpu_seconds - self._last_cpu
+        self._last_cpu = cpu_seconds
+        self._idle_burnt = self._idle_burnt + burnt if burnt > seconds / 2 else 0.0
+        if self._idle_burnt <= min(self.limits.cpu_ms / 1000, _MAX_IDLE_BURN_SECONDS):
+            return None
+        used = round(self._idle_burnt * 1000)
+        detail = f"it burnt {used} ms of processor time while it had no run"
+        return Death(reason=StopReason.CPU, detail=detail, limit=self.limits.cpu_ms, used=used)
 
     def is_hog(self, cpu_seconds: float, runs: Collection[Run]) -> bool:
         """Whether others should go before it: it burns without answering, or one of its runs has burnt much."""
@@ -81,11 +100,12 @@ class Account:
         self.peak_bytes = max(self.peak_bytes, used)
         limits = self.limits
         bound = limits.memory_mb * _MIB
+        trim = False
         if used <= bound:
             self._looks_over = 0
         elif used < bound * _FAR_OVER and self._looks_over < _LOOKS_OVER:
             self._looks_over += 1
-            return Verdict(trim=self._looks_over == 1)
+            trim = self._looks_over == 1
         else:
             used_mb = round(used / _MIB, 1)
             detail = f"the worker's memory reached {used_mb} MB; limits.memory_mb is {limits.memory_mb}"
@@ -104,29 +124,27 @@ class Account:
                 run.cpu_seconds += share
                 if run.cpu_seconds > cpu_limit:
                     return Verdict(kill=self._cpu_death(run.cpu_seconds))
-        return self._judge_wall(now, runs)
+        return self._judge_wall(now, runs, trim)
 
     def _cpu_death(self, seconds: float) -> Death:
         limit, used = self.limits.cpu_ms, round(seconds * 1000)
         detail = f"a run used {used} ms of processor time; limits.cpu_ms is {limit}"
         return Death(reason=StopReason.CPU, detail=detail, limit=limit, used=used)
 
-    def _judge_wall(self, now: float, runs: Collection[Run]) -> Verdict:
+    def _judge_wall(self, now: float, runs: Collection[Run], trim: bool) -> Verdict:
         overdue: list[Run] = []
         lingering: list[Run] = []
         wall = self.limits.wall_ms / 1000
         for run in runs:
-            if run.upgraded:
-                continue
-            # Until the response begins the clock runs from the start; a body may then take its time while it moves.
-            late = now - (run.progress if run.response.done() and run.cancelled is None else run.started) - wall
-            if late <= 0:
-                continue
-            if run.death is None:
-                overdue.append(run)
-            elif late > GRACE_SECONDS:
-                lingering.append(run)
-        return Verdict(overdue=tuple(overdue), lingering=tuple(lingering))
+            if run.cancelled is not None:
+                # It was told to end: for its own delay it has a moment, for a client that left as long as any run.
+                if now - run.cancelled_at > (GRACE_SECONDS if run.cancelled == StopReason.WALL else wall):
+                    lingering.append(run)
+            elif not run.upgraded:
+                # Until the response begins the clock runs from the start; a body may then take its time while it moves.
+                if now - (run.progress if run.response.done() else run.started) > wall:
+                    overdue.append(run)
+        return Verdict(trim=trim, overdue=tuple(overdue), lingering=tuple(lingering))
 
     def wall_death(self, run: Run, now: float) -> Death:
         """The death of a run that took too long."""

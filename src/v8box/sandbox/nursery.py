@@ -15,8 +15,8 @@ import fcntl
 import marshal
 import os
 import resource
-import struct
 import select
+import struct
 import sys
 
 from v8box.sandbox import landlock, seccomp
@@ -280,7 +280,7 @@ class Nursery:
         ]
 
     def _yield_readily(self, nice: int) -> None:
-        """Sets the priority, and on Linux 6.12 and newer a short time slice: who wakes beside a busy child waits less."""
+        """Sets the priority and, from Linux 6.12 on, a short time slice: who wakes beside a busy child waits less."""
         os.nice(nice)
         number = _SYS_SCHED_SETATTR.get(self._machine)
         if number is not None:

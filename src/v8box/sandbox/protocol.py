@@ -42,23 +42,23 @@ class Kind(IntEnum):
     """What a frame is. The comment says who sends it, on which stream, and what is in its head and body."""
 
     HELLO = 1  # worker, 0: {protocol}; the process is a blank now
-    LOAD = 2  # box, 0: {worker, version, environment, env, limits}; body: the ES module
-    LOADED = 3  # worker, 0: {triggers}
+    LOAD = 2  # box, 0: {worker, version, environment, env, log_kb, subrequests, uses_process}; body: the module
+    LOADED = 3  # worker, 0: {shape}
     LOAD_FAILED = 4  # worker, 0: {name, message, stack}
-    INVOKE = 5  # box, run: [trigger, id, method, url, headers, deadline_ms]; body: the first bytes
+    INVOKE = 5  # box, run: [trigger, id, method, url, headers]; body: all of it, if END
     RESPONSE = 6  # worker, run: [status, headers]; body: the first bytes
     BODY = 7  # both, any: body: a chunk
     CREDIT = 8  # both, any: body: u32, bytes that the reader has consumed
     CANCEL = 9  # both, any: {reason}; the sender wants no more of this stream
     DONE = 10  # worker, run: the run is over, waitUntil included
-    FAILED = 11  # worker, run: {name, message, stack, status}; the run threw
+    FAILED = 11  # worker, run: {name, message, stack, status, caller}; the run threw
     CALL = 12  # worker, call: [run, binding, operation, args]; body: the first bytes
     ANSWER = 13  # box, call: {result} or {code, message}; body: the first bytes
     LOG = 14  # worker, 0: [[run, level, time_ms, text, fields], …]
     MESSAGE = 15  # both, run: body: one WebSocket message
     CLOSE = 16  # both, run: {code, reason}; the WebSocket is closing
-    PING = 17  # box, nonce
-    PONG = 18  # worker, nonce
+    PING = 17  # box, 0: is it still answering?
+    PONG = 18  # worker, 0
     DRAIN = 19  # box, 0: {reason}; no new runs will come
     TRIM = 20  # box, 0: there is nothing to do; give back the memory of what was done
 

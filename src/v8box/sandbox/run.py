@@ -7,12 +7,19 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from v8box.sandbox.channel import Channel, Inbound, Outbound, StreamClosed
 from v8box.sandbox.interface import Death, RunKilled
 from v8box.sandbox.protocol import WINDOW_BYTES, Flag, Kind, ProtocolError, pack_credit
 
+_encode = msgspec.json.encode
+
 MAX_MESSAGE_BYTES = 1024 * 1024
 """The longest WebSocket message in either direction, as Cloudflare's platform has it."""
+
+_MAX_QUEUED = 4096
+"""The most messages that wait for a client; empty ones would fit the window for ever."""
 
 
 @dataclass(slots=True)
@@ -30,15 +37,19 @@ class Run:
 
     __slots__ = (
         "_channel",
+        "_loop",
         "body",
         "calls",
         "cancelled",
+        "cancelled_at",
         "cold_seconds",
         "cpu_seconds",
         "death",
         "done",
+        "failed",
         "id",
         "log_bytes",
+        "may_upgrade",
         "messages",
         "on_done",
         "on_slow",
@@ -52,6 +63,7 @@ class Run:
 
     def __init__(self, channel: Channel, loop: asyncio.AbstractEventLoop, stream: int, run_id: str) -> None:
         self._channel = channel
+        self._loop = loop
         self.id = run_id
         self.stream = stream
         # account
@@ -62,7 +74,10 @@ class Run:
         # state
         self.response: asyncio.Future[Response] = loop.create_future()
         self.cancelled: str | None = None
+        self.cancelled_at = 0.0
         self.done = False
+        self.failed = False
+        self.may_upgrade = False
         self.upgraded = False
         self.death: Death | None = None
         self.on_done: Callable[[Run], None] | None = None
@@ -79,7 +94,8 @@ class Run:
         """Tells the worker that nobody waits any more; its `request.signal` aborts."""
         if self.cancelled is None and not self.done:
             self.cancelled = reason
-            self._channel.send(Kind.CANCEL, 0, self.stream, b'{"reason":"%s"}' % reason.encode())
+            self.cancelled_at = self._loop.time()
+            self._channel.send(Kind.CANCEL, 0, self.stream, _encode({"reason": reason}))
 
     def kill(self, death: Death) -> None:
         """Fails whoever waits for this run."""
@@ -108,7 +124,7 @@ class Run:
 class Messages:
     """The messages of an upgraded run, both ways. Received ones wait here until the client has taken them."""
 
-    __slots__ = ("_channel", "_credit", "_fault", "_outstanding", "_queue", "_room", "_run", "_waiter")
+    __slots__ = ("_channel", "_closing", "_credit", "_fault", "_outstanding", "_queue", "_room", "_run", "_waiter")
 
     def __init__(self, channel: Channel, run: Run) -> None:
         self._channel = channel
@@ -117,19 +133,23 @@ class Messages:
         self._outstanding = 0
         self._credit = WINDOW_BYTES
         self._fault = False
+        self._closing = False
         self._waiter: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
 
     def feed(self, text: bool, data: bytes) -> None:
         """A message from the worker."""
         self._outstanding += len(data)
-        if self._outstanding > WINDOW_BYTES + MAX_MESSAGE_BYTES:
+        if self._outstanding > WINDOW_BYTES + MAX_MESSAGE_BYTES or len(self._queue) >= _MAX_QUEUED:
             raise ProtocolError("WebSocket messages that outran their window")
         self._queue.append((text, data))
         self._wake(self._waiter)
 
     def close(self, code: int, reason: str) -> None:
         """The worker closed the socket."""
+        if self._closing:
+            raise ProtocolError("a second CLOSE")
+        self._closing = True
         self._queue.append((code, reason))
         self._wake(self._waiter)
 
@@ -178,6 +198,4 @@ class Messages:
 
     def closed(self, code: int, reason: str) -> None:
         """The client closed the socket; the worker is told."""
-        import msgspec
-
-        self._channel.send(Kind.CLOSE, 0, self._run.stream, msgspec.json.encode({"code": code, "reason": reason}))
+        self._channel.send(Kind.CLOSE, 0, self._run.stream, _encode({"code": code, "reason": reason}))
