@@ -9,7 +9,7 @@ import { Calls } from "./calls.ts";
 import { Channel } from "./channel.ts";
 import type { WorkerInfo } from "./context.ts";
 import { collectGarbage, rawExit, seal } from "./globals.ts";
-import { findHandler, Invoker, requestClass } from "./invoke.ts";
+import { findHandler, type InvokeHead, Invoker, type Loaded } from "./invoke.ts";
 import { describe, Logs } from "./logs.ts";
 import { getUint32, parseJson, SafeMap, sliceBytes, toJson } from "./primordials.ts";
 import { Flag, Kind, Level, PROTOCOL_VERSION } from "./protocol.ts";
@@ -117,10 +117,29 @@ function onFrame(kind: number, flags: number, stream: number, head: string, body
   }
 }
 
-/** A blank that is asked whether it lives has time: it loads what almost every worker will touch. */
-function warm(): void {
-  requestClass();
-  new Response(new ReadableStream()).body?.cancel();
+/** A blank that is asked whether it lives has time: it answers one run of each shape to nobody, so that what almost
+ * every worker will touch is loaded and compiled. */
+async function warm(): Promise<void> {
+  const nobody = { send() {} } as unknown as Channel;
+  const nothing: WorkerInfo = {
+    worker: "",
+    version: "",
+    environment: "",
+    env: {},
+    log_kb: 0,
+    subrequests: 0,
+    uses_process: false,
+  };
+  const shapes: Loaded[] = [
+    { shape: "module", call: () => Response.json({}), self: undefined },
+    { shape: "module", call: () => new Response(new ReadableStream({ start: (c) => c.close() })), self: undefined },
+    { shape: "handler", call: () => ({}), self: undefined },
+  ];
+  for (const loaded of shapes) {
+    const blank = new Invoker(nobody, new Calls(nobody), logs, kept, nothing, loaded);
+    const head: InvokeHead = ["http", "", "GET", "http://localhost/?a=1", [["host", "localhost"]]];
+    await blank.invoke(new Run(nobody, 2, "", () => {}), Flag.END, head, new Uint8Array(0));
+  }
 }
 
 channel.send(Kind.HELLO, 0, 0, toJson({ protocol: PROTOCOL_VERSION }));
