@@ -27,7 +27,7 @@ from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
 from v8box.errors import V8BoxError
-from v8box.features.deploy import Bundler, Completed, DeployEvent, FolderDeploys, scaffold
+from v8box.features.deploy import MAX_OUTPUT_BYTES, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
 from v8box.features.health.service import Health
 from v8box.gateway.server import Gateway, GatewayParts
 from v8box.kit.lock import AlreadyLocked, DirectoryLock
@@ -128,6 +128,8 @@ class Box:
         self._stack.callback(lock.release)
         self.port = _free_port(settings.box.host, settings.box.port)
         self.written = await asyncio.to_thread(scaffold, settings.directory, data)
+        # What the box and its helpers write from here on is nobody else's to read.
+        self._stack.callback(os.umask, os.umask(0o077))
 
         spawner = self._spawner = await Spawner.start()
         self._stack.push_async_callback(spawner.stop)
@@ -166,7 +168,8 @@ class Box:
         pool.start()
         catalog.subscribe(pool.follow)
 
-        bundler = Bundler(settings.directory, data, run=partial(_run_bundler, helpers), environ=self._environ)
+        run_bundler = partial(_run_bundler, helpers)
+        bundler = Bundler(settings.directory, data, deno=deno, run=run_bundler, environ=self._environ)
         deploys = FolderDeploys(settings.directory, data, catalog, bundler, on_event=self._listeners.on_deploy)
         self._tasks.forever(runs.write_forever(), "run log")
         self._tasks.forever(deploys.run(), "deploys")
@@ -186,7 +189,9 @@ class Box:
         self._listen(gateway)
         # A registry that cannot be reached must not keep the other workers, or the box itself, from being ready.
         settled = self._tasks.add(deploys.settle(), "first deploys")
-        await asyncio.wait([settled], timeout=_SETTLE_SECONDS)
+        stopping = asyncio.create_task(self._stopping.wait(), name="stop signal")
+        await asyncio.wait((settled, stopping), timeout=_SETTLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
 
     async def _valkey(self, helpers: Helpers, folder: Path) -> str:
         """The address of the Valkey to use; the private one is started unless another is named."""
@@ -221,7 +226,13 @@ class Box:
 
     async def _watch_spawner(self) -> None:
         await asyncio.shield(self._spawner.died)
-        logger.critical("the process that starts sandboxes is gone; the box cannot go on")
+        self._fail("the process that starts sandboxes", V8BoxError("it is gone"))
+
+    def _fail(self, name: str, error: BaseException) -> None:
+        """Without this part the box would run on crippled: it stops, and whoever supervises it starts it again."""
+        if self._stopping.is_set():
+            return
+        logger.critical("%s ended, and the box cannot go on without it: %s", name, error, exc_info=error)
         self.stop(1)
 
     # ---- serve
@@ -232,6 +243,8 @@ class Box:
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 100)
+        if self._stopping.is_set():
+            return
         self._listeners.on_ready(self)
         stopping = asyncio.create_task(self._stopping.wait(), name="stop signal")
         await asyncio.wait((stopping, self._serving), return_when=asyncio.FIRST_COMPLETED)
@@ -276,7 +289,8 @@ async def _run_bundler(
     read_only: Sequence[Path],
     read_write: Sequence[Path],
 ) -> Completed:
-    return Completed(*await helpers.run_bundler(argv, env, cwd, read_only, read_write))
+    bound = MAX_OUTPUT_BYTES
+    return Completed(*await helpers.run_bundler(argv, env, cwd, read_only, read_write, max_output_bytes=bound))
 
 
 def _free_port(host: str, port: int) -> int:

@@ -363,7 +363,7 @@ class S3:
     """The region to sign for. Servers of one's own accept this one."""
 
     default_bucket: Annotated[str, _From("S3_DEFAULT_BUCKET", "s3.default_bucket", _bucket)] = "v8box"
-    """The bucket that a worker's `s3` works in."""
+    """The bucket on that server that a worker's `s3` will work in. Embedded, it is `default` whatever this says."""
 
     projects_bucket: Annotated[str, _From("S3_PROJECTS_BUCKET", "s3.projects_bucket", _bucket)] = "v8box-projects"
     """The bucket of the sites' files."""
@@ -437,6 +437,17 @@ def load(directory: Path, environ: Mapping[str, str]) -> Settings:
         raise SettingsError("\n".join(source.faults))
     built = {name: group(**groups[name]) for name, group in _GROUPS.items()}
     return Settings(directory=directory, data_directory=data_directory, **built)
+
+
+def ignored(settings: Settings) -> tuple[str, ...]:
+    """What is set and does nothing in this version, a sentence for each: nobody should believe that it works."""
+    told = {
+        "LIBSQL_URL": (settings.libsql.url, "keeps databases in the data directory"),
+        "S3_ENDPOINT": (settings.s3.endpoint, "keeps objects in the data directory"),
+        "ADMIN_PASSWORD": (settings.box.admin_password, "has nothing to sign in to"),
+        "CLOUDFLARE_TOKEN": (settings.box.cloudflare_token, "makes no DNS records and no certificates"),
+    }
+    return tuple(f"{name} is set, but this version {does}" for name, (value, does) in told.items() if value is not None)
 
 
 def _read_group(group: type[Any], source: _Source) -> dict[str, Any]:

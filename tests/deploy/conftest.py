@@ -12,9 +12,11 @@ import pytest
 
 from v8box.catalog import Catalog
 from v8box.features.deploy import Bundler, DeployEvent, FolderDeploys
+from v8box.sandbox.runtime import find_deno
 from v8box.storage import Database, FolderBlobs
 
 E = TypeVar("E")
+DENO = find_deno()
 TIMEOUT_SECONDS = 30
 
 
@@ -33,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bundler(folder: Path, cache: Path) -> Bundler:
-    return Bundler(folder, cache, environ=os.environ)
+    return Bundler(folder, cache, deno=DENO, environ=os.environ)
 
 
 class Box:
@@ -43,7 +45,7 @@ class Box:
         self.folder = folder
         self.catalog = catalog
         self.events: asyncio.Queue[DeployEvent] = asyncio.Queue()
-        self.bundler = Bundler(folder, cache, environ=os.environ)
+        self.bundler = Bundler(folder, cache, deno=DENO, environ=os.environ)
         self.compare_seconds = 60.0
         self.deploys = self._new()
         self._task: asyncio.Task[None] | None = None

@@ -9,12 +9,14 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import deno  # type: ignore[import-untyped]
 import pytest
 
 from v8box.features.deploy import BundleError, Bundler, Completed, run_unconfined
 from v8box.features.deploy import bundler as module
 from v8box.kit.sourcemap import SourceMap, map_stack
+from v8box.sandbox.runtime import find_deno
+
+DENO = find_deno()
 
 
 def write(folder: Path, path: str, text: str) -> None:
@@ -44,7 +46,7 @@ try {{
 }} catch (error) {{
   console.log(error.stack);
 }}""")
-    command = [deno.find_deno_bin(), "run", "--no-config", "--no-prompt", "--quiet", *flags, str(script)]
+    command = [DENO, "run", "--no-config", "--no-prompt", "--quiet", *flags, str(script)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env={"NO_COLOR": "1"})
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -164,7 +166,7 @@ async def test_a_node_modules_folder_of_the_users_is_used_and_no_script_runs(bun
         ('\n\n\nimport { a } from "./b.ts";\nexport default () => a;', 4, 10, "No matching export"),
         ('\n\n  import a from "bare";\nexport default a;', 3, 17, 'Import "bare" not a dependency'),
         ("type A = 1;\n\nlet a = 1;\nlet a = 2;", 4, 5, '"a" has already been declared'),
-        ('import a from "http://127.0.0.1:1/a.js";\nexport default a;', 1, 15, "Requires import access"),
+        ('import a from "http://127.0.0.1:1/a.js";\nexport default a;', 1, 15, "Imports from 127.0.0.1:1 are refused"),
         ('\nimport a from "npm:ms@9999";\nexport default a;', 2, 15, "Could not find npm package 'ms' matching '9999'"),
     ],
 )
@@ -225,7 +227,7 @@ async def test_nothing_but_the_users_files_gets_into_a_bundle(folder: Path, tmp_
     (folder / "functions" / "hidden.txt").symlink_to(folder / ".env")
     write(folder, "functions/c.cjs", f'module.exports = require("{tmp_path}/secret.json");')
     write(folder, "functions/a.ts", text.format(outside=outside, data=data))
-    error = await fault(Bundler(folder, data, environ=os.environ))
+    error = await fault(Bundler(folder, data, deno=DENO, environ=os.environ))
     assert "cannot be part of a worker" in error.message
     assert SECRET not in str(error)
 
@@ -238,7 +240,7 @@ async def test_a_main_file_is_a_file_of_the_folder(folder: Path, tmp_path: Path,
     (folder / "functions" / "link.ts").symlink_to(tmp_path / "x.ts")
     (folder / "functions" / "empty.ts").touch()
     write(folder, "data/a.ts", "export default 1")
-    assert (await fault(Bundler(folder, folder / "data", environ={}), entry)).file == entry
+    assert (await fault(Bundler(folder, folder / "data", deno=DENO, environ={}), entry)).file == entry
 
 
 async def test_the_process_gets_a_clean_environment(folder: Path, cache: Path) -> None:
@@ -263,12 +265,21 @@ async def test_the_process_gets_a_clean_environment(folder: Path, cache: Path) -
         "NPM_CONFIG_X": "y",
         "LD_PRELOAD": "",
     }
-    await Bundler(folder, folder / "data", environ=os.environ | environ, run=spy).bundle("functions/a.ts")
+    await Bundler(folder, folder / "data", deno=DENO, environ=os.environ | environ, run=spy).bundle("functions/a.ts")
     assert len(seen) == 2
     for env in seen:
         assert SECRET not in env.values()
         assert "LD_PRELOAD" not in env
         assert env["NPM_CONFIG_X"] == "y"
+
+
+async def test_a_refused_address_says_what_to_do_instead(bundler: Bundler, folder: Path) -> None:
+    write(folder, "functions/a.ts", '\nimport x from "https://example.com/x.ts"; export default x;')
+    error = await fault(bundler)
+    assert (error.file, error.line, error.column) == ("functions/a.ts", 2, 15)
+    assert error.message.startswith("Imports from example.com are refused: ")
+    assert "npm:" in error.message
+    assert "--allow-import" not in error.message
 
 
 async def test_a_bundle_that_is_too_large_is_refused(
@@ -293,7 +304,7 @@ async def test_a_bundler_that_hangs_is_killed(folder: Path, cache: Path) -> None
             pids.append(int((folder / "pid").read_text() or 0))
 
     write(folder, "functions/a.ts", "export default 1")
-    error = await fault(Bundler(folder, cache, environ={}, run=hang, timeout_seconds=1.0))
+    error = await fault(Bundler(folder, cache, deno=DENO, environ={}, run=hang, timeout_seconds=1.0))
     assert "took longer than 1 s" in error.message
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
@@ -314,12 +325,12 @@ async def test_a_bundler_that_dies_is_an_error(folder: Path, cache: Path, code: 
         return await run_unconfined([sys.executable, "-c", code], env, cwd, read_only, read_write)
 
     write(folder, "functions/a.ts", "export default 1")
-    message = (await fault(Bundler(folder, cache, environ={}, run=die))).message
+    message = (await fault(Bundler(folder, cache, deno=DENO, environ={}, run=die))).message
     assert message in ("the bundler was ended by SIGKILL", "the bundler failed and did not say why")
 
 
 async def test_first_bundles_at_once(folder: Path, tmp_path: Path) -> None:
-    fresh = Bundler(folder, tmp_path / "fresh", environ=os.environ)
+    fresh = Bundler(folder, tmp_path / "fresh", deno=DENO, environ=os.environ)
     for i in range(4):
         write(folder, f"functions/w{i}.ts", f"export default {i}")
     builds = await asyncio.gather(*(fresh.bundle(f"functions/w{i}.ts") for i in range(4)))

@@ -9,12 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import deno  # type: ignore[import-untyped]
 import pytest
 
 from v8box import settings
 from v8box.features.deploy import scaffold
 from v8box.features.deploy.discovery import Discovery
+from v8box.sandbox.runtime import find_deno
 
 if TYPE_CHECKING:
     from tests.deploy.conftest import Box
@@ -96,6 +96,6 @@ def test_the_examples_fit_the_types_that_ship(tmp_path: Path, cache: Path) -> No
         pytest.skip("the types do not ship yet")
     scaffold(tmp_path, tmp_path / "data")
     env = {**os.environ, "DENO_DIR": str(cache / "cache" / "deno"), "NO_COLOR": "1"}
-    command = [deno.find_deno_bin(), "check", "--quiet", "--no-lock", "functions/"]
+    command = [find_deno(), "check", "--quiet", "--no-lock", "functions/"]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.e2e.box import WAIT_SECONDS, RunningBox
+from tests.e2e.box import START_SECONDS, WAIT_SECONDS, RunningBox
 
 
 def wait_gone(pids: set[int]) -> None:
@@ -59,6 +60,77 @@ def test_data_survives_a_kill_and_no_process_is_left(own_box: RunningBox) -> Non
         assert again.run("hello").json()["data"]["count"] >= 1
     finally:
         assert again.stop() == 0
+
+
+def test_what_the_box_keeps_is_nobody_elses_to_read(own_box: RunningBox) -> None:
+    box = own_box.wait_ready()
+    box.run("hello?name=Ana")
+    box.run("upload/photo.jpg", "PUT", content=b"photo")
+    data = box.directory / "data"
+    assert box.stop() == 0
+    kept = [data, *data.rglob("*")]
+    assert {"catalog.db", "databases", "objects", "valkey", "logs"} <= {path.name for path in data.iterdir()}
+    assert (data / "logs" / "lines.jsonl").exists()
+    packages = data / "cache" / "deno"  # public files, behind the closed folder
+    open_to_others = [
+        path for path in kept if not path.is_symlink() and path.stat().st_mode & 0o077 and packages not in path.parents
+    ]
+    assert open_to_others == []
+    assert (box.directory / "functions" / "hello.ts").stat().st_mode & 0o077 == 0o044  # the user's own, as any file
+
+
+def test_no_secret_is_ever_printed_or_logged(tmp_path: Path) -> None:
+    secrets = {
+        "ADMIN_PASSWORD": "hunter2-admin",
+        "CLOUDFLARE_TOKEN": "hunter2-cloud",
+        "LIBSQL_URL": "libsql://u:hunter2-libsql@db.example.com?authToken=hunter2-query",
+        "LIBSQL_AUTH_TOKEN": "hunter2-auth",
+        "S3_ENDPOINT": "https://u:hunter2-s3@s3.example.com",
+        "S3_ACCESS_KEY": "hunter2-access",
+        "S3_SECRET_KEY": "hunter2-secret",
+        "VALKEY_URL": "redis://u:hunter2-valkey@127.0.0.1:1/0",  # nobody listens there
+    }
+    box = RunningBox(tmp_path / "box", secrets)
+    try:
+        box.wait_ready()
+        for variable in ("ADMIN_PASSWORD", "CLOUDFLARE_TOKEN", "LIBSQL_URL", "S3_ENDPOINT"):
+            box.wait_line(f"! {variable} is set, but this version")
+        (box.directory / "functions" / "nosy.ts").write_text(
+            "export default async ({ env, cache }) => {"
+            "  const failed = await cache.get('x').then(() => '', (error) => String(error.stack));"
+            "  console.log(failed); return { env, all: Deno.env.toObject(), failed }; };"
+        )
+        box.wait_line("nosy is live")
+        answers = [box.run("nosy").text, box.run("hello").text, box.client.get("/health").text, box.run("none").text]
+    finally:
+        assert box.stop() == 0
+    logs = [path.read_text() for path in (box.directory / "data" / "logs").iterdir()]
+    for told in (*answers, *box.lines, *logs):
+        assert "hunter2" not in told
+
+
+def test_under_a_domain_the_ready_line_names_hosts_that_answer(tmp_path: Path) -> None:
+    box = RunningBox(tmp_path / "box", {"DOMAIN": "example.com"})
+    try:
+        line = box.wait_line("V8Box is ready", seconds=START_SECONDS)
+        found = re.search(r"http://([\w.]+):(\d+)/run/<worker>   health: http://([\w.]+):\d+/health", line)
+        assert found is not None
+        assert int(found[2]) == box.port
+        assert box.client.get("/run/echo", headers={"Host": found[1]}).status_code == 200
+        assert box.client.get("/health", headers={"Host": found[3]}).status_code == 200
+        assert box.client.get("/run/echo").status_code == 404
+    finally:
+        box.stop()
+
+
+def test_without_the_process_that_starts_sandboxes_the_box_ends(own_box: RunningBox) -> None:
+    box = own_box.wait_ready()
+    children = box.descendants()
+    (nursery,) = (pid for pid in children if b"v8box.sandbox.nursery" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(nursery, signal.SIGKILL)
+    box.wait_line("CRITICAL v8box.app: the process that starts sandboxes ended")
+    assert box.exit_code() == 1
+    wait_gone(children)
 
 
 def test_a_second_box_on_the_same_data_is_refused(own_box: RunningBox) -> None:
@@ -152,7 +224,7 @@ def test_redeploys_under_load_lose_no_request(own_box: RunningBox) -> None:
     worker = box.directory / "functions" / "changing.ts"
     worker.write_text("export default () => 0;")
     box.wait_line("changing is live")
-    stop = threading.Event()
+    stop, first, last = threading.Event(), threading.Event(), threading.Event()
     answers: list[tuple[int, int]] = []
 
     def load() -> None:
@@ -160,19 +232,23 @@ def test_redeploys_under_load_lose_no_request(own_box: RunningBox) -> None:
             while not stop.is_set():
                 response = client.get(f"http://localhost:{box.port}/run/changing")
                 answers.append((response.status_code, response.json().get("data", -1)))
+                first.set()
+                if answers[-1][1] == 5:
+                    last.set()
 
     threads = [threading.Thread(target=load) for _ in range(4)]
     for thread in threads:
         thread.start()
+    assert first.wait(WAIT_SECONDS)
     for number in range(1, 6):
         since = box.mark()
         worker.write_text(f"export default async () => {{ await null; return {number}; }};")
         box.wait_line("changing is live", since)
-    while answers[-1][1] != 5:
-        stop.wait(0.01)
+    answered = last.wait(WAIT_SECONDS)
     stop.set()
     for thread in threads:
         thread.join()
+    assert answered
     assert {status for status, _ in answers} == {200}
     assert {number for _, number in answers} >= {0, 5}
 
@@ -182,5 +258,6 @@ def test_the_doctor_names_the_rungs(tmp_path: Path) -> None:
 
     command = [str(Path(sys.executable).parent / "v8box"), "doctor", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, "COLUMNS": "200"})
-    for rung in ("no_new_privs", "Landlock", "seccomp", "cgroup", "disk", "deno"):
+    assert done.returncode == 0, done.stdout
+    for rung in ("no_new_privs", "Landlock", "seccomp", "cgroup", "disk", "deno", "valkey", "sandbox"):
         assert rung in done.stdout

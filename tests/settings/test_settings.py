@@ -112,6 +112,19 @@ def test_secrets_are_carried_and_never_shown(tmp_path: Path) -> None:
         assert "hunter2" not in shown
 
 
+def test_what_is_set_and_does_nothing_is_named(tmp_path: Path) -> None:
+    assert settings.ignored(load(tmp_path)) == ()
+    told = settings.ignored(load(tmp_path, "", SECRETS))
+    assert [sentence.split()[0] for sentence in told] == [
+        "LIBSQL_URL",
+        "S3_ENDPOINT",
+        "ADMIN_PASSWORD",
+        "CLOUDFLARE_TOKEN",
+    ]
+    assert told[0] == "LIBSQL_URL is set, but this version keeps databases in the data directory"
+    assert "hunter2" not in "".join(told)
+
+
 @pytest.mark.parametrize("variable", sorted(SECRETS))
 def test_a_fault_never_repeats_a_secret(tmp_path: Path, variable: str) -> None:
     wrong = "hunt\x01" if variable == "ADMIN_PASSWORD" else "hunter2\x01hunter2"

@@ -1,70 +1,146 @@
-"""`v8box doctor`: what this machine gives, in a table, with advice where something is missing."""
+"""`v8box doctor`: what this machine gives, in a table, with advice where something is missing.
+
+A failure is what keeps the box from running. A missing rung of the confinement is a warning: the box runs without it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from v8box.bindings.valkey import find_binary
 from v8box.errors import SettingsError, V8BoxError
-from v8box.sandbox.interface import StartupFailed
 from v8box.sandbox.rungs import Rung
 from v8box.sandbox.runtime import find_deno
-from v8box.sandbox.spawner import Spawner
-from v8box.settings import load
+from v8box.sandbox.spawner import Confinement, Spawner, SpawnSpec, runtime_paths
+from v8box.settings import Settings, ignored, load
 
-_MIN_FREE_BYTES = 1024**3
+_MIN_FREE_BYTES: Final = 1024**3
+_RUN_SECONDS: Final = 10.0
+
+
+class Mark(StrEnum):
+    """How a check went."""
+
+    GOOD = "✓"
+    WARNING = "!"
+    FAILED = "✗"
+    UNUSED = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row."""
+
+    mark: Mark
+    name: str
+    found: str
+    advice: str = ""
 
 
 def run(directory: Path) -> int:
-    """Prints the table; 1 when something must be mended before the box can run well."""
-    checks = [*_folder(directory), *_programs(), *asyncio.run(_confinement())]
+    """Prints the table; 1 when the box cannot run here."""
+    checks = asyncio.run(look(directory, os.environ))
     table = Table(title="V8Box doctor", title_justify="left")
     for heading in ("", "what", "found", "advice"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for check in checks:
-        table.add_row("✓" if check.active else ("✗" if check.advice else "-"), check.name, check.detail, check.advice)
+        table.add_row(check.mark, *(Text(cell) for cell in (check.name, check.found, check.advice)))
     Console().print(table)
-    return 1 if any(not check.active and check.advice for check in checks) else 0
+    return 1 if any(check.mark is Mark.FAILED for check in checks) else 0
 
 
-def _folder(directory: Path) -> list[Rung]:
+async def look(directory: Path, environ: Mapping[str, str]) -> Sequence[Check]:
+    """Every check, in the order in which the box needs them."""
+    checks: list[Check] = []
+    settings: Settings | None = None
     try:
-        settings = load(directory, os.environ)
+        settings = load(directory, environ)
     except SettingsError as error:
-        return [Rung("settings", False, error.detail, "mend what is listed")]
-    place = settings.data_directory
+        checks.append(Check(Mark.FAILED, "settings", error.detail, "mend what is listed"))
+    else:
+        checks.append(Check(Mark.GOOD, "settings", f"serving {settings.directory}"))
+        checks += [Check(Mark.WARNING, "settings", sentence, "unset it") for sentence in ignored(settings)]
+        checks.append(await asyncio.to_thread(_disk, settings.data_directory))
+    deno = None
+    try:
+        deno = find_deno()
+        checks.append(Check(Mark.GOOD, "deno", deno))
+    except V8BoxError as error:
+        checks.append(Check(Mark.FAILED, "deno", "not found", error.detail))
+    checks.append(_valkey(settings))
+    return [*checks, *await _sandbox(deno)]
+
+
+def _disk(data_directory: Path) -> Check:
+    place = data_directory
     while not place.exists():
         place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        advice = "give it to the user that runs the box, or set V8BOX_DATA_DIR"
+        return Check(Mark.FAILED, "disk", f"{place} cannot be written", advice)
     free = shutil.disk_usage(place).free
-    return [
-        Rung("settings", True, f"serving {settings.directory}"),
-        Rung(
-            "disk",
-            free > _MIN_FREE_BYTES,
-            f"{free / 1024**3:.1f} GB free for {settings.data_directory}",
-            "" if free > _MIN_FREE_BYTES else "make room: databases, objects and logs grow here",
-        ),
-    ]
+    found = f"{free / 1024**3:.1f} GB free for {data_directory}"
+    if free < _MIN_FREE_BYTES:
+        return Check(Mark.FAILED, "disk", found, "make room: databases, objects and logs grow here")
+    return Check(Mark.GOOD, "disk", found)
 
 
-def _programs() -> list[Rung]:
+def _valkey(settings: Settings | None) -> Check:
+    if settings is not None and settings.valkey.url is not None:
+        return Check(Mark.GOOD, "valkey", f"{settings.valkey.url} (not asked)")
     try:
-        return [Rung("deno", True, find_deno())]
-    except StartupFailed as error:
-        return [Rung("deno", False, "not found", error.message)]
+        return Check(Mark.GOOD, "valkey", find_binary())
+    except V8BoxError as error:
+        return Check(Mark.FAILED, "valkey", "not found", error.detail)
 
 
-async def _confinement() -> list[Rung]:
+async def _sandbox(deno: str | None) -> list[Check]:
     try:
         spawner = await Spawner.start()
     except V8BoxError as error:
-        return [Rung("sandbox", False, error.detail, "processes cannot be started")]
+        return [Check(Mark.FAILED, "sandbox", error.detail, "processes cannot be started")]
     try:
-        return list(spawner.rungs.describe())
+        checks = [] if deno is None else [await _run_confined(spawner, deno)]
+        return checks + [_rung(rung) for rung in spawner.rungs.describe()]
     finally:
         await spawner.stop()
+
+
+async def _run_confined(spawner: Spawner, deno: str) -> Check:
+    """Whether a sandbox's program runs at all under what this machine gives."""
+    confinement = Confinement(read_only=runtime_paths(deno))
+    spec = SpawnSpec(argv=("deno", "--version"), executable=deno, confinement=confinement)
+    output = bytearray()
+    try:
+        child = await spawner.spawn(spec)
+        try:
+            child.on_output(output.extend)
+            async with asyncio.timeout(_RUN_SECONDS):
+                status = await asyncio.shield(child.exited)
+                await asyncio.shield(child.output_closed)
+        finally:
+            child.close()
+    except (V8BoxError, TimeoutError) as error:
+        found = str(error) or f"it did not end within {_RUN_SECONDS:g} s"
+        return Check(Mark.FAILED, "sandbox", found, "Deno does not run under the confinement of this machine")
+    first = output.decode(errors="replace").split("\n", 1)[0]
+    if status.code != 0:
+        how = f"signal {status.signal}" if status.code is None else f"exit code {status.code}"
+        return Check(Mark.FAILED, "sandbox", f"{how}: {first}", "Deno does not run under the confinement")
+    return Check(Mark.GOOD, "sandbox", f"{first} runs confined")
+
+
+def _rung(rung: Rung) -> Check:
+    mark = Mark.GOOD if rung.active else (Mark.WARNING if rung.advice else Mark.UNUSED)
+    return Check(mark, rung.name, rung.detail, rung.advice)

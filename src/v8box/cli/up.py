@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +18,7 @@ import uvloop
 from v8box.app import Box, Listeners
 from v8box.errors import V8BoxError
 from v8box.features.deploy import Deployed, DeployEvent, DeployFailed, Problem, Removed
-from v8box.settings import load
+from v8box.settings import Settings, ignored, load
 from v8box.telemetry.runs import LineRecord
 
 _MAX_LINES_PER_SECOND: Final = 100
@@ -25,13 +28,16 @@ _COLOURS: Final = {"debug": "2", "info": "0", "warn": "33", "error": "31"}
 
 
 class Terminal:
-    """Prints lines; in colour when somebody looks. A flood of worker output is cut, the run log has all of it."""
+    """Prints lines; in colour when somebody looks. A flood of one worker is cut, the log in `logs` has all of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, logs: Path = Path(), clock: Callable[[], float] = time.monotonic) -> None:
+        self.logs = logs
+        self._clock = clock
         self._colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
         self._second = 0
-        self._lines = 0
-        self._cut = 0
+        self._lines: Counter[tuple[str, bool]] = Counter()
+        """Of this second, by worker; a worker's own end is counted apart, so that its lines cannot hide it. There are
+        as many as workers that printed within one second."""
         self._began = time.perf_counter()
 
     def say(self, text: str, colour: str = "0") -> None:
@@ -43,42 +49,69 @@ class Terminal:
                 took = f" in {event.milliseconds:.0f} ms" if event.milliseconds else ""
                 self.say(f"  ✓ {event.worker} is live{took} ({event.version.id[:8]})", "32")
             case DeployFailed():
-                self.say(f"  ✗ {event.worker} was not deployed: {event}", "31")
+                self.say(f"  ✗ {event.worker} was not deployed: {_printable(str(event))}", "31")
             case Removed():
                 self.say(f"  - {event.worker} was removed", "33")
             case Problem():
-                self.say(f"  ! {event}", "33")
+                self.say(f"  ! {_printable(str(event))}", "33")
             case _:
                 pass
 
     def on_line(self, line: LineRecord) -> None:
-        second = int(line.time)
+        second = int(self._clock())  # the line's own time is the worker's word
         if second != self._second:
-            if self._cut:
-                self.say(f"  … {self._cut} more lines; data/logs has them", "2")
-            self._second, self._lines, self._cut = second, 0, 0
-        self._lines += 1
-        if self._lines > _MAX_LINES_PER_SECOND:
-            self._cut += 1
+            self._tell_cut()
+            self._second = second
+        counted = (line.worker, _is_death(line))
+        self._lines[counted] += 1
+        if self._lines[counted] > _MAX_LINES_PER_SECOND:
             return
-        text = _printable(line.text)
-        fields = f" {line.fields}" if line.fields else ""
-        self.say(f"{line.worker} | {text}{_printable(fields)}", _COLOURS.get(line.level, "0"))
+        text = line.text if line.fields is None or line.fields == {} else f"{line.text} {_compact(line.fields)}"
+        self.say(f"{line.worker} | {_printable(text)}", _COLOURS.get(line.level, "0"))
+
+    def _tell_cut(self) -> None:
+        for (worker, _), lines in self._lines.items():
+            if lines > _MAX_LINES_PER_SECOND:
+                self.say(f"  … {lines - _MAX_LINES_PER_SECOND} more lines of {worker}; {self.logs} has them", "2")
+        self._lines.clear()
 
     def on_ready(self, box: Box) -> None:
         settings = box.settings
-        host = settings.box.host if settings.box.host not in ("0.0.0.0", "::") else "localhost"  # noqa: S104 - compared
-        shown = "localhost" if host == "127.0.0.1" else host
-        base = f"http://{shown}:{box.port}"
         if box.written:
             self.say(f"  {settings.directory} was empty: {len(box.written)} example files were put there")
         for rung in box.missing_rungs:
             self.say(f"  ! {rung.name} is not active: {rung.detail}. {rung.advice}", "33")
+        for sentence in ignored(settings):
+            self.say(f"  ! {sentence}", "33")
         took = time.perf_counter() - self._began
-        self.say(f"V8Box is ready in {took:.2f} s: {base}/run/<worker>   health: {base}/health", "1")
+        workers, health = addresses(settings, box.port)
+        self.say(f"V8Box is ready in {took:.2f} s: {workers}   health: {health}", "1")
 
     def on_stopping(self, step: str) -> None:
+        self._tell_cut()
         self.say(f"stopping: {step}", "2")
+
+
+def addresses(settings: Settings, port: int) -> tuple[str, str]:
+    """Where workers and health answer. Under a real domain only its own hosts do, whatever address is listened on."""
+    host = settings.box.host
+    if settings.box.domain != "localhost":
+        return (
+            f"http://api.{settings.box.domain}:{port}/run/<worker>",
+            f"http://admin.{settings.box.domain}:{port}/health",
+        )
+    if host in ("127.0.0.1", "0.0.0.0", "::", "::1"):  # noqa: S104 - compared
+        host = "localhost"
+    base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{base}/run/<worker>", f"{base}/health"
+
+
+def _is_death(line: LineRecord) -> bool:
+    return line.run is None and line.text.startswith("stopped (")
+
+
+def _compact(fields: object) -> str:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _printable(text: str) -> str:
@@ -92,6 +125,7 @@ def run(directory: Path) -> int:
     terminal = Terminal()
     try:
         settings = load(directory, os.environ)
+        terminal.logs = settings.data_directory / "logs"
         listeners = Listeners(
             on_deploy=terminal.on_deploy,
             on_line=terminal.on_line,

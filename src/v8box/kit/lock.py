@@ -16,10 +16,11 @@ class AlreadyLocked(Exception):
 
 
 class DirectoryLock:
-    """Takes `<directory>/box.lock`, or raises `AlreadyLocked`."""
+    """Takes `<directory>/box.lock`, or raises `AlreadyLocked`. The directory is closed to other users."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _close_to_others(directory)
         self._fd = os.open(directory / "box.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -32,3 +33,11 @@ class DirectoryLock:
 
     def release(self) -> None:
         os.close(self._fd)
+
+
+def _close_to_others(directory: Path) -> None:
+    """Only one that is ours: a directory that already held other things (say /tmp) keeps its mode."""
+    status = directory.stat()
+    open_to_others = status.st_mode & 0o077 and status.st_uid == os.geteuid()
+    if open_to_others and ((directory / "box.lock").exists() or not any(directory.iterdir())):
+        directory.chmod(0o700)

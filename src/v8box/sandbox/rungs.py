@@ -55,7 +55,7 @@ class Rungs:
             self._uid(),
             self._plain("capabilities", "all dropped"),
             self._plain("parent death signal", "no process outlives the box"),
-            self._plain("limits", "open files, threads, file size, no core files"),
+            self._plain("limits", f"open files,{' threads,' if self.active('uid') else ''} no core files"),
             self._cgroup(),
         )
 

@@ -7,13 +7,13 @@ import os
 import shutil
 import socket
 import struct
-import sys
 from pathlib import Path
 from typing import Final, cast
 
+from v8box.errors import V8BoxError
 from v8box.kit.addresses import SPECIAL_IPV4, own_ipv4
 from v8box.sandbox.deno import DenoSandbox
-from v8box.sandbox.interface import CallServer, Profile, SandboxObserver, StartupFailed
+from v8box.sandbox.interface import CallServer, Profile, SandboxObserver
 from v8box.sandbox.spawner import Confinement, Spawner, SpawnSpec, runtime_paths
 
 START_TIMEOUT_SECONDS: Final = 10.0
@@ -167,9 +167,13 @@ class _Peer(asyncio.Protocol):
 
 
 def find_deno() -> str:
-    """The `deno` binary of the wheel this package depends on. Raises `StartupFailed`."""
-    beside = Path(sys.executable).parent / "deno"
-    found = str(beside) if beside.exists() else shutil.which("deno")
+    """The `deno` binary: that of the wheel this package depends on, else the one on PATH. Raises `V8BoxError`."""
+    try:
+        from deno import find_deno_bin  # type: ignore[import-untyped]
+
+        found: str | None = os.fsdecode(find_deno_bin())
+    except (ImportError, FileNotFoundError):
+        found = shutil.which("deno")
     if found is None:
-        raise StartupFailed("deno is not installed; `pip install v8box` brings it")
+        raise V8BoxError("Deno is not installed: `pip install deno` brings it, or put a deno on PATH")
     return os.path.realpath(found)

@@ -9,12 +9,9 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 import v8box
 from v8box.sandbox.spawner import Child, Confinement, Spawner, SpawnSpec, runtime_paths
-
-_OUTPUT_BYTES: Final = 256 * 1024
 
 
 class HelperProcess:
@@ -88,8 +85,13 @@ class Helpers:
         cwd: Path,
         read_only: Sequence[Path],
         read_write: Sequence[Path],
+        *,
+        max_output_bytes: int,
     ) -> tuple[int, bytes]:
-        """Runs a bundler to its end: it sees the sources and its own cache. Gives exit code and output."""
+        """Runs a bundler to its end: it sees the sources and its own cache. Gives exit code and output.
+
+        What goes beyond `max_output_bytes` is read and dropped.
+        """
         confinement = Confinement(
             read_only=(*map(str, read_only), *runtime_paths(argv[0]), "/etc/ssl", "/usr/share/ca-certificates"),
             read_write=tuple(map(str, read_write)),
@@ -105,7 +107,7 @@ class Helpers:
         kept = bytearray()
 
         def keep(data: bytes) -> None:
-            kept.extend(data[: _OUTPUT_BYTES - len(kept)])
+            kept.extend(data[: max_output_bytes - len(kept)])
 
         child.on_output(keep)
         try:

@@ -23,10 +23,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import deno  # type: ignore[import-untyped]
-
 from v8box.catalog import Build
-from v8box.features.deploy.diagnostics import BundleError, read_error
+from v8box.features.deploy.diagnostics import BundleError, in_words, read_error
 from v8box.features.deploy.modules import Graph, Naming, read_graph, readable_paths
 from v8box.kit.files import FileHashes, is_within
 
@@ -126,13 +124,14 @@ class Bundler:
         directory: Path,
         data_directory: Path,
         *,
+        deno: str,
         run: Run = run_unconfined,
         environ: Mapping[str, str],
         timeout_seconds: float = _TIMEOUT_SECONDS,
     ) -> None:
         self._directory = Path(os.path.realpath(directory))
         self._data_directory = Path(os.path.realpath(data_directory))
-        self._deno = os.path.realpath(deno.find_deno_bin())
+        self._deno = deno
         self._deno_dir = self._data_directory / "cache" / "deno"
         self._work = self._data_directory / "cache" / "bundles"
         self._run = run
@@ -240,7 +239,7 @@ class Bundler:
             return BundleError(f"the bundler was ended by {signal.Signals(-done.code).name}")
         error = read_error(_text(done), self._directory, self._deno_dir)
         if graph is not None and graph.errors:
-            why = graph.errors[0].split("\n")[0].replace(f"file://{self._directory}/", "")
+            why = in_words(graph.errors[0].split("\n")[0].replace(f"file://{self._directory}/", ""))
             return BundleError(why, error.file, error.line, error.column)
         return error
 
@@ -314,7 +313,7 @@ def _config_flags(directory: Path) -> list[str]:
 
 def config_fingerprint(directory: Path, hashes: FileHashes) -> dict[str, str]:
     """What every worker's bundle depends on besides its own files: the configuration, and the tools."""
-    found = {"deno": metadata.version("deno"), "format": _FORMAT}
+    found = {"deno": _deno_version(), "format": _FORMAT}
     names = [*CONFIG_FILES]
     for name in ("deno.json", "deno.jsonc"):
         with contextlib.suppress(OSError, UnicodeDecodeError):
@@ -323,6 +322,13 @@ def config_fingerprint(directory: Path, hashes: FileHashes) -> dict[str, str]:
         if (digest := hashes.of(directory / name)) is not None:
             found[name] = digest
     return found
+
+
+def _deno_version() -> str:
+    try:
+        return metadata.version("deno")
+    except metadata.PackageNotFoundError:
+        return "from PATH"  # a new one is noticed only when a worker changes
 
 
 def _source_map(raw: dict[str, Any], names: list[str]) -> bytes:

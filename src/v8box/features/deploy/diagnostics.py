@@ -28,6 +28,9 @@ _INLINE_MAP: Final = re.compile(r"^//# sourceMappingURL=data:application/json;ba
 _TRANSPILED: Final = (".ts", ".tsx", ".mts", ".jsx", ".cts")
 _NOISE: Final = ("error: bundling failed", "Stack backtrace:", "Download ", "Warning ", "⚠️", "note:", "Initialize ")
 _MAX_MESSAGE: Final = 2_000
+_REFUSED_IMPORT: Final = re.compile(
+    r'Requires import access to "([^"]+?)(?::443)?", run again with the --allow-import flag'
+)
 
 
 class BundleError(BadRequest):
@@ -67,16 +70,24 @@ def read_error(output: str, directory: Path, deno_dir: Path) -> BundleError:
     return _placed(text[:_MAX_MESSAGE], at, directory, deno_dir)
 
 
+def in_words(message: str) -> str:
+    """A message of Deno's without advice that nobody can follow here."""
+    advice = (
+        r"Imports from \1 are refused: import the package as npm:… or jsr:…, or put a copy of the file into the folder"
+    )
+    return _REFUSED_IMPORT.sub(advice, message)
+
+
 def _placed(message: str, at: re.Match[str] | None, directory: Path, deno_dir: Path) -> BundleError:
     if at is None:
-        return BundleError(message)
+        return BundleError(in_words(message))
     line, column = int(at["line"]), int(at["column"])
     if not at["url"].startswith("file://"):
-        return BundleError(message, at["url"].removeprefix("deno:"), line, column)
+        return BundleError(in_words(message), at["url"].removeprefix("deno:"), line, column)
     path = Path(unquote(urlsplit(at["url"]).path))
     if not message.startswith(_FROM_DENO):
         line, column = _in_source(path, line, column, deno_dir)
-    return BundleError(message, _relative(path, directory), line, column)
+    return BundleError(in_words(message), _relative(path, directory), line, column)
 
 
 def _in_source(path: Path, line: int, column: int, deno_dir: Path) -> tuple[int, int]:
