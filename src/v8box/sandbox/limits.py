@@ -141,8 +141,8 @@ class Account:
                 if now - run.cancelled_at > (GRACE_SECONDS if run.cancelled == StopReason.WALL else wall):
                     lingering.append(run)
             elif not run.upgraded:
-                # Until the response begins the clock runs from the start; a body may then take its time while it moves.
-                if now - (run.progress if run.response.done() else run.started) > wall:
+                # The clock runs from the start, and anew whenever a body moves: a large one may take its time.
+                if now - run.progress > wall:
                     overdue.append(run)
         return Verdict(trim=trim, overdue=tuple(overdue), lingering=tuple(lingering))
 
