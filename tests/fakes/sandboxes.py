@@ -62,6 +62,7 @@ class FakeSandbox:
         self.runs: dict[int, Run] = {}
         self.memory_share = 0.0
         self.ticks = 0
+        self.idle_ticks = 0
         self.trims = 0
         self.head: dict[str, Any] = {}
         self.code = b""
@@ -180,6 +181,9 @@ class FakeSandbox:
 
     def tick(self, now: float) -> None:
         self.ticks += 1
+
+    def tick_idle(self, now: float) -> None:
+        self.idle_ticks += 1
 
 
 class CrashingSandbox(FakeSandbox):

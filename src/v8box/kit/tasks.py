@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 logger = logging.getLogger(__name__)
 
 
 class TaskSet:
-    """Tasks that belong to one owner and end with it."""
+    """Tasks that belong to one owner and end with it. `on_failure` hears the name and the fault of a forever-task that
+    ended before it was cancelled."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_failure: Callable[[str, BaseException], None] | None = None) -> None:
+        self._on_failure = on_failure
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._forever: set[asyncio.Task[Any]] = set()
 
     def add(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Runs a task that ends by itself."""
@@ -25,16 +28,28 @@ class TaskSet:
 
     def forever(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[Any]:
         """Runs a task that must not end before it is cancelled."""
-        return self.add(self._guard(coroutine, name), name)
+        task = self.add(self._guard(coroutine, name), name)
+        self._forever.add(task)
+        task.add_done_callback(lambda _: coroutine.close())  # cancelled before its first step, it was never awaited
+        return task
 
     async def _guard(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
-        await coroutine
+        try:
+            await coroutine
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise RuntimeError(f"the task {name!r} was ended by a cancellation nobody asked for") from error
         raise RuntimeError(f"the task {name!r} ended by itself")
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("the task %r failed", task.get_name(), exc_info=error)
+            if task in self._forever and self._on_failure is not None:
+                self._on_failure(task.get_name(), error)
+        self._forever.discard(task)
 
     async def cancel(self) -> None:
         """Cancels all and waits for them."""

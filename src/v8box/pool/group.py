@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from v8box.catalog.model import Version
@@ -15,11 +18,17 @@ from v8box.sandbox.run import Run
 if TYPE_CHECKING:
     from v8box.pool.pool import Pool
 
+logger = logging.getLogger(__name__)
+
 _FAILURE_SECONDS: Final = 1.0
 """How long a version that failed to start answers with that failure before it is tried again."""
 
 _TRIM_SECONDS: Final = 2.0
 """Idle for this long, a sandbox collects its garbage: long enough that no request waits for it in a burst."""
+
+_DRAIN_SECONDS: Final = 30.0
+"""A sandbox that is to be replaced may finish its runs for this long, or `limits.wall_ms` if that is longer: what has
+no end of its own, such as a WebSocket, must not keep it for ever."""
 
 _BREACHES: Final = frozenset(
     {StopReason.CPU, StopReason.MEMORY, StopReason.LOG_BYTES, StopReason.CRASH, StopReason.EXIT, StopReason.PROTOCOL}
@@ -38,8 +47,12 @@ class Group:
         self._pool = pool
         self.version = version
         limits = version.manifest.limits
+        settings = pool.settings
         self._concurrency = limits.concurrency
         self._max_instances = limits.max_instances
+        self._drain_seconds = max(_DRAIN_SECONDS, limits.wall_ms / 1000)
+        self._max_runs = settings.recycle_after_requests or math.inf
+        self._max_age = settings.recycle_after_hours * 3600 or math.inf
         self.profile = Profile(net=version.manifest.permissions.net, memory_mb=limits.memory_mb)
         self.sandboxes: list[Sandbox] = []
         self._starting = 0
@@ -48,6 +61,10 @@ class Group:
         self._failed_at = 0.0
         self._breaches = 0
         self._breached_at = 0.0
+        self._draining: dict[Sandbox, tuple[float, StopReason]] = {}
+        """Until when each may live, and why it goes."""
+        self._hurry = asyncio.Event()
+        """Set when no start may be put off: the version is no longer live, or the box is stopping."""
         self.retired: StopReason | None = None
 
     @property
@@ -75,23 +92,41 @@ class Group:
         `StartupFailed` when the version cannot be started."""
         loop = asyncio.get_running_loop()
         if self._failure is not None and loop.time() - self._failed_at < _FAILURE_SECONDS:
-            raise self._failure
-        if len(self._waiting) >= self._pool.settings.queue_length:
+            raise _afresh(self._failure)
+        length = self._pool.settings.queue_length
+        if len(self._waiting) >= length and self.waiting >= length:
             raise NoCapacity("The queue of this worker is full. Try again shortly.")
         cold = not any(sandbox.state is SandboxState.READY for sandbox in self.sandboxes)
         since = loop.time()
         future: asyncio.Future[Run] = loop.create_future()
-        self._waiting.append((future, invocation))
+        entry = (future, invocation)
+        self._waiting.append(entry)
         self.grow()
         timeout = self._pool.settings.queue_timeout_seconds
         timer = loop.call_later(timeout, _expire, future, timeout)
         try:
             run = await future
+        except BaseException:
+            self._leave(entry)
+            raise
         finally:
             timer.cancel()
         if cold:
             run.cold_seconds = loop.time() - since
         return run
+
+    def _leave(self, entry: tuple[asyncio.Future[Run], Invocation]) -> None:
+        """Nobody waits for this entry any more; a run it was given in the same turn belongs to nobody."""
+        with suppress(ValueError):
+            self._waiting.remove(entry)
+        future, _ = entry
+        if future.done() and not future.cancelled() and future.exception() is None:
+            run = future.result()
+            detail = "the caller went away while it waited"
+            run.cancel(detail)
+            run.kill(Death(reason=StopReason.CLIENT_GONE, detail=detail))
+        if self.retired is not None and not self._waiting:
+            self.dispatch()
 
     def dispatch(self) -> None:
         """Gives waiting requests what room there is; then grows, or drains if the version is no longer live."""
@@ -107,18 +142,30 @@ class Group:
             if sandbox is None:
                 break
             waiting.popleft()
-            future.set_result(sandbox.invoke(invocation))
+            try:
+                future.set_result(sandbox.invoke(invocation))
+            except Exception as error:
+                future.set_exception(error)
         if waiting:
             self.grow()
         elif self.retired is not None and not self._starting:
             for sandbox in tuple(self.sandboxes):
-                sandbox.drain(self.retired)
+                self._drain(sandbox, self.retired)
+
+    def _drain(self, sandbox: Sandbox, reason: StopReason) -> None:
+        if sandbox.state is SandboxState.READY:
+            self._draining[sandbox] = asyncio.get_running_loop().time() + self._drain_seconds, reason
+            sandbox.drain(reason)
 
     def grow(self) -> None:
         """Starts as many sandboxes as the queue asks for and the limits allow."""
-        wanted = math.ceil(len(self._waiting) / self._concurrency)
+        if self._pool.stopping or len(self._waiting) <= self._starting * self._concurrency:
+            return
         usable = sum(1 for sandbox in self.sandboxes if sandbox.state is SandboxState.READY and not sandbox.retiring)
         room = self._max_instances - usable - self._starting
+        if room <= 0:
+            return
+        wanted = math.ceil(self.waiting / self._concurrency)
         for _ in range(min(wanted - self._starting, room)):
             self._starting += 1
             self._pool.spawn_task(self._start(), f"start {self.version.worker}")
@@ -126,20 +173,26 @@ class Group:
     async def _start(self) -> None:
         try:
             await self._cool_down()
-            sandbox = await self._pool.loaded_sandbox(self)
+            sandbox = await self._pool.loaded_sandbox(self) if self.waiting else None
+        except NoCapacity:
+            sandbox = None  # those who wait go on waiting: somebody else's sandbox may end
         except (StartupFailed, V8BoxError) as error:
-            self._starting -= 1
+            sandbox = None
             self._fail(error)
-            return
-        except BaseException:
+        except Exception as error:
+            sandbox = None
+            logger.exception("the worker %s could not be started", self.version.worker)
+            self._fail(StartupFailed(f"the box could not start the worker: {error}"))
+        finally:
             self._starting -= 1
-            raise
-        self._starting -= 1
-        self._failure = None
-        self.sandboxes.append(sandbox)
-        sandbox.on_free = self.dispatch
-        sandbox.stopped.add_done_callback(lambda _: self._stopped(sandbox))
-        self.dispatch()
+        if sandbox is not None:
+            self._failure = None
+            self.sandboxes.append(sandbox)
+            sandbox.on_free = self.dispatch
+            sandbox.stopped.add_done_callback(lambda _: self._stopped(sandbox))
+            self.dispatch()
+        elif self.retired is not None and not self._waiting:
+            self.dispatch()
 
     async def _cool_down(self) -> None:
         """A version that is killed for its limits again and again starts later each time: starting it costs the box
@@ -148,24 +201,29 @@ class Group:
         if since > _FORGET_SECONDS:
             self._breaches = 0
         excess = self._breaches - _FREE_BREACHES
-        if excess > 0:
-            await asyncio.sleep(max(0.0, min(_COOL_SECONDS * 2**min(excess, 10), _MAX_COOL_SECONDS) - since))
+        seconds = min(_COOL_SECONDS * 2 ** min(excess, 10), _MAX_COOL_SECONDS) - since
+        if excess > 0 and seconds > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._hurry.wait()
 
     def _fail(self, error: StartupFailed | V8BoxError) -> None:
         """The version could not be started. Those who wait hear it, unless another sandbox may still serve them."""
-        if isinstance(error, NoCapacity):
-            return  # those who wait go on waiting: somebody else's sandbox may end
         if any(sandbox.state is SandboxState.READY for sandbox in self.sandboxes):
             return
-        self._failure, self._failed_at = error, asyncio.get_running_loop().time()
+        self._failure, self._failed_at = _afresh(error), asyncio.get_running_loop().time()
+        self._refuse(error)
+
+    def _refuse(self, error: StartupFailed | V8BoxError) -> None:
         while self._waiting:
             future, _ = self._waiting.popleft()
             if not future.done():
-                future.set_exception(error)
+                future.set_exception(_afresh(error))
 
     def _stopped(self, sandbox: Sandbox) -> None:
         if sandbox in self.sandboxes:
             self.sandboxes.remove(sandbox)
+        self._draining.pop(sandbox, None)
         if sandbox.stopped.result().reason in _BREACHES:
             self._breaches += 1
             self._breached_at = asyncio.get_running_loop().time()
@@ -176,34 +234,85 @@ class Group:
     def retire(self, reason: StopReason) -> None:
         """Another version is live: no new sandboxes but for those who still wait."""
         self.retired = reason
+        self._hurry.set()
         self.dispatch()
+
+    def revive(self) -> None:
+        """The version is live again; what drains already goes all the same."""
+        self.retired = None
+        self._hurry.clear()
+
+    def stop(self) -> None:
+        """The box is stopping: nobody who waits will be served."""
+        self._hurry.set()
+        self._refuse(NoCapacity("The box is stopping."))
+        for sandbox in self.sandboxes:
+            sandbox.drain(StopReason.SHUTDOWN)
 
     def tick(self, now: float) -> None:
         """Judges the limits of what is running, and drains what is to be replaced."""
-        for sandbox in self.sandboxes:
-            if sandbox.runs:
-                sandbox.tick(now)
-                if sandbox.retiring and sandbox.state is SandboxState.READY:
-                    sandbox.drain(StopReason.RECYCLED)
+        for sandbox in tuple(self.sandboxes):
+            guard(sandbox, self._tick, now)
+
+    def _tick(self, sandbox: Sandbox, now: float) -> None:
+        if sandbox.runs:
+            sandbox.tick(now)
+            if self._is_spent(sandbox, now):
+                sandbox.retiring = True
+        if sandbox.retiring and sandbox.state is SandboxState.READY:
+            self._drain(sandbox, StopReason.RECYCLED)
+            if self._waiting:
+                self.grow()
+        elif sandbox in self._draining:
+            deadline, reason = self._draining[sandbox]
+            if now >= deadline:
+                detail = f"it did not finish within {self._drain_seconds:g} s"
+                sandbox.kill(Death(reason=reason, detail=detail))
+
+    def _is_spent(self, sandbox: Sandbox, now: float) -> bool:
+        return sandbox.run_count >= self._max_runs or now - sandbox.started_at >= self._max_age
 
     def tidy(self, now: float) -> None:
         """Stops what has been idle for long, replaces what is old or has grown."""
-        settings = self._pool.settings
         for sandbox in tuple(self.sandboxes):
-            if sandbox.state is not SandboxState.READY or sandbox.runs:
-                continue
-            old = settings.recycle_after_hours and now - sandbox.started_at > settings.recycle_after_hours * 3600
-            worn = settings.recycle_after_requests and sandbox.run_count >= settings.recycle_after_requests
-            if now - sandbox.idle_since > _TRIM_SECONDS:
-                sandbox.trim()
-            if now - sandbox.idle_since > settings.idle_seconds:
-                sandbox.kill(Death(reason=StopReason.IDLE, detail="no request for a while"))
-            elif old or worn or sandbox.used_memory() > 0.8:
-                sandbox.kill(Death(reason=StopReason.RECYCLED, detail="after its share of age, requests or memory"))
+            if sandbox.state is SandboxState.READY and not sandbox.runs:
+                guard(sandbox, self._tidy, now)
+
+    def _tidy(self, sandbox: Sandbox, now: float) -> None:
+        sandbox.tick_idle(now)
+        if sandbox.state is not SandboxState.READY:
+            return
+        if now - sandbox.idle_since > _TRIM_SECONDS:
+            sandbox.trim()
+        if now - sandbox.idle_since > self._pool.settings.idle_seconds:
+            sandbox.kill(Death(reason=StopReason.IDLE, detail="no request for a while"))
+        elif self._is_spent(sandbox, now) or sandbox.used_memory() > 0.8:
+            sandbox.kill(Death(reason=StopReason.RECYCLED, detail="after its share of age, requests or memory"))
 
     @property
     def waiting(self) -> int:
+        """How many wait, without those who left in this turn of the loop."""
         return sum(1 for future, _ in self._waiting if not future.done())
+
+
+def guard(sandbox: Sandbox, look: Callable[[Sandbox, float], None], now: float) -> None:
+    """Looks at one sandbox. One that cannot be looked at has no limits any more, so it goes; the others keep theirs."""
+    try:
+        look(sandbox, now)
+    except Exception:
+        worker = sandbox.version.worker if sandbox.version is not None else "a blank"
+        logger.exception("the sandbox of %s cannot be looked after, and is killed", worker)
+        try:
+            sandbox.kill(Death(reason=StopReason.CRASH, detail="the box could not look after its process"))
+        except Exception:
+            logger.exception("the sandbox of %s cannot be killed", worker)
+
+
+def _afresh(error: StartupFailed | V8BoxError) -> StartupFailed | V8BoxError:
+    """The same failure for one more who waits: one that is raised again and again would keep all their frames."""
+    if isinstance(error, StartupFailed):
+        return StartupFailed(error.message, error.stack, error.death)
+    return error.with_traceback(None)
 
 
 def _expire(future: asyncio.Future[Run], seconds: float) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -26,7 +27,8 @@ _LEVELS: Final = {int(level): level.name.lower() for level in Level}
 _SHIM_FRAME: Final = re.compile(r"\n\s+at [^\n]*/shim\.js:[^\n]*")
 """Frames of the platform's own; the author of a worker has no use for them."""
 _MAX_MAPS: Final = 32
-_MAX_MAPPING: Final = 256
+_MAX_HELD: Final = 256
+"""Lines that may wait for a map; the next ones are written as they are, before them."""
 _QUIET: Final = frozenset({StopReason.IDLE, StopReason.REPLACED, StopReason.REMOVED, StopReason.SHUTDOWN})
 
 
@@ -37,47 +39,66 @@ class Journal:
         self._runs = runs
         self._load = load_source_map
         self._echo = echo
-        self._maps: OrderedDict[str, SourceMap] = OrderedDict()
+        self._maps: OrderedDict[str, SourceMap | None] = OrderedDict()
+        """By version; None is one that cannot be used."""
         self._tasks = TaskSet()
-        self._mapping = 0
+        self._held: dict[str, deque[LineRecord]] = {}
+        """By version: lines with a stack that is being mapped, and those that came after them."""
+        self._held_count = 0
 
     def logged(self, version: Version, lines: Sequence[LogLine]) -> None:
         for line in lines:
             level = _LEVELS.get(line.level, "info")
             text = _SHIM_FRAME.sub("", line.text) if "/shim.js:" in line.text else line.text
             record = LineRecord(line.time_ms / 1000, line.run, version.worker, version.id, level, text, line.fields)
-            if "blob:" in text and version.source_map_hash and self._mapping < _MAX_MAPPING:
-                self._mapping += 1
-                self._tasks.add(self._map(version, record), "map a stack")
-            else:
+            held = self._held.get(version.id)
+            stack = version.source_map_hash is not None and "blob:" in text
+            if (held is None and not stack) or self._held_count >= _MAX_HELD:
                 self._write(record)
+                continue
+            if held is None:
+                held = self._held[version.id] = deque()
+                self._tasks.add(self._map(version, held), "map stacks")
+            held.append(record)
+            self._held_count += 1
 
     def _write(self, record: LineRecord) -> None:
         self._runs.line(record)
         self._echo(record)
 
-    async def _map(self, version: Version, record: LineRecord) -> None:
-        """Rewrites a stack's frames off the request path; a map that cannot be read leaves the line as it is."""
-        try:
-            record.text = map_stack(record.text, await self._source_map(version))
-        except (SourceMapError, OSError, LookupError) as error:
-            logger.warning("the source map of %s %s cannot be used: %s", version.worker, version.id, error)
-        finally:
-            self._mapping -= 1
-        self._write(record)
+    async def _map(self, version: Version, held: deque[LineRecord]) -> None:
+        """Rewrites the frames of stacks off the request path; without a map that can be used they stay as they are."""
+        source_map = await self._source_map(version)
+        while held:
+            record = held[0]
+            if source_map is not None and "blob:" in record.text:
+                record.text = map_stack(record.text, source_map)
+                await asyncio.sleep(0)  # a burst of stacks must not keep the loop
+            self._release(held)
+        del self._held[version.id]
 
-    async def _source_map(self, version: Version) -> SourceMap:
-        known = self._maps.get(version.id)
-        if known is not None:
+    def _release(self, held: deque[LineRecord]) -> None:
+        self._held_count -= 1
+        self._write(held.popleft())
+
+    async def _source_map(self, version: Version) -> SourceMap | None:
+        if version.id in self._maps:
             self._maps.move_to_end(version.id)
-            return known
-        data = await self._load(version)
-        if data is None:
-            raise LookupError("it has none")
-        parsed = self._maps[version.id] = SourceMap.parse(data)
+            return self._maps[version.id]
+        source_map = None
+        try:
+            data = await self._load(version)
+            if data is not None:
+                source_map = SourceMap.parse(data)
+        except SourceMapError as error:
+            logger.warning("the source map of %s %s cannot be used: %s", version.worker, version.id, error)
+        except Exception as error:
+            logger.warning("the source map of %s %s cannot be read: %s", version.worker, version.id, error)
+            return None  # it may be readable later
+        self._maps[version.id] = source_map
         while len(self._maps) > _MAX_MAPS:
             self._maps.popitem(last=False)
-        return parsed
+        return source_map
 
     def died(self, version: Version | None, death: Death) -> None:
         if version is None:
@@ -102,4 +123,9 @@ class Journal:
         self._write(LineRecord(time.time(), None, version.worker, version.id, level, text, fields))
 
     async def stop(self) -> None:
+        """What still waits for a map is written as it is."""
         await self._tasks.cancel()
+        for held in self._held.values():
+            while held:
+                self._release(held)
+        self._held.clear()

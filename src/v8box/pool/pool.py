@@ -15,8 +15,8 @@ from v8box.catalog.model import PRODUCTION, RouteTable, Version
 from v8box.errors import NoCapacity, StopReason
 from v8box.kit.tasks import TaskSet
 from v8box.pool.blanks import Blanks
-from v8box.pool.group import Group
-from v8box.sandbox.interface import Death, Invocation, Sandbox, SandboxFactory
+from v8box.pool.group import Group, guard
+from v8box.sandbox.interface import Death, Invocation, Sandbox, SandboxFactory, SandboxState, StartupFailed
 from v8box.sandbox.limits import TICK_SECONDS
 from v8box.sandbox.run import Run
 from v8box.settings import Sandboxes
@@ -27,18 +27,25 @@ LoadBundle = Callable[[Version], Awaitable[bytes]]
 
 
 class Pool:
-    """All sandboxes of this node."""
+    """All sandboxes of this node. `on_failure` hears of a task that ended though the pool cannot do without it."""
 
-    def __init__(self, factory: SandboxFactory, load_bundle: LoadBundle, settings: Sandboxes) -> None:
+    def __init__(
+        self,
+        factory: SandboxFactory,
+        load_bundle: LoadBundle,
+        settings: Sandboxes,
+        *,
+        on_failure: Callable[[str, BaseException], None] | None = None,
+    ) -> None:
         self.settings = settings
         self._factory = factory
         self._load_bundle = load_bundle
-        self._blanks = Blanks(factory, min(settings.blanks, settings.max_sandboxes))
+        self._blanks = Blanks(factory, min(settings.blanks, settings.max_sandboxes), self._has_room, self.freed)
         self._groups: dict[str, Group] = {}
         self._starting = 0
         self._loading: set[Sandbox] = set()
-        self._tasks = TaskSet()
-        self._stopping = False
+        self._tasks = TaskSet(on_failure)
+        self.stopping = False
 
     # ---- life
 
@@ -49,14 +56,14 @@ class Pool:
 
     async def stop(self, drain_seconds: float) -> None:
         """Lets running requests finish for `drain_seconds`, then kills what is left."""
-        self._stopping = True
+        self.stopping = True
+        self._blanks.stop()
         sandboxes = [sandbox for group in self._groups.values() for sandbox in group.sandboxes]
-        for sandbox in sandboxes:
-            sandbox.drain(StopReason.SHUTDOWN)
+        for group in self._groups.values():
+            group.stop()
         if sandboxes:
             await asyncio.wait([sandbox.stopped for sandbox in sandboxes], timeout=drain_seconds)
-        await self._tasks.cancel()
-        self._blanks.stop()
+        await self._tasks.cancel()  # with them go the sandboxes that are still being started
         for sandbox in sandboxes:
             sandbox.kill(Death(reason=StopReason.SHUTDOWN, detail="the box is stopping"))
 
@@ -72,7 +79,7 @@ class Pool:
 
     async def queue_run(self, version: Version, invocation: Invocation) -> Run:
         """Starts the run as soon as a sandbox has room. Raises `NoCapacity`, `StartupFailed`."""
-        if self._stopping:
+        if self.stopping:
             raise NoCapacity("The box is stopping.")
         group = self._groups.get(version.id)
         if group is None:
@@ -88,15 +95,26 @@ class Pool:
         """For `Group`: a sandbox with its version loaded, from a blank if one fits."""
         version = group.version
         sandbox = self._blanks.take(group.profile)
+        if sandbox is None:
+            self._make_room()
         self._starting += 1
         try:
             if sandbox is None:
-                if self.count >= self.settings.max_sandboxes + 1:
-                    self._evict()
                 sandbox = await self._factory.start_sandbox(group.profile)
             code = await self._load_bundle(version)
             self._loading.add(sandbox)
             await sandbox.load(version, _load_head(version, code), code)
+            if self.stopping:
+                raise NoCapacity("The box is stopping.")
+            if sandbox.stopped.done() or sandbox.state is not SandboxState.READY:
+                death = sandbox.stopped.result() if sandbox.stopped.done() else None
+                raise StartupFailed(death.detail if death else "the sandbox died as it became ready", None, death)
+        except BaseException as error:
+            if sandbox is not None:
+                given_up = self.stopping or not isinstance(error, Exception)
+                reason = StopReason.SHUTDOWN if given_up else StopReason.STARTUP
+                sandbox.kill(Death(reason=reason, detail="the start was given up" if given_up else "its start failed"))
+            raise
         finally:
             self._starting -= 1
             if sandbox is not None:
@@ -105,29 +123,41 @@ class Pool:
 
     @property
     def count(self) -> int:
-        """Sandboxes of any state, those being started included."""
-        return sum(len(group.sandboxes) for group in self._groups.values()) + len(self._blanks) + self._starting
+        """Sandboxes that take a place: all but the dead, those being started included."""
+        loaded = sum(
+            1
+            for group in self._groups.values()
+            for sandbox in group.sandboxes
+            if sandbox.state is not SandboxState.DEAD
+        )
+        return loaded + self._blanks.alive + self._starting
 
-    def _evict(self) -> None:
-        """Makes room: the sandbox that has been idle for longest goes. Raises `NoCapacity` when all are busy."""
+    def _has_room(self) -> bool:
+        return self.count < self.settings.max_sandboxes
+
+    def _make_room(self) -> None:
+        """If the box is full, the sandbox that has been idle for longest goes, else a blank (there is none of the
+        profile that is asked for). Raises `NoCapacity` when all are busy."""
+        if self._has_room():
+            return
         idle = [
             sandbox
             for group in self._groups.values()
             for sandbox in group.sandboxes
-            if not sandbox.runs and not sandbox.stopped.done()
+            if sandbox.state is SandboxState.READY and not sandbox.runs
         ]
-        if not idle:
-            if self._blanks.drop():
-                return
+        if idle:
+            oldest = min(idle, key=lambda sandbox: sandbox.idle_since)
+            oldest.kill(Death(reason=StopReason.EVICTED, detail="another worker needed the room"))
+        elif not self._blanks.drop():
             raise NoCapacity("Every sandbox of the box is busy. Try again shortly.")
-        oldest = min(idle, key=lambda sandbox: sandbox.idle_since)
-        oldest.kill(Death(reason=StopReason.EVICTED, detail="another worker needed the room"))
 
     def freed(self) -> None:
-        """For `Group`: a sandbox is gone, so a worker that found no room may start now."""
+        """There may be room: a worker that found none may start now, and blanks may be made."""
         for group in self._groups.values():
             if group.waiting:
                 group.grow()
+        self._blanks.refill()
 
     # ---- what is live
 
@@ -136,7 +166,8 @@ class Pool:
         live = {version.id for version in routes.workers.values()}
         for group in tuple(self._groups.values()):
             if group.version.id in live:
-                group.retired = None
+                if group.retired is not None:
+                    group.revive()
             elif group.retired is None:
                 replaced = group.version.worker in routes.workers
                 group.retire(StopReason.REPLACED if replaced else StopReason.REMOVED)
@@ -148,10 +179,10 @@ class Pool:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = loop.time()
-            for group in self._groups.values():
+            for group in tuple(self._groups.values()):
                 group.tick(now)
             for sandbox in tuple(self._loading):
-                sandbox.tick(now)
+                guard(sandbox, _tick, now)
 
     async def _tidy(self) -> None:
         loop = asyncio.get_running_loop()
@@ -169,6 +200,10 @@ class Pool:
         counts = Counter(str(sandbox.state) for group in self._groups.values() for sandbox in group.sandboxes)
         counts["blank"] += len(self._blanks)
         return counts
+
+
+def _tick(sandbox: Sandbox, now: float) -> None:
+    sandbox.tick(now)
 
 
 def _load_head(version: Version, code: bytes) -> dict[str, Any]:

@@ -1,0 +1,219 @@
+"""What sandboxes tell, as records: stacks in the user's own terms, in the order they were told; deaths."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.fakes.clock import settle
+from tests.fakes.versions import a_version
+
+from v8box.catalog.model import Version
+from v8box.errors import StopReason
+from v8box.kit.sourcemap import Segment, encode_mappings
+from v8box.pool import journal as module
+from v8box.pool.journal import Journal
+from v8box.sandbox.interface import Death, LogLine
+from v8box.sandbox.protocol import Level
+from v8box.telemetry.runs import LineRecord, RunLog
+
+STACK = "Error: no\n    at f (blob:null/1:1:1)\n    at g (file:///x/shim.js:9:9)"
+MAPPED = "Error: no\n    at f (functions/hello.ts:5:3)"
+MAP = json.dumps(
+    {
+        "version": 3,
+        "sources": ["functions/hello.ts"],
+        "names": [],
+        "mappings": encode_mappings([[Segment(0, 0, 4, 2)]]),
+    }
+).encode()
+
+
+class Lines(RunLog):
+    """Keeps the lines instead of writing them."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("/nowhere"), 0)
+        self.lines: list[LineRecord] = []
+
+    def line(self, record: LineRecord) -> None:
+        self.lines.append(record)
+
+    @property
+    def texts(self) -> list[str]:
+        return [line.text for line in self.lines]
+
+
+class Maps:
+    """Gives out source maps, when the test lets it, and counts."""
+
+    def __init__(self) -> None:
+        self.data: bytes | None = MAP
+        self.fault: Exception | None = None
+        self.loads: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def load(self, version: Version) -> bytes | None:
+        self.loads.append(version.id)
+        await self.gate.wait()
+        if self.fault is not None:
+            raise self.fault
+        return self.data
+
+
+@pytest.fixture
+def lines() -> Lines:
+    return Lines()
+
+
+@pytest.fixture
+async def maps() -> Maps:
+    return Maps()
+
+
+@pytest.fixture
+async def journal(lines: Lines, maps: Maps) -> AsyncIterator[Journal]:
+    journal = Journal(lines, maps.load, lambda record: None)
+    yield journal
+    await journal.stop()
+
+
+def mapped_version(worker: str = "hello", number: int = 1) -> Version:
+    return dataclasses.replace(a_version(worker, number), source_map_hash="1" * 64)
+
+
+def say(journal: Journal, *texts: str, version: Version | None = None) -> None:
+    journal.logged(version or mapped_version(), [LogLine("r1", Level.ERROR, 1000.0, text) for text in texts])
+
+
+async def test_a_line_is_written_and_echoed_at_once(lines: Lines, maps: Maps) -> None:
+    echoed: list[LineRecord] = []
+    say(Journal(lines, maps.load, echoed.append), "hello")
+    assert lines.lines == echoed
+    (line,) = echoed
+    assert (line.time, line.run, line.worker, line.version, line.level) == (1.0, "r1", "hello", "hello-1", "error")
+
+
+async def test_a_stack_is_told_in_the_users_own_terms(journal: Journal, lines: Lines) -> None:
+    say(journal, STACK)
+    await settle()
+    assert lines.texts == [MAPPED]
+
+
+async def test_a_version_without_a_map_keeps_its_stacks_but_not_the_platforms_frames(
+    journal: Journal, lines: Lines, maps: Maps
+) -> None:
+    say(journal, STACK, version=a_version())
+    assert lines.texts == ["Error: no\n    at f (blob:null/1:1:1)"]
+    assert not maps.loads
+
+
+async def test_lines_keep_their_order_while_a_map_is_read(journal: Journal, lines: Lines, maps: Maps) -> None:
+    maps.gate.clear()
+    say(journal, "one", STACK, "two")
+    say(journal, STACK, "three")
+    say(journal, "somebody else's", version=mapped_version("other"))
+    await settle()
+    assert lines.texts == ["one", "somebody else's"]
+    maps.gate.set()
+    await settle()
+    assert lines.texts == ["one", "somebody else's", MAPPED, "two", MAPPED, "three"]
+    assert maps.loads == ["hello-1"]
+    say(journal, "four")
+    assert lines.texts[-1] == "four"
+
+
+@pytest.mark.parametrize("data", [b"{", b'{"version": 2}', None])
+async def test_a_broken_map_leaves_the_stack_and_is_read_once(
+    journal: Journal, lines: Lines, maps: Maps, data: bytes | None
+) -> None:
+    maps.data = data
+    for _ in range(3):
+        say(journal, STACK)
+        await settle()
+    assert lines.texts == ["Error: no\n    at f (blob:null/1:1:1)"] * 3
+    assert len(maps.loads) == 1
+
+
+async def test_a_map_that_cannot_be_read_now_is_read_later(journal: Journal, lines: Lines, maps: Maps) -> None:
+    maps.fault = OSError("the disk")
+    say(journal, STACK)
+    await settle()
+    assert "blob:" in lines.texts[0]
+    maps.fault = None
+    say(journal, STACK)
+    await settle()
+    assert lines.texts[1] == MAPPED
+
+
+async def test_few_maps_are_kept(journal: Journal, lines: Lines, maps: Maps, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_MAPS", 2)
+    for number in (1, 2, 1, 3, 1, 2):
+        say(journal, STACK, version=mapped_version(number=number))
+        await settle()
+    assert maps.loads == ["hello-1", "hello-2", "hello-3", "hello-2"]  # the one used last stays
+    assert len(journal._maps) == 2
+    assert lines.texts == [MAPPED] * 6
+
+
+async def test_few_lines_wait_for_a_map(
+    journal: Journal, lines: Lines, maps: Maps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MAX_HELD", 2)
+    maps.gate.clear()
+    say(journal, STACK, "held", STACK, "free")
+    await settle()
+    assert lines.texts == ["Error: no\n    at f (blob:null/1:1:1)", "free"]
+    maps.gate.set()
+    await settle()
+    assert lines.texts[2:] == [MAPPED, "held"]
+    assert (journal._held_count, journal._held) == (0, {})
+
+
+async def test_a_journal_that_stops_writes_what_it_holds(journal: Journal, lines: Lines, maps: Maps) -> None:
+    maps.gate.clear()
+    say(journal, STACK, "last words")
+    await settle()
+    await journal.stop()
+    assert lines.texts == ["Error: no\n    at f (blob:null/1:1:1)", "last words"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "level"),
+    [
+        (StopReason.MEMORY, "error"),
+        (StopReason.CRASH, "error"),
+        (StopReason.RECYCLED, "info"),
+        (StopReason.EVICTED, "info"),
+        (StopReason.IDLE, None),
+        (StopReason.REPLACED, None),
+        (StopReason.REMOVED, None),
+        (StopReason.SHUTDOWN, None),
+    ],
+)
+async def test_a_death_is_told_if_it_says_something(
+    journal: Journal, lines: Lines, reason: StopReason, level: str | None
+) -> None:
+    journal.died(a_version(), Death(reason=reason, detail="why", limit=1, used=2, last_output="x" * 2000))
+    assert [line.level for line in lines.lines] == ([level] if level else [])
+    for line in lines.lines:
+        assert line.text == f"stopped ({reason}): why"
+        assert line.fields["limit"] == 1
+        assert len(line.fields["last_output"]) == 1000
+
+
+async def test_the_death_of_a_blank_is_the_boxs_own_business(
+    journal: Journal, lines: Lines, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        journal.died(None, Death(reason=StopReason.SHUTDOWN, detail="quiet"))
+        journal.died(None, Death(reason=StopReason.CRASH, detail="loud"))
+    assert not lines.lines
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "loud" in caplog.text
