@@ -141,6 +141,22 @@ async def test_a_transaction_belongs_to_its_run_and_ends_with_it(db: DbBinding, 
     assert (await run(ask, db, "SELECT id FROM t"))["r"] == [[2]]
 
 
+async def test_a_run_is_known_by_its_worker_and_version_too(db: DbBinding, ask: Ask) -> None:
+    """Should two runs ever have one id, neither reaches nor ends what the other has open."""
+    await run(ask, db, "CREATE TABLE t (id)")
+    tx, _ = await ask(db, "begin", {"mode": "write"})
+    for other in (
+        Scope("two", "worker", "version", "production", "run-1"),
+        Scope("one", "other", "version", "production", "run-1"),
+        Scope("one", "worker", "other", "production", "run-1"),
+    ):
+        assert await refusal(db.call(Call(other, "execute", {"sql": "SELECT 1", "tx": tx}))) == "TRANSACTION_CLOSED"
+        await db.end_run(other)
+    await run(ask, db, "INSERT INTO t VALUES (1)", tx=tx)
+    await ask(db, "commit", {"tx": tx})
+    assert await count(ask, db) == 1
+
+
 async def test_an_idle_transaction_is_rolled_back(make_db: Callable[..., Any], ask: Ask) -> None:
     async with make_db(DbLimits(lease_seconds=0.05)) as db:
         await run(ask, db, "CREATE TABLE t (id)")

@@ -76,7 +76,7 @@ class DbBinding:
         self._databases = databases
         self._limits = limits or DbLimits()
         self._grants = grants
-        self._runs: dict[str, _Open] = {}
+        self._runs: dict[Scope, _Open] = {}
         self._held: Counter[str] = Counter()  # open transactions per project
 
     async def start(self) -> None:
@@ -116,7 +116,7 @@ class DbBinding:
 
     async def end_run(self, scope: Scope) -> None:
         """Rolls back what the run left open."""
-        opened = self._runs.pop(scope.run, None)
+        opened = self._runs.pop(scope, None)
         if opened is None:
             return
         for transaction in opened.transactions.values():
@@ -139,7 +139,7 @@ class DbBinding:
         return self._transaction(scope, transaction) if transaction else self._database(scope, database)
 
     def _transaction(self, scope: Scope, number: int) -> Transaction:
-        opened = self._runs.get(scope.run)
+        opened = self._runs.get(scope)
         transaction = opened.transactions.get(number) if opened else None
         if transaction is None:
             raise BindingError("TRANSACTION_CLOSED", "the transaction is closed")
@@ -157,7 +157,7 @@ class DbBinding:
         except BaseException:
             self._release(scope.project)
             raise
-        opened = self._runs.setdefault(scope.run, _Open())
+        opened = self._runs.setdefault(scope, _Open())
         number = opened.next_number
         opened.next_number += 1
         opened.transactions[number] = transaction
@@ -173,13 +173,13 @@ class DbBinding:
 
     def _forget_ended(self, scope: Scope) -> None:
         """What timed out or died no longer counts; a later use of it still hears why, while the run lives."""
-        opened = self._runs.get(scope.run)
+        opened = self._runs.get(scope)
         for number, transaction in list(opened.transactions.items()) if opened else []:
             if transaction.ended is not None:
                 self._drop(scope, number)
 
     def _drop(self, scope: Scope, number: int) -> None:
-        opened = self._runs.get(scope.run)
+        opened = self._runs.get(scope)
         if opened is not None and opened.transactions.pop(number, None) is not None:
             self._release(scope.project)
 
