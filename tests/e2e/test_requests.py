@@ -260,6 +260,8 @@ def test_a_response_cannot_forge_the_boxes_headers(box: RunningBox) -> None:
 
 def test_a_request_id_is_taken_over_when_it_is_harmless(box: RunningBox) -> None:
     assert box.run("quiet", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == "mine-1"
+    failed = box.run("nothing-here", headers={"x-request-id": "mine-2"})
+    assert failed.json()["request_id"] == failed.headers["x-request-id"] == "mine-2"
     long = box.run("quiet", headers={"x-request-id": "x" * 129}).headers["x-request-id"]
     assert long != "x" * 129
 
@@ -270,6 +272,10 @@ def test_a_browser_that_navigates_is_sent_to_the_api_host(box: RunningBox) -> No
     assert response.headers["location"] == f"http://api.localhost:{box.port}/run/quiet?a=1"
     other = box.client.get("/run/quiet", headers={"sec-fetch-mode": "cors"})
     assert other.headers["content-security-policy"].startswith("sandbox")
+    silent = box.client.get("/run/quiet")  # as browsers are over plain HTTP from another machine
+    assert silent.headers["content-security-policy"].startswith("sandbox")
+    own = box.client.get("/run/quiet", headers={"host": f"api.localhost:{box.port}"})
+    assert "content-security-policy" not in own.headers
 
 
 def test_hosts(box: RunningBox) -> None:
@@ -282,6 +288,9 @@ def test_hosts(box: RunningBox) -> None:
     assert status("admin.localhost", "/run/quiet") == 404
     assert status("127.0.0.1", "/run/quiet") == 200
     assert status("nobody.localhost", "/run/quiet") == 404
+    for name in ("999.999.999.999", "..", "a..b", "xn--a"):
+        assert status(name, "/run/mirror") == 400
+    assert box.client.get("/run/mirror", headers={"host": "localhost:65536"}).status_code == 400
 
 
 # ---- concurrency

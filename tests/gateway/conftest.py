@@ -46,11 +46,11 @@ class Client:
         self.sent: list[Message] = []
         self.may_send = asyncio.Event()
         self.may_send.set()
-        self._failing = failing_sends
+        self.failing = failing_sends
         self.served = asyncio.ensure_future(app(scope, self.inbox.get, self._send))
 
     async def _send(self, message: Message) -> None:
-        if self._failing:
+        if self.failing:
             raise ConnectionResetError("the client is gone")
         await self.may_send.wait()
         self.sent.append(message)

@@ -99,7 +99,6 @@ def test_refusals_say_why(error: V8BoxError) -> None:
 UNNAMED = [status for status in range(400, 600) if status not in set(HTTPStatus) and status != 499]
 
 
-@pytest.mark.xfail(strict=True, reason="errors.py _title(): HTTPStatus() knows few of the statuses a worker may throw")
 @pytest.mark.parametrize("caller", [False, True])
 def test_any_status_a_worker_throws_is_answered(caller: bool) -> None:
     for status in UNNAMED:

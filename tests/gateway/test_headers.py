@@ -174,9 +174,8 @@ def test_a_request_id_is_taken_over_if_it_is_one(value: str, taken: bool) -> Non
 
 
 @pytest.mark.parametrize(("mode", "navigates"), [("navigate", True), ("cors", False), ("no-cors", False)])
-def test_a_browser_is_known_by_its_fetch_mode(mode: str, navigates: bool) -> None:
-    incoming = given_headers(("Sec-Fetch-Mode", mode))
-    assert (incoming.browser, incoming.navigates) == (True, navigates)
+def test_a_browser_that_navigates_says_so(mode: str, navigates: bool) -> None:
+    assert given_headers(("Sec-Fetch-Mode", mode)).navigates is navigates
 
 
 def test_the_size_counts_everything() -> None:
@@ -186,7 +185,7 @@ def test_the_size_counts_everything() -> None:
 # ---- out
 
 
-@pytest.mark.parametrize("name", [*HOP_BY_HOP, "Content-Length", "Server-Timing", "X-Request-Id", "Alt-Svc"])
+@pytest.mark.parametrize("name", [*HOP_BY_HOP, "Content-Length", "Server", "X-Request-Id", "Alt-Svc"])
 def test_what_is_the_boxs_to_say_a_worker_cannot(name: str) -> None:
     assert outgoing([(name, "1")]) == []
 
@@ -198,6 +197,10 @@ def test_what_is_the_boxs_to_say_a_worker_cannot(name: str) -> None:
 )  # fmt: skip
 def test_what_could_split_a_response_is_left_out(name: str, value: str) -> None:
     assert outgoing([(name, value), ("ok", "1")]) == [(b"ok", b"1")]
+
+
+def test_a_workers_own_timing_passes() -> None:
+    assert outgoing([("Server-Timing", "db;dur=5")]) == [(b"server-timing", b"db;dur=5")]
 
 
 def test_several_cookies_stay_several() -> None:
@@ -217,12 +220,11 @@ def test_nothing_a_worker_sends_can_split_a_response(headers: list[tuple[str, st
 
 @pytest.mark.parametrize(
     ("value", "length"),
-    [("0", 0), ("12", 12), ("-1", None), ("1e3", None), ("", None), ("9" * 19, None), ("1,1", None)],
+    [("0", 0), ("12", 12), ("-1", None), ("1e3", None), ("", None), ("9" * 19, None), ("1,1", None), ("\u0663", None)],
 )
 def test_the_length_a_stream_declares(value: str, length: int | None) -> None:
     assert declared_length([("a", "b"), ("content-length", value)]) == length
 
 
-@pytest.mark.xfail(strict=True, reason="headers.py declared_length(): str.isdigit() takes digits that int() does not")
 def test_a_superscript_is_no_length() -> None:
     assert declared_length([("content-length", "\u00b2")]) is None

@@ -49,7 +49,7 @@ def test_workers_under_a_domain(host: bytes) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    [b"example.com", b"localhost", b"127.0.0.1", b"[::1]", b"api.example.com.evil.net", b"api-example.com", b"."],
+    [b"example.com", b"localhost", b"127.0.0.1", b"[::1]", b"api.example.com.evil.net", b"api-example.com", b"x."],
 )
 @pytest.mark.parametrize("path", [b"/run/hello", b"/health", b"/"])
 def test_an_unknown_host_has_nothing(host: bytes, path: bytes) -> None:
@@ -78,11 +78,22 @@ def test_the_api_host_has_no_pages() -> None:
 @pytest.mark.parametrize(
     "host",
     [b"", b"a b", b"a/b", b"user@host", b"host:port", b"host:123456", b"[::1", b"::1", b"h\xc3\xa9", b"a,b", b"a\x00",
-     b"[::1]x", b"http://localhost", b"a" * 254, b"localhost:", b"[g::1]"],
+     b"[::1]x", b"http://localhost", b"a" * 254, b"localhost:", b"[g::1]", b"localhost:65536", b"[::1]:65536",
+     b".", b"..", b"a..b", b".lan", b"localhost..", b"999.999.999.999", b"1.2.3.4.5", b"box.1", b"1.2.3.09",
+     b"4294967296", b"0x1ff.0.0.1", b"[1:2]", b"[:::]", b"[1.2.3.4]", b"xn--", b"xn--a", b"xn--zzzzzz.lan"],
 )  # fmt: skip
 def test_what_is_no_host_name_is_refused(host: bytes) -> None:
     with pytest.raises(BadRequest):
         OPEN.resolve(host, b"/run/hello")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [b"localhost:65535", b"localhost:0", b"127.0.0.1.", b"127.1", b"0x7f.0.0.1", b"[::ffff:1.2.3.4]:80", b"_", b"-a-",
+     b"box-1.lan", b"a.0x1g", b"xn--strae-oqa.lan", b"xn--mnchen-3ya", b"XN--LS8H"],
+)  # fmt: skip
+def test_what_a_url_can_hold_is_a_host_name(host: bytes) -> None:
+    assert OPEN.resolve(host, b"/run/hello").worker == "hello"
 
 
 def test_a_request_without_a_host_is_refused() -> None:

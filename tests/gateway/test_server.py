@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from tests.fakes.clock import settle
 from tests.fakes.sandboxes import FakeSandbox
-from tests.gateway.conftest import MakeWorld, World
+from tests.gateway.conftest import Client, MakeWorld, World
 
 from v8box.catalog.model import Limits
 from v8box.errors import StopReason
 from v8box.gateway.invoke import INLINE_BODY_BYTES, BrokenResponse
-from v8box.sandbox.channel import Inbound, Outbound
+from v8box.sandbox.channel import Inbound, Outbound, StreamClosed
 from v8box.sandbox.interface import Death, Invocation, RunFailed
 from v8box.sandbox.protocol import Kind
 from v8box.sandbox.run import Messages, Response, Run
@@ -77,11 +77,27 @@ async def test_request_ids(world: World) -> None:
     ids = [client.headers["x-request-id"] for client in (given, *made)]
     assert ids[0] == "mine-1"
     assert len(set(ids)) == 3
+    assert [dict(invocation.headers)["x-request-id"] for invocation in world.seen] == ids
+    assert [record.request_id for record in world.records.runs] == ids
+    runs = [invocation.run_id for invocation in world.seen]
+    assert [record.id for record in world.records.runs] == runs
+    assert runs[0] != "mine-1"
+    assert runs[1:] == ids[1:]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="server.py _invocation(): the client's word is the run's id, and bindings go by it"
-)
+async def test_a_failed_request_is_named_as_its_client_did(world: World) -> None:
+    async def worker(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
+        sandbox.kill(Death(reason=StopReason.CPU, detail="x"))
+        await forever(sandbox, run, invocation)
+
+    world.worker = worker
+    client = await world.get(headers=(("x-request-id", "mine-1"),))
+    assert problem(client.body)["request_id"] == client.headers["x-request-id"] == "mine-1"
+    (record,) = world.records.runs
+    assert record.request_id == "mine-1"
+    assert record.id == world.seen[0].run_id != "mine-1"
+
+
 async def test_runs_of_one_request_id_are_told_apart(world: World) -> None:
     """db keeps transactions by run id: two runs of one id would share them, and the first to end rolls both back."""
     for _ in range(2):
@@ -92,12 +108,24 @@ async def test_runs_of_one_request_id_are_told_apart(world: World) -> None:
 async def test_a_worker_cannot_set_what_is_the_boxs(world: World) -> None:
     async def worker(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
         headers = [("X-V8Box-Termination", "cpu"), ("Content-Length", "99"), ("Connection", "x"), ("a", "b\r\nc: d")]
+        headers += [("Server", "x"), ("X-Request-Id", "x")]
         sandbox.respond(run, b"hi", headers=headers)
 
     world.worker = worker
+    client = await world.get(host="api.localhost")
+    assert set(client.headers) == {"content-length", "x-request-id", "server-timing", "server"}
+    assert (client.headers["content-length"], client.headers["server"]) == ("2", "v8box")
+
+
+async def test_a_workers_own_timing_stands_beside_the_boxs(world: World) -> None:
+    async def worker(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
+        sandbox.respond(run, b"hi", headers=[("server-timing", "db;dur=5")])
+
+    world.worker = worker
     client = await world.get()
-    assert set(client.headers) == {"content-length", "x-request-id", "server-timing"}
-    assert client.headers["content-length"] == "2"
+    timings = [value for name, value in client.sent[0]["headers"] if name == b"server-timing"]
+    assert timings[0] == b"db;dur=5"
+    assert timings[1].startswith(b"v8box;dur=")
 
 
 @pytest.mark.parametrize("status", [204, 304])
@@ -121,6 +149,16 @@ async def test_head_gets_no_length_that_is_not_gets(world: World) -> None:
     assert client.headers.get("content-length") != "0"
 
 
+@pytest.mark.parametrize(("declared", "told"), [("77", "77"), ("x", None)])
+async def test_head_gets_the_length_that_the_worker_gave(world: World, declared: str, told: str | None) -> None:
+    async def worker(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
+        sandbox.respond(run, b"", headers=[("content-length", declared)])
+
+    world.worker = worker
+    client = await world.get(method="HEAD")
+    assert (client.body, client.headers.get("content-length")) == (b"", told)
+
+
 @pytest.mark.parametrize(
     ("path", "options", "status"),
     [
@@ -129,6 +167,7 @@ async def test_head_gets_no_length_that_is_not_gets(world: World) -> None:
         ("/nowhere", {}, 404),
         ("/run/hello", {"host": "site.localhost"}, 404),
         ("/run/hello", {"host": "a b"}, 400),
+        ("/run/hello", {"host": "999.999.999.999"}, 400),
         ("/run/hello/" + "x" * 1100, {}, 414),
         ("/run/hello", {"query": "x" * 1100}, 414),
         ("/run/hello", {"headers": (("a", "b" * 4100),)}, 431),
@@ -176,7 +215,6 @@ async def test_a_worker_that_throws(world: World) -> None:
     assert world.records.runs[0].outcome == "exception"
 
 
-@pytest.mark.xfail(strict=True, reason="server.py _http(): 499 thrown by a worker is taken for a client that left")
 async def test_a_worker_that_throws_499_is_answered(world: World) -> None:
     async def worker(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
         raise RunFailed("E", "m", None, 499, caller=False)
@@ -215,6 +253,7 @@ async def test_an_unknown_scope_is_a_fault(world: World) -> None:
 async def test_a_browser_that_navigates_is_sent_to_the_api_host(world: World) -> None:
     client = await world.get("/run/hello/x", query="a=1", headers=NAVIGATE)
     assert (client.status, client.headers["location"]) == (307, "http://api.localhost:8000/run/hello/x?a=1")
+    assert client.headers["x-request-id"]
     assert world.seen == []
 
 
@@ -232,7 +271,6 @@ async def test_on_a_host_of_its_own_a_worker_is_not_sandboxed(world: World) -> N
     assert "content-security-policy" not in client.headers
 
 
-@pytest.mark.xfail(strict=True, reason="server.py _http(): browsers send Sec-Fetch-* only to https and loopback")
 async def test_a_browser_that_does_not_say_so_is_sandboxed_too(world: World) -> None:
     """Over http://192.168.1.5 none sends Sec-Fetch-Mode, and the page would have the admin's origin."""
     client = await world.get(host="192.168.1.5:8000", headers=(("accept", "text/html"),))
@@ -376,8 +414,10 @@ async def test_a_slow_client_holds_the_worker_back(world: World) -> None:
     assert Kind.CREDIT in world.sandbox.channel.sent_kinds()
 
 
-@pytest.mark.parametrize(("declared", "sent"), [("5", b"abc"), ("2", b"abc")])
-async def test_a_stream_unlike_its_length_breaks_the_connection(world: World, declared: str, sent: bytes) -> None:
+@pytest.mark.parametrize(("declared", "sent", "why"), [("5", b"abc", "less than"), ("2", b"abc", "more than")])
+async def test_a_stream_unlike_its_length_breaks_the_connection(
+    world: World, declared: str, sent: bytes, why: str
+) -> None:
     async def worker(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
         open_stream(sandbox, run, [("content-length", declared)]).feed(sent, True)
 
@@ -385,8 +425,10 @@ async def test_a_stream_unlike_its_length_breaks_the_connection(world: World, de
     client = world.connect()
     await settle()
     assert client.headers["content-length"] == declared
-    assert isinstance(client.served.exception(), BrokenResponse)
+    with pytest.raises(BrokenResponse, match=f"{why} its Content-Length"):
+        client.served.result()
     assert len(b"".join(message["body"] for message in client.sent[1:])) <= int(declared)
+    assert world.records.runs[0].outcome == "broken"
 
 
 async def test_a_stream_longer_than_its_limit_is_cut(make_world: MakeWorld) -> None:
@@ -493,7 +535,6 @@ async def test_a_request_that_is_cancelled_ends_its_run(world: World) -> None:
     assert client.served.cancelled()
 
 
-@pytest.mark.xfail(strict=True, reason="invoke.py perform(): only a cancelled request ends its run, not one that fails")
 async def test_a_send_that_fails_ends_its_run(world: World) -> None:
     async def worker(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
         open_stream(sandbox, run).feed(b"a", False)
@@ -505,9 +546,49 @@ async def test_a_send_that_fails_ends_its_run(world: World) -> None:
     assert isinstance(client.served.exception(), ConnectionResetError)
     (run,) = world.sandbox.runs.values()
     assert run.cancelled is not None
+    assert world.records.runs[0].outcome == "client_gone"
+
+
+async def test_what_a_failed_run_still_does_goes_on(world: World) -> None:
+    """A worker that throws has had its answer; what it gave to waitUntil must not be cut."""
+
+    async def worker(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
+        run.response.set_exception(RunFailed("E", "m", None, None, caller=False))
+        await forever(sandbox, run, invocation)
+
+    world.worker = worker
+    assert (await world.get()).status == 500
+    (run,) = world.sandbox.runs.values()
+    assert run.cancelled is None
+
+
+async def test_a_run_that_begins_as_its_request_is_given_up_is_ended(make_world: MakeWorld) -> None:
+    world = make_world(limits=Limits(concurrency=1, max_instances=1))
+    world.worker = forever
+    first, second = world.connect(), world.connect()
+    await settle()
+    (run,) = world.sandbox.runs.values()
+    world.sandbox.finish(run)  # its place is given on in this very turn,
+    second.served.cancel()  # and so is this
+    await settle()
+    assert second.served.cancelled()
+    assert all(run.cancelled is not None for run in world.sandbox.runs.values())
+    first.served.cancel()
 
 
 # ---- WebSockets
+
+
+def opening(world: World, **options: Any) -> Client:
+    """A client that asks for a WebSocket."""
+    client = world.connect(kind="websocket", **options)
+    client.inbox.put_nowait({"type": "websocket.connect"})
+    return client
+
+
+def closes(world: World) -> list[dict[str, Any]]:
+    """The closes that the worker was told of."""
+    return [problem(frame[3]) for frame in world.sandbox.channel.sent if frame[0] is Kind.CLOSE]
 
 
 async def upgrading(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
@@ -549,11 +630,10 @@ async def test_a_client_that_closes_its_websocket(world: World) -> None:
     client.inbox.put_nowait({"type": "websocket.disconnect", "code": 1001, "reason": "bye"})
     await settle()
     assert client.served.done()
-    closes = [frame[3] for frame in world.sandbox.channel.sent if frame[0] is Kind.CLOSE]
-    assert closes[0] == b'{"code":1001,"reason":"bye"}'
+    assert closes(world) == [{"code": 1001, "reason": "bye"}]
+    assert world.records.runs[0].outcome == "ok"
 
 
-@pytest.mark.xfail(strict=True, reason="websocket.py: CANCEL right behind CLOSE cuts what onclose still writes down")
 async def test_a_clean_close_cancels_nothing(world: World) -> None:
     world.worker = upgrading
     client = world.connect(kind="websocket")
@@ -598,7 +678,6 @@ async def test_a_websocket_nobody_takes_is_refused(world: World, path: str, host
     assert [message["type"] for message in client.sent] == ["websocket.close"]
 
 
-@pytest.mark.xfail(strict=True, reason="websocket.py: accept is sent outside of the try, so its failure leaves the run")
 async def test_an_opening_that_fails_ends_its_run(world: World) -> None:
     world.worker = upgrading
     client = world.connect(kind="websocket", failing_sends=True)
@@ -609,9 +688,6 @@ async def test_an_opening_that_fails_ends_its_run(world: World) -> None:
     assert run.cancelled is not None
 
 
-@pytest.mark.xfail(
-    strict=True, reason="websocket.py: a client that leaves before the worker answered leaves a run behind"
-)
 async def test_a_client_that_leaves_before_its_websocket_opened_ends_its_run(world: World) -> None:
     world.worker = forever
     client = world.connect(kind="websocket")
@@ -624,3 +700,121 @@ async def test_a_client_that_leaves_before_its_websocket_opened_ends_its_run(wor
     client.served.cancel()
     await settle()
     assert cancelled
+
+
+async def test_a_client_that_leaves_in_the_queue_gives_its_websockets_place_up(make_world: MakeWorld) -> None:
+    world = make_world(limits=Limits(concurrency=1, max_instances=1))
+    world.worker = forever
+    first = world.connect()
+    await settle()
+    second = opening(world)
+    await settle()
+    second.inbox.put_nowait({"type": "websocket.disconnect", "code": 1006})
+    await settle()
+    assert second.served.done()
+    assert second.sent == []
+    assert len(world.seen) == 1
+    assert world.records.runs[0].outcome == "client_gone"
+    first.leaves()
+
+
+@pytest.mark.parametrize("who", ["client", "worker"])
+async def test_after_a_close_the_run_has_the_wall_time_of_any_other(world: World, who: str) -> None:
+    world.worker = upgrading
+    client = opening(world)
+    await settle()
+    (run,) = world.sandbox.runs.values()
+    assert run.messages is not None
+    run.progress = 0.0
+    if who == "client":
+        client.inbox.put_nowait({"type": "websocket.disconnect", "code": 1000})
+    else:
+        run.messages.close(1000, "")
+    await settle()
+    assert client.served.done()
+    assert closes(world) == [{"code": 1000, "reason": ""}]
+    assert (run.cancelled, run.done, run.upgraded) == (None, False, False)
+    assert run.progress > 0
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [(1000, 1000), (1003, 1003), (1004, 1011), (1005, 1011), (1006, 1011), (1007, 1007), (1014, 1014), (1015, 1011),
+     (2999, 1011), (3000, 3000), (4999, 4999), (5000, 1011), (0, 1011), (-1, 1011), (70_000, 1011)],
+)  # fmt: skip
+async def test_only_codes_that_may_be_sent_are_sent(world: World, code: int, told: int) -> None:
+    world.worker = upgrading
+    client = opening(world)
+    await settle()
+    (run,) = world.sandbox.runs.values()
+    assert run.messages is not None
+    run.messages.close(code, "\u00e9" * 100)
+    await settle()
+    assert client.sent[-1] == {"type": "websocket.close", "code": told, "reason": "\u00e9" * 61}
+
+
+async def test_a_message_that_cannot_be_received_ends_the_run(world: World) -> None:
+    world.worker = upgrading
+    client = opening(world)
+    await settle()
+    client.inbox.put_nowait({"type": "websocket.receive", "text": "\ud800"})
+    await settle()
+    assert client.served.done()
+    (run,) = world.sandbox.runs.values()
+    assert run.death is not None
+    assert run.death.reason is StopReason.CLIENT_GONE
+    assert closes(world) == [{"code": 1006, "reason": "the connection broke"}]
+    assert world.records.runs[0].outcome == "client_gone"
+
+
+async def test_what_the_client_says_first_is_not_lost(world: World) -> None:
+    world.worker = upgrading
+    client = opening(world)
+    client.inbox.put_nowait({"type": "websocket.receive", "text": "early"})
+    client.inbox.put_nowait({"type": "websocket.receive", "bytes": b"next"})
+    await settle()
+    messages = [frame[4] for frame in world.sandbox.channel.sent if frame[0] is Kind.MESSAGE]
+    assert messages == [b"early", b"next"]
+
+
+async def test_a_message_that_cannot_be_sent_ends_the_talk(world: World) -> None:
+    world.worker = upgrading
+    client = opening(world)
+    await settle()
+    (run,) = world.sandbox.runs.values()
+    assert run.messages is not None
+    client.failing = True
+    run.messages.feed(True, b"x")
+    await settle()
+    assert isinstance(client.served.exception(), ConnectionResetError)
+    assert closes(world) == [{"code": 1001, "reason": "the connection is gone"}]
+    assert (run.cancelled, run.upgraded) == (None, False)
+    assert len(world.records.runs) == 1
+
+
+async def test_a_body_instead_of_a_websocket_does_not_stay_open(world: World) -> None:
+    bodies: list[Inbound] = []
+
+    async def worker(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
+        bodies.append(open_stream(sandbox, run))
+        await forever(sandbox, run, invocation)
+
+    world.worker = worker
+    client = opening(world)
+    await settle()
+    assert client.served.done()
+    assert [message["type"] for message in client.sent] == ["websocket.close"]
+    (run,) = world.sandbox.runs.values()
+    assert run.cancelled is not None
+    with pytest.raises(StreamClosed):
+        await bodies[0].read()
+
+
+async def test_a_run_that_ends_without_a_close_closes_the_websocket(world: World) -> None:
+    world.worker = upgrading
+    client = opening(world)
+    await settle()
+    world.sandbox.finish(*world.sandbox.runs.values())
+    await settle()
+    assert (client.sent[-1]["type"], client.sent[-1]["code"]) == ("websocket.close", 1011)
+    assert world.records.runs[0].outcome == "broken"

@@ -72,7 +72,11 @@ def answer(error: Exception, request_id: str, *, envelope: bool) -> ErrorAnswer:
 
 
 def _title(status: int) -> str:
-    return "Client Closed Request" if status == CLIENT_GONE_STATUS else HTTPStatus(status).phrase
+    """The status in words; a worker may throw one that has none."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Client Error" if status < 500 else "Server Error"
 
 
 def _describe(error: Exception, *, envelope: bool) -> tuple[int, str, str, str | None, dict[str, float]]:

@@ -35,7 +35,6 @@ _FORWARDED: Final = frozenset(
 _DROPPED_IN: Final = _HOP_BY_HOP | _FORWARDED | {b"x-request-id", b"expect"}
 _DROPPED_OUT: Final = frozenset(name.decode() for name in _HOP_BY_HOP) | {
     "content-length",
-    "server-timing",
     "x-request-id",
     "alt-svc",
     "server",
@@ -87,7 +86,6 @@ class Incoming:
         "_chunked",
         "_forwarded",
         "_listed",
-        "browser",
         "content_length",
         "host",
         "navigates",
@@ -102,7 +100,7 @@ class Incoming:
         self.host: bytes | None = None
         self.content_length: int | None = None
         self.request_id: str | None = None
-        self.browser = self.navigates = self._chunked = False
+        self.navigates = self._chunked = False
         self.proto = "http"
         self._forwarded: dict[bytes, str] | None = None
         self._listed: set[str] | None = None
@@ -139,7 +137,6 @@ class Incoming:
                 raise BadRequest("The Content-Length header is not one number.")
             self.content_length = int(value)
         elif special == _FETCH_MODE:
-            self.browser = True
             self.navigates = value == b"navigate"
         elif special == _TRANSFER:
             if self._chunked or value.strip().lower() != b"chunked":
@@ -225,8 +222,8 @@ def outgoing(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 
 
 def declared_length(headers: Iterable[tuple[str, str]]) -> int | None:
-    """The Content-Length a worker gave its stream, if it is one number."""
+    """The Content-Length a worker gave, if it is one number."""
     for name, value in headers:
         if name == "content-length":
-            return int(value) if value.isdigit() and len(value) <= 18 else None
+            return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
     return None

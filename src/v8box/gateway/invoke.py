@@ -16,11 +16,12 @@ from v8box.errors import PayloadTooLarge, StopReason
 from v8box.gateway.headers import SERVER, Incoming, declared_length, outgoing
 from v8box.pool.pool import Pool
 from v8box.sandbox.channel import Inbound, Outbound, StreamClosed
-from v8box.sandbox.interface import Death, Invocation, RunKilled
+from v8box.sandbox.interface import Death, Invocation, RunFailed, RunKilled
 from v8box.sandbox.run import Response, Run
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 INLINE_BODY_BYTES: Final = 64 * 1024
 """A request body up to this long goes with the invocation; a longer one, or one of unknown length, is streamed."""
@@ -42,6 +43,7 @@ class Exchange:
         "bytes_out",
         "extra_headers",
         "receive",
+        "request_id",
         "run",
         "send",
         "started",
@@ -54,6 +56,7 @@ class Exchange:
         pool: Pool,
         version: Version,
         incoming: Incoming,
+        request_id: str,
         receive: Receive,
         send: Send,
         max_body_bytes: int,
@@ -64,6 +67,7 @@ class Exchange:
         self._max_body_bytes = max_body_bytes
         # per request
         self.version = version
+        self.request_id = request_id
         self.began = began
         self.extra_headers: list[tuple[bytes, bytes]] | None = None
         self._incoming = incoming
@@ -92,7 +96,8 @@ class Exchange:
         run = self._pool.try_run(self.version, invocation)
         if run is None:
             run = await self._queue(invocation)
-        self.run = run
+        else:
+            self.run = run
         try:
             if run.request is not None:
                 pump = self._pump_body(run, run.request)
@@ -101,8 +106,10 @@ class Exchange:
                 run.on_slow = self._watch_client
             response = await run.response
             await self._respond(run, response, invocation)
-        except asyncio.CancelledError:
-            self.abandon("the request was cancelled")
+        except (RunFailed, RunKilled, PayloadTooLarge, BrokenResponse):
+            raise  # the run has ended, or ends by itself
+        except BaseException:
+            self.abandon("the request was given up")
             raise
         finally:
             run.on_slow = None
@@ -112,21 +119,30 @@ class Exchange:
                 self._pump.cancel()
 
     async def _queue(self, invocation: Invocation) -> Run:
-        """Waits for a sandbox; a client that leaves meanwhile takes its place in the queue with it."""
-        waiting = asyncio.ensure_future(self._pool.queue_run(self.version, invocation))
         if invocation.body is None:
-            return await waiting  # its body is not read yet, so nobody can tell that it left
+            return await self.wait_turn(invocation, None)  # its body is not read yet, so nobody can tell that it left
         leaving = asyncio.ensure_future(self._disconnected())
         try:
-            await asyncio.wait((waiting, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if not waiting.done():
-                waiting.cancel()
-                raise RunKilled(Death(reason=StopReason.CLIENT_GONE, detail="the client went away while it waited"))
-            return waiting.result()
+            return await self.wait_turn(invocation, leaving)
         finally:
             leaving.cancel()
-            if not waiting.done():
-                waiting.cancel()
+
+    async def wait_turn(self, invocation: Invocation, leaving: asyncio.Future[None] | None) -> Run:
+        """Waits for a sandbox; a client that leaves meanwhile takes its place in the queue with it."""
+        waiting = asyncio.ensure_future(self._pool.queue_run(self.version, invocation))
+        try:
+            await asyncio.wait(
+                (waiting,) if leaving is None else (waiting, leaving), return_when=asyncio.FIRST_COMPLETED
+            )
+            if leaving is not None and leaving.done():
+                raise RunKilled(Death(reason=StopReason.CLIENT_GONE, detail="the client went away while it waited"))
+            self.run = waiting.result()
+            return self.run
+        except BaseException:
+            if not waiting.cancel() and not waiting.cancelled() and waiting.exception() is None:
+                self.run = waiting.result()  # it began in the very moment in which it was given up
+                self.abandon("the request was given up")
+            raise
 
     # ---- the request's body
 
@@ -205,7 +221,7 @@ class Exchange:
 
     async def _respond(self, run: Run, response: Response, invocation: Invocation) -> None:
         headers = outgoing(response.headers)
-        headers += (SERVER, (b"x-request-id", invocation.run_id.encode()))
+        headers += (SERVER, (b"x-request-id", self.request_id.encode()))
         timing = b"v8box;dur=%.2f" % ((time.perf_counter() - self.began) * 1000)
         if run.cold_seconds:
             timing += b", cold;dur=%.2f" % (run.cold_seconds * 1000)
@@ -216,7 +232,10 @@ class Exchange:
         self.status = response.status
         self.started = True
         if isinstance(body, bytes):
-            if invocation.method != "HEAD" and response.status not in _EMPTY:
+            if invocation.method == "HEAD":
+                if (length := declared_length(response.headers)) is not None:
+                    headers.append((b"content-length", b"%d" % length))  # of what a GET would give
+            elif response.status not in _EMPTY:
                 headers.append((b"content-length", b"%d" % len(body)))
             await self.send({"type": "http.response.start", "status": response.status, "headers": headers})
             self.bytes_out = len(body)
@@ -241,7 +260,12 @@ class Exchange:
             if not chunk:
                 break
             self.bytes_out += len(chunk)
-            if self.bytes_out > limit or (length is not None and self.bytes_out > length):
+            if length is not None and self.bytes_out > length:
+                detail = "the worker sent more than its Content-Length"
+                run.cancel(detail)
+                body.fail(detail)
+                raise BrokenResponse(detail)
+            if self.bytes_out > limit:
                 detail = f"the response is longer than limits.response_mb ({limit // 1048576})"
                 run.cancel(detail)
                 run.kill(Death(reason=StopReason.RESPONSE_BYTES, detail=detail, limit=limit // 1048576))

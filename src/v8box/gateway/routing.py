@@ -6,14 +6,18 @@ domain only the hosts that exist answer, and any other is a 404.
 
 from __future__ import annotations
 
+import ipaddress
 import re
+import socket
+import unicodedata
 from enum import Enum, auto
 from typing import Final
 
 from v8box.errors import BadRequest, NotFound
 
 WORKER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_HOST: Final = re.compile(rb"(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_.-]{1,253})(?::[0-9]{1,5})?")
+_HOST: Final = re.compile(rb"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_.-]{1,253})(?::([0-9]{1,5}))?")
+_HEX: Final = re.compile("0x[0-9a-f]*")
 _MAX_REMEMBERED: Final = 4096
 _MAX_REMEMBERED_BYTES: Final = 512
 
@@ -65,10 +69,12 @@ class Router:
         return target
 
     def _resolve(self, raw_host: bytes, raw_path: bytes) -> Target:
-        if not _HOST.fullmatch(raw_host):
+        match = _HOST.fullmatch(raw_host)
+        name = match[1].decode("ascii").lower() if match else ""
+        if match is None or int(match[2] or 0) > 65535 or not _fits_url(name):
             raise BadRequest("The Host header is not a host name.")
         host = raw_host.decode("ascii").lower()
-        kind = self._kind(host if host.endswith("]") else host.rsplit(":", 1)[0])
+        kind = self._kind(name)
         if kind is HostKind.UNKNOWN:
             raise NotFound("There is nothing at this host name.")
         path = raw_path.decode("latin-1")
@@ -92,6 +98,33 @@ class Router:
             # A site's host: nothing is there yet, and paths must not answer on it.
             return HostKind.UNKNOWN if name.endswith(".localhost") else HostKind.PATHS
         return HostKind.UNKNOWN
+
+
+def _fits_url(name: str) -> bool:
+    """Whether a URL can hold the name: the worker's is made of it. As the URL Standard has it, but without empty
+    labels."""
+    try:
+        if name.startswith("["):
+            ipaddress.IPv6Address(name[1:-1])
+            return True
+        labels = name.removesuffix(".").split(".")
+        if not all(labels):
+            return False
+        if labels[-1].isdigit() or _HEX.fullmatch(labels[-1]):  # then it has to be an IPv4 address
+            socket.inet_aton(".".join(labels))
+        return all(_is_international(label) for label in labels if label.startswith("xn--"))
+    except (ValueError, OSError):
+        return False
+
+
+def _is_international(label: str) -> bool:
+    text = label[4:].encode("ascii").decode("punycode")
+    return (
+        not text.isascii()
+        and unicodedata.normalize("NFKC", text.lower()) == text
+        and not unicodedata.category(text[0]).startswith("M")
+        and all(unicodedata.category(character)[0] != "C" for character in text)
+    )
 
 
 def _worker(path: str) -> tuple[str, str]:

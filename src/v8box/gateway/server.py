@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from v8box.catalog.model import RouteTable, Version
-from v8box.errors import HeadersTooLarge, MethodNotAllowed, NotFound, UriTooLong, V8BoxError
+from v8box.errors import HeadersTooLarge, MethodNotAllowed, NotFound, StopReason, UriTooLong, V8BoxError
 from v8box.gateway import errors
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import BrokenResponse, Exchange, Receive, Send
 from v8box.gateway.policy import PathModePolicy
 from v8box.gateway.request_ids import RequestIds
 from v8box.gateway.routing import Router, Target
-from v8box.gateway.websocket import serve_websocket
+from v8box.gateway.websocket import refuse_websocket, serve_websocket
 from v8box.pool.pool import Pool
 from v8box.sandbox.interface import Invocation, RunFailed, RunKilled, StartupFailed
 from v8box.settings import Box, Requests
@@ -84,9 +84,10 @@ class Gateway:
         return target, version
 
     def _invocation(
-        self, scope: MutableMapping[str, Any], incoming: Incoming, target: Target, request_id: str
+        self, scope: MutableMapping[str, Any], incoming: Incoming, target: Target, run_id: str, request_id: str
     ) -> tuple[Invocation, str]:
-        """The request as the worker will see it, and the client's address."""
+        """The request as the worker will see it, and the client's address. The request's id is the client's to choose;
+        the run's is not, since bindings keep state by it."""
         client = incoming.forwarded(
             scope["client"][0] if scope["client"] else "",
             scope["scheme"],
@@ -99,44 +100,45 @@ class Gateway:
         url = f"{incoming.proto}://{target.host_name}{target.rest}"
         if query:
             url += "?" + query.decode("latin-1")
-        return Invocation(request_id, scope["method"], url, incoming.pairs), client
+        return Invocation(run_id, scope["method"], url, incoming.pairs), client
 
     # ---- http
 
     async def _http(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        request_id = ""
+        run_id = request_id = self._ids.new()
         try:
             incoming = Incoming(scope["headers"])
-            request_id = incoming.request_id or self._ids.new()
+            request_id = incoming.request_id or run_id
             target, version = self._admit(scope, incoming)
             if version is None:
                 await self._box_page(scope["method"], target, request_id, send)
                 return
         except V8BoxError as error:
-            answer = errors.answer(error, request_id or self._ids.new(), envelope=False)
+            answer = errors.answer(error, request_id, envelope=False)
             await _send_error(send, answer, scope["method"])
             return
         if incoming.navigates and (place := self._path_mode.redirect(scope, incoming, target)) is not None:
-            await send({"type": "http.response.start", "status": 307, "headers": [SERVER, (b"location", place)]})
+            headers = [SERVER, (b"location", place), (b"x-request-id", request_id.encode())]
+            await send({"type": "http.response.start", "status": 307, "headers": headers})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        invocation, client = self._invocation(scope, incoming, target, request_id)
-        exchange = Exchange(self._pool, version, incoming, receive, send, self._max_body_bytes, started)
-        if incoming.browser and target.shared_host:
+        invocation, client = self._invocation(scope, incoming, target, run_id, request_id)
+        exchange = Exchange(self._pool, version, incoming, request_id, receive, send, self._max_body_bytes, started)
+        if target.shared_host:
             exchange.extra_headers = self._path_mode.headers
         outcome = "ok"
         try:
             await exchange.perform(invocation)
         except BrokenResponse as error:
             outcome = exchange.run.death.reason if exchange.run and exchange.run.death else "broken"
-            logger.info("run %s: %s", request_id, error)
+            logger.info("run %s: %s", run_id, error)
             raise  # the server drops the connection, so that the client sees a cut body as cut
         except (RunFailed, RunKilled, StartupFailed, V8BoxError) as error:
             answer = errors.answer(error, request_id, envelope=self._pool.shape(version) == "handler")
             outcome = answer.reason or ("exception" if isinstance(error, RunFailed) else "refused")
             exchange.status = answer.status
-            if answer.status != errors.CLIENT_GONE_STATUS:
+            if answer.reason != StopReason.CLIENT_GONE:  # nobody is there to read it
                 await _send_error(send, answer, invocation.method)
         finally:
             self._record(exchange, invocation, target, outcome, client)
@@ -153,6 +155,7 @@ class Gateway:
         self._parts.runs.run(
             RunRecord(
                 invocation.run_id,
+                exchange.request_id,
                 time.time(),
                 version.worker,
                 version.id,
@@ -194,21 +197,25 @@ class Gateway:
         scope["scheme"] = "https" if scope["scheme"] == "wss" else "http"
         try:
             incoming = Incoming(scope["headers"])
-            request_id = incoming.request_id or self._ids.new()
             target, version = self._admit(scope, incoming)
             if version is None:
                 raise NotFound
         except V8BoxError as error:
             logger.info("a WebSocket was refused: %s", error.detail)
             await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": error.detail[:100]})
+            await refuse_websocket(send, error.detail)
             return
-        invocation, client = self._invocation(scope, incoming, target, request_id)
+        run_id = self._ids.new()
+        request_id = incoming.request_id or run_id
+        invocation, client = self._invocation(scope, incoming, target, run_id, request_id)
         invocation.upgrade = True
         invocation.headers = [*incoming.pairs, ("upgrade", "websocket"), ("connection", "Upgrade")]
-        exchange = Exchange(self._pool, version, incoming, receive, send, 0, started)
-        outcome = await serve_websocket(exchange, self._pool, invocation)
-        self._record(exchange, invocation, target, outcome, client)
+        exchange = Exchange(self._pool, version, incoming, request_id, receive, send, 0, started)
+        outcome = "ok"
+        try:
+            outcome = await serve_websocket(exchange, self._pool, invocation)
+        finally:
+            self._record(exchange, invocation, target, outcome, client)
 
 
 async def _send_error(send: Send, answer: errors.ErrorAnswer, method: str) -> None:
