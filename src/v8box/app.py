@@ -94,7 +94,7 @@ class Box:
         self._pool: Pool
         self._server: Server
         self._serving: asyncio.Task[None]
-        self._tasks = TaskSet()
+        self._tasks = TaskSet(self._fail)
 
     async def run(self) -> int:
         """Start, serve, stop. Gives the exit code."""
@@ -164,7 +164,7 @@ class Box:
         runtime = DenoRuntime(spawner, deno, broker, journal, allow_ipv6=settings.sandboxes.allow_ipv6)
         await runtime.start(shim, folder.path)
         self._stack.push_async_callback(runtime.stop)
-        pool = self._pool = Pool(runtime, catalog.bundle, settings.sandboxes)
+        pool = self._pool = Pool(runtime, catalog.bundle, settings.sandboxes, on_failure=self._fail)
         pool.start()
         catalog.subscribe(pool.follow)
 

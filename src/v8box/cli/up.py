@@ -107,7 +107,7 @@ def addresses(settings: Settings, port: int) -> tuple[str, str]:
 
 
 def _is_death(line: LineRecord) -> bool:
-    return line.run is None and line.text.startswith("stopped (")
+    return line.text.startswith("stopped (")
 
 
 def _compact(fields: object) -> str:
