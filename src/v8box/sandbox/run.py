@@ -18,7 +18,7 @@ _encode = msgspec.json.encode
 MAX_MESSAGE_BYTES = 1024 * 1024
 """The longest WebSocket message in either direction, as Cloudflare's platform has it."""
 
-_MAX_QUEUED = 4096
+_MAX_QUEUED = WINDOW_BYTES // 8
 """The most messages that wait for a client; empty ones would fit the window for ever."""
 
 
