@@ -272,6 +272,26 @@ async def test_nobody_starts_a_sandbox_for_those_who_left(make_pool: MakePool, f
     assert len(factory.made) <= 2  # those already under way, and no more
 
 
+async def test_those_who_leave_in_this_very_turn_count_no_more(make_pool: MakePool, factory: FakeFactory) -> None:
+    pool = make_pool(max_sandboxes=3)
+    for worker in "abc":
+        await lease(pool, a_version(worker))
+    version = a_version("cold", limits=Limits(concurrency=1, max_instances=4))
+    tasks = [queue(pool, version) for _ in range(3)]
+    await settle()
+    for task in tasks[1:]:
+        task.cancel()
+    for sandbox in factory.made:
+        sandbox.end()
+    factory.gate.clear()
+    pool.freed()
+    await settle()
+    factory.gate.set()
+    await settle()
+    assert tasks[0].done()
+    assert len(factory.made) == 4
+
+
 async def test_a_run_leased_as_its_caller_leaves_is_abandoned(make_pool: MakePool, factory: FakeFactory) -> None:
     version = a_version(limits=Limits(concurrency=1, max_instances=1))
     pool = make_pool()
@@ -531,6 +551,16 @@ async def test_what_is_no_longer_live_is_not_put_off(make_pool: MakePool, factor
     assert task.done()
 
 
+async def test_what_is_live_again_is_put_off_again(make_pool: MakePool, factory: FakeFactory) -> None:
+    pool = make_pool()
+    await break_limits(pool, factory, a_version(), 4)
+    pool.follow(RouteTable({}))
+    pool.follow(RouteTable({"hello": a_version()}))
+    task = queue(pool, a_version())
+    await settle()
+    assert not task.done()
+
+
 async def test_a_stopping_box_waits_for_no_cool_down(make_pool: MakePool, factory: FakeFactory) -> None:
     pool = make_pool()
     await break_limits(pool, factory, a_version(), 4)
@@ -744,6 +774,17 @@ async def test_blanks_come_back_when_there_is_room_again(
     assert pool.states()["blank"] == 1
 
 
+async def test_blanks_come_back_as_soon_as_a_sandbox_is_gone(make_pool: MakePool, factory: FakeFactory) -> None:
+    pool = make_pool(blanks=1, max_sandboxes=1)
+    await settle()
+    await lease(pool, a_version(permissions=NO_NET))
+    await settle()
+    assert pool.states()["blank"] == 0
+    factory.made[1].end()
+    await settle()
+    assert pool.states()["blank"] == 1
+
+
 async def test_a_fault_at_the_start_of_a_blank_does_not_end_the_refilling(
     make_pool: MakePool, factory: FakeFactory, clock: Clock
 ) -> None:
@@ -814,6 +855,7 @@ async def test_a_retiring_sandbox_drains_and_another_takes_over(
     factory.made[0].answer(run)
     await settle()
     assert factory.made[0].stopped.result().reason is StopReason.RECYCLED
+    assert not pool._groups["hello-1"]._draining
 
 
 async def test_only_busy_and_loading_sandboxes_are_judged(
@@ -845,7 +887,7 @@ async def test_a_worn_sandbox_that_is_never_idle_is_replaced_too(
     else:
         await clock.advance(3590)
     waiting = queue(pool, version)
-    await clock.advance(0.06 if wear == "requests" else 10)
+    await clock.advance(0.06 if wear == "requests" else 10.1)
     assert sandbox.state is SandboxState.DRAINING
     assert not run.response.done()
     assert (await waiting) in factory.made[1].runs.values()
