@@ -730,7 +730,7 @@ async def test_one_that_lingers_beside_others_retires_the_sandbox(bench: Bench) 
     await bench.become_ready(Limits(wall_ms=1000))
     old = bench.invoke("old")
     young = bench.invoke("young")
-    young.started = old.started + 0.9
+    young.started = young.progress = old.started + 0.9
     bench.sandbox.tick(old.started + 1.05)
     bench.says(a_frame(Kind.PONG))
     bench.sandbox.tick(old.started + 1.2)
