@@ -10,6 +10,7 @@ import errno
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -120,6 +121,7 @@ class Box:
             loop.add_signal_handler(number, self.stop)
         settings = self.settings
         data = settings.data_directory
+        _allow_many_files()
         try:
             lock = await asyncio.to_thread(DirectoryLock, data)
         except AlreadyLocked as error:
@@ -291,6 +293,13 @@ async def _run_bundler(
 ) -> Completed:
     bound = MAX_OUTPUT_BYTES
     return Completed(*await helpers.run_bundler(argv, env, cwd, read_only, read_write, max_output_bytes=bound))
+
+
+def _allow_many_files() -> None:
+    """A connection is an open file, and the usual soft limit is 1024. What the box starts sets its own limits."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, _MAX_CONNECTIONS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _free_port(host: str, port: int) -> int:

@@ -64,6 +64,13 @@ class MethodNotAllowed(V8BoxError):
     code = "method_not_allowed"
 
 
+class RequestTimeout(V8BoxError):
+    """The request body did not arrive in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
 class PayloadTooLarge(V8BoxError):
     """The request body is larger than the box accepts."""
 

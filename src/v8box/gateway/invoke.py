@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from v8box.catalog.model import Version
-from v8box.errors import PayloadTooLarge, StopReason
+from v8box.errors import PayloadTooLarge, RequestTimeout, StopReason
 from v8box.gateway.headers import SERVER, Incoming, declared_length, outgoing
 from v8box.pool.pool import Pool
 from v8box.sandbox.channel import Inbound, Outbound, StreamClosed
@@ -25,6 +25,9 @@ Send = Callable[[Message], Awaitable[None]]
 
 INLINE_BODY_BYTES: Final = 64 * 1024
 """A request body up to this long goes with the invocation; a longer one, or one of unknown length, is streamed."""
+
+INLINE_BODY_SECONDS: Final = 30.0
+"""How long a short body may take to arrive; no run has begun by then whose wall time would end it."""
 
 _EMPTY: Final = (204, 304)
 
@@ -149,9 +152,14 @@ class Exchange:
     async def _read_whole(self, length: int) -> bytes:
         message = await self.receive()
         body: bytes = message.get("body", b"")
-        while message["type"] == "http.request" and message.get("more_body", False):
-            message = await self.receive()
-            body += message.get("body", b"")
+        if message.get("more_body", False):
+            try:
+                async with asyncio.timeout(INLINE_BODY_SECONDS):
+                    while message["type"] == "http.request" and message.get("more_body", False):
+                        message = await self.receive()
+                        body += message.get("body", b"")
+            except TimeoutError:
+                raise RequestTimeout from None
         if message["type"] != "http.request" or len(body) != length:
             raise RunKilled(
                 Death(reason=StopReason.CLIENT_GONE, detail="the client went away in the middle of its body")

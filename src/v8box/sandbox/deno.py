@@ -294,6 +294,7 @@ class DenoSandbox:
 
     def invoke(self, invocation: Invocation) -> Run:
         """Starts a run. The caller holds a lease: the sandbox is READY."""
+        head = _encode((invocation.trigger, invocation.run_id, invocation.method, invocation.url, invocation.headers))
         stream = self._next_stream
         self._next_stream = stream + 2 if stream < _MAX_STREAM else 2
         run = Run(self.channel, self._loop, stream, invocation.run_id)
@@ -302,7 +303,6 @@ class DenoSandbox:
             self._unaccounted = True
         self.runs[stream] = run
         self.run_count += 1
-        head = _encode((invocation.trigger, invocation.run_id, invocation.method, invocation.url, invocation.headers))
         flags = _UPGRADE if invocation.upgrade else 0
         body = invocation.body
         if body is None or len(body) > WINDOW_BYTES:

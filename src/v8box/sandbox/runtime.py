@@ -10,10 +10,10 @@ import struct
 from pathlib import Path
 from typing import Final, cast
 
-from v8box.errors import V8BoxError
+from v8box.errors import StopReason, V8BoxError
 from v8box.kit.addresses import SPECIAL_IPV4, own_ipv4
 from v8box.sandbox.deno import DenoSandbox
-from v8box.sandbox.interface import CallServer, Profile, SandboxObserver
+from v8box.sandbox.interface import CallServer, Death, Profile, SandboxObserver
 from v8box.sandbox.spawner import Confinement, Spawner, SpawnSpec, runtime_paths
 
 START_TIMEOUT_SECONDS: Final = 10.0
@@ -85,7 +85,11 @@ class DenoRuntime:
             child.close()
 
         sandbox.stopped.add_done_callback(forget)
-        await sandbox.hello(START_TIMEOUT_SECONDS)
+        try:
+            await sandbox.hello(START_TIMEOUT_SECONDS)
+        except BaseException:
+            sandbox.kill(Death(reason=StopReason.STARTUP, detail="the start was given up"))
+            raise
         return sandbox
 
     def _argv(self, profile: Profile) -> tuple[str, ...]:
