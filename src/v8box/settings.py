@@ -285,7 +285,7 @@ class Sandboxes:
     idle_seconds: Annotated[float, _From("V8BOX_IDLE_SECONDS", "sandboxes.idle_seconds", _seconds(1, 86_400))] = 60.0
     """Seconds without a run after which a process is stopped. A cold start costs milliseconds, memory costs money."""
 
-    queue_length: Annotated[int, _From("V8BOX_QUEUE_LENGTH", "sandboxes.queue_length", _whole_number(0, 100_000))] = 256
+    queue_length: Annotated[int, _From("V8BOX_QUEUE_LENGTH", "sandboxes.queue_length", _whole_number(0, 100_000))] = 2_048
     """Requests that may wait for one worker; the next is refused (503) at once. Enough for a burst of cold starts."""
 
     queue_timeout_seconds: Annotated[
