@@ -285,7 +285,9 @@ class Sandboxes:
     idle_seconds: Annotated[float, _From("V8BOX_IDLE_SECONDS", "sandboxes.idle_seconds", _seconds(1, 86_400))] = 60.0
     """Seconds without a run after which a process is stopped. A cold start costs milliseconds, memory costs money."""
 
-    queue_length: Annotated[int, _From("V8BOX_QUEUE_LENGTH", "sandboxes.queue_length", _whole_number(0, 100_000))] = 2_048
+    queue_length: Annotated[int, _From("V8BOX_QUEUE_LENGTH", "sandboxes.queue_length", _whole_number(0, 100_000))] = (
+        2_048
+    )
     """Requests that may wait for one worker; the next is refused (503) at once. Enough for a burst of cold starts."""
 
     queue_timeout_seconds: Annotated[
@@ -298,7 +300,7 @@ class Sandboxes:
 
     recycle_after_requests: Annotated[
         int, _From("V8BOX_RECYCLE_AFTER_REQUESTS", "sandboxes.recycle_after_requests", _whole_number(0, 1_000_000_000))
-    ] = 100_000
+    ] = 1_000_000
     """Runs after which a process is replaced, so that a slow leak never becomes an outage. 0 means never."""
 
     recycle_after_hours: Annotated[

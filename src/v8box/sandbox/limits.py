@@ -28,7 +28,7 @@ _LOOKS_OVER: Final = 2
 _FAR_OVER: Final = 1.5
 """Beyond this many times its memory it is killed at the first look."""
 
-HOG_BLOCKED_SECONDS: Final = 0.075
+HOG_BLOCKED_SECONDS: Final = 0.04
 """A process that burns this much without answering once is a hog."""
 
 HOG_RUN_SECONDS: Final = 0.25
