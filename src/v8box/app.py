@@ -33,7 +33,6 @@ from v8box.features.health.service import Health
 from v8box.gateway.server import Gateway, GatewayParts
 from v8box.kit.lock import AlreadyLocked, DirectoryLock
 from v8box.kit.runtime_folder import RuntimeFolder
-from v8box.kit.scheduling import wake_promptly
 from v8box.kit.tasks import TaskSet
 from v8box.pool.broker import Broker
 from v8box.pool.journal import Journal
@@ -123,7 +122,6 @@ class Box:
         settings = self.settings
         data = settings.data_directory
         _allow_many_files()
-        wake_promptly()
         try:
             lock = await asyncio.to_thread(DirectoryLock, data)
         except AlreadyLocked as error:

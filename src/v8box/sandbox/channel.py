@@ -1,6 +1,6 @@
 """One Unix socket to one sandbox: frames in, frames out, and flow control per stream.
 
-What frames mean is decided above, in `deno.py`. Writes of one loop turn leave as one `send`; reads are parsed in
+What frames mean is decided above, in `deno.py`. Writes of one loop turn leave in a few `send`s; reads are parsed in
 place. Whatever the worker sends that the protocol forbids raises `ProtocolError` out of `data_received`'s handler and
 costs the worker its process, nothing else.
 """

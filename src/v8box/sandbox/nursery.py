@@ -44,7 +44,7 @@ _SFD_CLOEXEC, _SFD_NONBLOCK = 0o2000000, 0o4000
 _FD_STAGING = 100  # above every number a child's descriptors get, so that moving them overwrites none
 
 _SYS_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
-_SLICE_NANOSECONDS = 1_000_000  # the default is about 3 ms; the gateway has a shorter one, see kit/scheduling.py
+_SLICE_NANOSECONDS = 100_000  # the shortest there is; the default is about 3 ms
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
