@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from v8box.storage import Database, DatabaseError, Migration, Queries, Transaction, load_migrations
@@ -115,3 +117,30 @@ def test_queries_without_a_name_a_body_or_with_a_twin_are_refused(text: str) -> 
 
 def test_the_catalogs_migrations_are_in_order() -> None:
     assert [each.number for each in load_migrations("v8box.catalog")] == [1]
+
+
+async def test_a_step_that_fails_is_named_with_its_line(database: Database) -> None:
+    broken = Migration(2, "broken", "create table u (id integer);\n\n-- why\ncreate table t (id integer);")
+    with pytest.raises(DatabaseError, match=r"test: 0002_broken\.sql, line 4: .*already exists"):
+        await database.migrate("test", [FIRST, broken])
+
+
+async def test_the_data_directory_of_the_last_version_goes_on_working(tmp_path: Path) -> None:
+    """Version 0.1.0 made the history with these words, and ran the catalog's first migration in one go."""
+    first = load_migrations("v8box.catalog")[0]
+    old = apsw.Connection(str(tmp_path / "box.db"))
+    old.execute(
+        "create table if not exists migrations (scope text not null, number integer not null, name text not null, "
+        "checksum text not null, applied_at text not null default (strftime('%Y-%m-%dT%H:%M:%fZ')), "
+        "primary key (scope, number)) strict, without rowid"
+    )
+    old.execute(first.sql)
+    old.execute(
+        "insert into migrations (scope, number, name, checksum) values ('catalog', 1, 'catalog', ?)",
+        (hashlib.sha256(first.sql.encode()).hexdigest(),),
+    )
+    old.close()
+    database = await Database.open(tmp_path / "box.db")
+    await database.migrate("catalog", load_migrations("v8box.catalog"))
+    assert await database.read(lambda sql: sql.row("select number, name from migrations")) == (1, "catalog")
+    await database.close()

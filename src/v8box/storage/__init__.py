@@ -1,8 +1,10 @@
-"""Where state is kept: SQL databases (`database`), content-addressed bytes (`blobs`), named SQL (`sql`)."""
+"""Where state is kept: SQL databases (`database`), content-addressed bytes (`blobs`), named SQL (`sql`), and the steps by
+which a schema grows (`migrations`)."""
 
 from v8box.storage.blobs import BlobMissing, Blobs, FolderBlobs
 from v8box.storage.database import Database, DatabaseError, Row, Transaction
-from v8box.storage.sql import Migration, Queries, load_migrations, load_queries
+from v8box.storage.migrations import Migration, load_migrations
+from v8box.storage.sql import Queries, load_queries
 
 __all__ = [
     "BlobMissing",

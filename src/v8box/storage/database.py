@@ -16,7 +16,8 @@ from typing import Final, Protocol, TypeVar
 import apsw
 
 from v8box.errors import V8BoxError
-from v8box.storage.sql import Migration
+from v8box.storage.migrations import Applied, Migration, MigrationDrift, MigrationFailed, next_pending
+from v8box.storage.sql import load_queries
 
 T = TypeVar("T")
 Value = str | int | float | bytes | None
@@ -24,13 +25,7 @@ Bindings = Mapping[str, Value] | Sequence[Value]
 Row = tuple[Value, ...]
 
 _BUSY_MILLISECONDS: Final = 5_000
-_HISTORY: Final = """
-create table if not exists migrations (
-    scope text not null, number integer not null, name text not null, checksum text not null,
-    applied_at text not null default (strftime('%Y-%m-%dT%H:%M:%fZ')),
-    primary key (scope, number)
-) strict, without rowid
-"""
+_queries: Final = load_queries("v8box.storage", "history.sql")
 
 
 class DatabaseError(V8BoxError):
@@ -107,22 +102,29 @@ class Database:
             raise
 
     def _migrate(self, scope: str, migrations: Sequence[Migration]) -> None:
-        self._connection.execute(_HISTORY)
-        rows = self._connection.execute("select number, name, checksum from migrations where scope = ?", (scope,))
-        applied = {number: (name, checksum) for number, name, checksum in rows}
-        if len(applied) > len(migrations):
-            raise DatabaseError(f"{scope}: the data was written by a newer V8Box ({len(applied)} migrations)")
-        for step in migrations:
-            if step.number in applied:
-                if applied[step.number] != (step.name, step.checksum):
-                    raise DatabaseError(f"{scope}: migration {step.number} ({step.name}) is not the one applied before")
-                continue
-            with self._transaction("begin immediate"):
-                self._connection.execute(step.sql)
-                self._connection.execute(
-                    "insert into migrations (scope, number, name, checksum) values (?, ?, ?, ?)",
-                    (scope, step.number, step.name, step.checksum),
-                )
+        self._connection.execute(_queries["create"])
+        try:
+            while self._migrate_one(scope, migrations):
+                pass
+        except (MigrationDrift, MigrationFailed) as error:
+            raise DatabaseError(f"{scope}: {error.detail}") from error
+
+    def _migrate_one(self, scope: str, migrations: Sequence[Migration]) -> bool:
+        """One step in a transaction of its own, which also finds out which one it is. False when there is none left."""
+        with self._transaction("begin immediate"):
+            applied = [Applied(*row) for row in self._connection.execute(_queries["applied"], (scope,))]
+            if {each.number for each in applied} - {each.number for each in migrations}:
+                raise DatabaseError(f"{scope}: the data was written by a newer V8Box ({len(applied)} migrations)")
+            step = next_pending(migrations, applied)
+            if step is None:
+                return False
+            for part in step.statements():
+                try:
+                    self._connection.execute(part.sql)
+                except apsw.Error as error:
+                    raise MigrationFailed(step.file, part.line, f"{type(error).__name__}: {error}") from error
+            self._connection.execute(_queries["record"], (scope, step.number, step.name, step.checksum))
+            return True
 
 
 class _Cursor:
