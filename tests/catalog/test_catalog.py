@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from v8box.catalog import BadWorkerName, Build, Catalog, Change, Limits, Manifest, Permissions, RouteTable
+from v8box.catalog import BadWorkerName, Build, Catalog, Change, EnvBinding, Limits, Manifest, Permissions, RouteTable
 from v8box.errors import NotFound
 from v8box.storage import BlobMissing, Database, FolderBlobs
 
-MANIFEST = Manifest(entry="functions/a.ts", permissions=Permissions(net=("a.com",)), env={"B": "2", "A": "1"})
+MANIFEST = Manifest(
+    entry="functions/a.ts",
+    permissions=Permissions(net=("a.com",), databases=("crm",)),
+    env={"B": "2", "A": "1"},
+    bindings={"KV": EnvBinding(kind="kv", name="k")},
+)
 BUILD = Build(
     bundle=b"export default 1",
     source_map=b"{}",

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from v8box.catalog import (
     BadWorkerName,
+    EnvBinding,
     Fault,
     Limits,
     Manifest,
@@ -204,7 +205,7 @@ anything = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["entry", "limits", "permissions", "env"]), anything))
+@given(st.dictionaries(st.sampled_from(["entry", "limits", "permissions", "env", "bindings"]), anything))
 def test_any_values_are_a_manifest_or_faults(values: dict[str, object]) -> None:
     table = WorkerTable("v8box.toml", values, parse("")[1], ())
     faults: tuple[Fault, ...] = ()
@@ -215,3 +216,45 @@ def test_any_values_are_a_manifest_or_faults(values: dict[str, object]) -> None:
     if not faults:
         assert not manifest.entry.startswith("/")
         assert all(isinstance(value, str) for value in manifest.env.values())
+
+
+def test_databases_and_buckets_are_granted_by_name() -> None:
+    manifest = read('permissions = { databases = ["crm", "crm", "shop_2"], buckets = ["mail.in"] }')
+    assert manifest.permissions == Permissions(databases=("crm", "shop_2"), buckets=("mail.in",))
+
+
+@pytest.mark.parametrize("value", ['"crm"', '["Crm"]', '["../x"]', "[1]", '[""]', f'["{"a" * 64}"]'])
+def test_what_is_no_name_of_a_database_is_refused(value: str) -> None:
+    assert faults(f"permissions.databases = {value}")[0][1].startswith("permissions.databases")
+
+
+def test_bindings_are_services_in_env() -> None:
+    manifest = read("""
+env = { A = "1" }
+[bindings]
+DB = { database = "crm" }
+KV = { kv = "sessions" }
+FILES = { bucket = "uploads" }
+""")
+    assert manifest.bindings == {
+        "DB": EnvBinding(kind="database", name="crm"),
+        "KV": EnvBinding(kind="kv", name="sessions"),
+        "FILES": EnvBinding(kind="bucket", name="uploads"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ('DB = "crm"', "bindings.DB must be { database"),
+        ('DB = { d1 = "crm" }', "bindings.DB must be { database"),
+        ('DB = { database = "crm", kv = "a" }', "bindings.DB must be { database"),
+        ('DB = { database = "CRM" }', "bindings.DB names a database 'CRM'"),
+        ('DB = { bucket = "a" }', "bindings.DB names a bucket 'a'"),
+        ('V8BOX_DB = { database = "crm" }', "bindings.V8BOX_DB is reserved"),
+        ('"a-b" = { database = "crm" }', "bindings.a-b is no variable's name"),
+        ('A = { database = "crm" }', "bindings.A has the name of a variable in env"),
+    ],
+)
+def test_what_is_no_binding_is_refused(written: str, told: str) -> None:
+    assert faults(f'env.A = "1"\n[bindings]\n{written}')[0][1].startswith(told)

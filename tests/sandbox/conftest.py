@@ -19,6 +19,7 @@ from v8box.sandbox.deno import DenoSandbox
 from v8box.sandbox.interface import CallAnswer, Death, LogLine, Profile, SandboxState
 from v8box.sandbox.protocol import HEADER_BYTES, Kind, pack_header
 from v8box.sandbox.run import Run
+from v8box.telemetry.meter import Meter
 
 
 def a_frame(kind: int, flags: int = 0, stream: int = 0, head: Any = b"", body: bytes = b"") -> bytes:
@@ -48,6 +49,8 @@ class FakeCalls:
         self,
         version: Version,
         run_id: str,
+        meter: Meter,
+        size: int,
         binding: str,
         operation: str,
         args: Any,
@@ -59,7 +62,7 @@ class FakeCalls:
         answer: CallAnswer = await self.serving(binding, operation, args, body)
         return answer
 
-    def run_ended(self, version: Version, run_id: str) -> None:
+    def run_ended(self, version: Version, run_id: str, meter: Meter) -> None:
         self.ended.append(run_id)
 
 

@@ -7,11 +7,14 @@ the binding with the caller's scope, and the binding answers or raises `BindingE
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, Protocol
 
 import msgspec
+
+NO_GRANTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Scope:
     version: str
     environment: str
     run: str
+    grants: Mapping[str, frozenset[str]] = field(default_factory=lambda: NO_GRANTS, compare=False, repr=False)
+    """What the manifest grants beyond each binding's default, by binding: `db` to databases, `s3` to buckets."""
 
 
 @dataclass(slots=True)
@@ -41,18 +46,23 @@ class Call:
 @dataclass(slots=True)
 class Answer:
     """What a call gives back: `result` (anything msgspec encodes as JSON, or `msgspec.Raw` already encoded), and bytes
-    beside it, whole or as a stream. The broker closes (`aclose`) a stream that the worker stops reading."""
+    beside it, whole or as a stream. The broker closes (`aclose`) a stream that the worker stops reading. `rows` and
+    `written` are for the meter: rows given back, and rows, keys or objects changed."""
 
     result: Any | msgspec.Raw = None
     body: bytes | AsyncIterator[bytes] | None = None
+    rows: int = 0
+    written: int = 0
 
 
 class BindingError(Exception):
-    """A call failed. `code` is the stable word the client's error carries (e.g. SQLITE_CONSTRAINT)."""
+    """A call failed. `code` is the stable word the client's error carries (e.g. SQLITE_CONSTRAINT); `details` are JSON
+    that only that binding's client reads."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
         self.code = code
         self.message = message
+        self.details = details
         super().__init__(f"{code}: {message}")
 
 
@@ -60,8 +70,9 @@ class Binding(Protocol):
     """One service given to workers. Raises nothing but `BindingError` for what a caller can cause.
 
     `call` runs as its own task and is cancelled when the run ends or the worker dies: it must stop the work and leave
-    the service usable. `end_run` is called once per run that made a call, after its last one. `health` returns within
-    two seconds or raises. `start` and `stop` are called once, by the app.
+    the service usable. `keeps` says whether a run left anything that `end_run` has to end, which is then called once,
+    after the run's last call. `health` returns within two seconds or raises. `start` and `stop` are called once, by
+    the app.
     """
 
     name: ClassVar[str]
@@ -69,5 +80,6 @@ class Binding(Protocol):
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
     async def call(self, call: Call) -> Answer: ...
+    def keeps(self, scope: Scope) -> bool: ...
     async def end_run(self, scope: Scope) -> None: ...
     async def health(self) -> None: ...

@@ -20,8 +20,10 @@ from v8box.catalog.manifest import check_worker_name
 from v8box.catalog.model import (
     DEFAULT_PROJECT,
     PRODUCTION,
+    BindingKind,
     Build,
     Change,
+    EnvBinding,
     HistoryEntry,
     Limits,
     Manifest,
@@ -242,6 +244,7 @@ def _plain(manifest: Manifest) -> dict[str, Any]:
         "limits": msgspec.to_builtins(manifest.limits),
         "permissions": msgspec.to_builtins(manifest.permissions),
         "env": dict(manifest.env),
+        "bindings": {name: [bound.kind, bound.name] for name, bound in manifest.bindings.items()},
     }
 
 
@@ -250,6 +253,7 @@ class _StoredManifest(msgspec.Struct):
     limits: Limits
     permissions: Permissions
     env: dict[str, str]
+    bindings: dict[str, tuple[BindingKind, str]] = {}  # versions of before there were any have none
 
 
 def _row(version: Version) -> dict[str, str | None]:
@@ -278,6 +282,9 @@ def _version(row: Row) -> Version:
             limits=stored.limits,
             permissions=stored.permissions,
             env=MappingProxyType(stored.env),
+            bindings=MappingProxyType(
+                {name: EnvBinding(kind=kind, name=bound) for name, (kind, bound) in stored.bindings.items()}
+            ),
         ),
         bundle_hash=str(bundle_hash),
         source_map_hash=None if source_map_hash is None else str(source_map_hash),

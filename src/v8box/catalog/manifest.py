@@ -7,17 +7,17 @@ together, and one worker's faults are no other worker's.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from v8box.catalog.model import Limits, Manifest, Permissions
+from v8box.catalog.hosts import read_host
+from v8box.catalog.model import BindingKind, EnvBinding, Limits, Manifest, Permissions
 from v8box.errors import BadRequest
-from v8box.kit import toml
+from v8box.kit import names, toml
 
 ENTRY_SUFFIXES: Final = (".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs")
 RESERVED_ENV_PREFIXES: Final = ("V8BOX_", "DENO_", "LD_", "OTEL_")
@@ -25,6 +25,8 @@ MAX_ENV_KEY_BYTES: Final = 128
 MAX_ENV_VALUE_BYTES: Final = 16 * 1024
 MAX_ENV_KEYS: Final = 256
 MAX_NET_ENTRIES: Final = 100
+MAX_GRANTS: Final = 100
+MAX_BINDINGS: Final = 100
 
 RANGES: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
     {
@@ -35,16 +37,18 @@ RANGES: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
         "subrequests": (0, 100_000),
         "log_kb": (1, 65_536),
         "response_mb": (1, 10_240),
+        "binding_calls": (0, 10_000_000),
+        "binding_mb": (1, 1_048_576),
         "concurrency": (1, 10_000),
         "max_instances": (1, 64),
     }
 )
 
 # A worker's name stands in a path, never in a host, so the names reserved for hosts (admin, api, www, db) may be used.
-_WORKER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_ENV_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-_NUMERIC_LABEL: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_WORKER_NAME: Final = names.LABEL
+_BINDING_NAMES: Final[Mapping[str, tuple[BindingKind, re.Pattern[str]]]] = MappingProxyType(
+    {"database": ("database", names.LABEL), "kv": ("kv", names.LABEL), "bucket": ("bucket", names.BUCKET)}
+)
 
 
 class BadWorkerName(BadRequest):
@@ -140,13 +144,14 @@ class _Reading:
         self._table = table
 
     def run(self, values: Any, entry: str | None) -> Manifest:
-        table = self._as_table(values, {"entry", "limits", "permissions", "env"})
-        return Manifest(
+        table = self._as_table(values, {"entry", "limits", "permissions", "env", "bindings"})
+        manifest = Manifest(
             entry=self._entry(table.get("entry", entry)),
             limits=self._limits(table.get("limits", {})),
             permissions=self._permissions(table.get("permissions", {})),
             env=self._env(table.get("env", {})),
         )
+        return replace(manifest, bindings=self._bindings(table.get("bindings", {}), manifest.env))
 
     def _fault(self, message: str, *path: str) -> None:
         self.faults.append(self._table.fault(message, *path))
@@ -186,8 +191,21 @@ class _Reading:
         return Limits(**read)
 
     def _permissions(self, values: Any) -> Permissions:
-        table = self._as_table(values, {"net"}, "permissions")
-        return Permissions(net=self._net(table.get("net", "public")))
+        table = self._as_table(values, {"net", "databases", "buckets"}, "permissions")
+        return Permissions(
+            net=self._net(table.get("net", "public")),
+            databases=self._names(table.get("databases", []), "databases", names.LABEL),
+            buckets=self._names(table.get("buckets", []), "buckets", names.BUCKET),
+        )
+
+    def _names(self, value: Any, key: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
+        if not isinstance(value, list) or len(value) > MAX_GRANTS:
+            self._fault(f"permissions.{key} must be a list of up to {MAX_GRANTS} names", "permissions", key)
+            return ()
+        for name in value:
+            if not isinstance(name, str) or not pattern.fullmatch(name):
+                self._fault(f"permissions.{key}: {name!r:.80} is no name of one", "permissions", key)
+        return tuple(dict.fromkeys(name for name in value if isinstance(name, str)))
 
     def _net(self, value: Any) -> Literal["public", "none"] | tuple[str, ...]:
         if value == "public":
@@ -201,7 +219,7 @@ class _Reading:
         hosts: list[str] = []
         for entry in value:
             try:
-                hosts.append(_read_host(entry))
+                hosts.append(read_host(entry))
             except ValueError as error:
                 self._fault(f"permissions.net: {entry!r:.80} {error}", "permissions", "net")
         return tuple(dict.fromkeys(hosts))
@@ -215,13 +233,48 @@ class _Reading:
                 self._fault(f"env.{key:.60} {message}", "env", key)
         return MappingProxyType(dict(table))
 
+    def _bindings(self, values: Any, env: Mapping[str, str]) -> Mapping[str, EnvBinding]:
+        """`NAME = { database | kv | bucket = "name" }`: what `env.NAME` is in the worker."""
+        table = self._as_table(values, None, "bindings")
+        if len(table) > MAX_BINDINGS:
+            self._fault(f"bindings may hold {MAX_BINDINGS} of them", "bindings")
+        read: dict[str, EnvBinding] = {}
+        for key, value in table.items():
+            for message in _env_key_faults(key):
+                self._fault(f"bindings.{key:.60} {message}", "bindings", key)
+            if key in env:
+                self._fault(f"bindings.{key:.60} has the name of a variable in env", "bindings", key)
+            try:
+                read[key] = _read_binding(value)
+            except ValueError as error:
+                self._fault(f"bindings.{key:.60} {error}", "bindings", key)
+        return MappingProxyType(read)
 
-def _env_faults(key: str, value: Any) -> list[str]:
+
+def _read_binding(value: Any) -> EnvBinding:
+    wanted = 'must be { database = "name" }, { kv = "name" } or { bucket = "name" }'
+    if not isinstance(value, dict) or len(value) != 1:
+        raise ValueError(wanted)
+    ((key, name),) = value.items()
+    if key not in _BINDING_NAMES:
+        raise ValueError(wanted)
+    kind, pattern = _BINDING_NAMES[key]
+    if not isinstance(name, str) or not pattern.fullmatch(name):
+        raise ValueError(f"names a {kind} {name!r:.80}: that is no name of one")
+    return EnvBinding(kind=kind, name=name)
+
+
+def _env_key_faults(key: str) -> list[str]:
     faults: list[str] = []
-    if not _ENV_KEY.fullmatch(key) or len(key.encode()) > MAX_ENV_KEY_BYTES:
+    if not names.ENV.fullmatch(key) or len(key.encode()) > MAX_ENV_KEY_BYTES:
         faults.append(f"is no variable's name: letters, digits and underscore, {MAX_ENV_KEY_BYTES} bytes at most")
     if key.upper().startswith(RESERVED_ENV_PREFIXES):
         faults.append(f"is reserved: {' '.join(RESERVED_ENV_PREFIXES)} belong to the platform")
+    return faults
+
+
+def _env_faults(key: str, value: Any) -> list[str]:
+    faults = _env_key_faults(key)
     if not isinstance(value, str):
         faults.append("must be a text, in quotes")
     elif len(value.encode()) > MAX_ENV_VALUE_BYTES:
@@ -229,44 +282,3 @@ def _env_faults(key: str, value: Any) -> list[str]:
     elif "\0" in value:
         faults.append("must not hold a NUL character")
     return faults
-
-
-def _read_host(entry: Any) -> str:
-    """A host as Deno's --allow-net takes it: `host`, `host:port`, `*.host` (and host itself), `1.2.3.4`, `[::1]`.
-
-    Deno checks the address that a name resolves to; here is refused what can be seen to be private or to be a mistake.
-    """
-    if not isinstance(entry, str):
-        raise ValueError("must be a text")
-    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]/@?#,]+)(?::([0-9]{1,5}))?", entry)
-    if match is None:
-        raise ValueError("must be a host, with a port or without: no scheme, path or range")
-    host, port = match[1].lower(), match[2]
-    if port is not None and not 1 <= int(port) <= 65_535:
-        raise ValueError("has no port from 1 to 65535")
-    if host.startswith("["):
-        host = f"[{_public_address(host[1:-1])}]"
-    elif _NUMERIC_LABEL.fullmatch(host.rsplit(".", 1)[-1]):
-        host = _public_address(host)  # 127.1, 0x7f000001 and 2130706433 are addresses too, and are refused here
-    else:
-        _check_name(host)
-    return host if port is None else f"{host}:{int(port)}"
-
-
-def _public_address(text: str) -> str:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        raise ValueError("is no IP address in its plain form") from None
-    mapped = getattr(address, "ipv4_mapped", None)
-    if not address.is_global or address.is_multicast or mapped is not None:
-        raise ValueError("is not a public address")
-    return str(address)
-
-
-def _check_name(host: str) -> None:
-    labels = host.removeprefix("*.").split(".")
-    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError("is no host name (write international names in their xn-- form)")
-    if len(labels) < 2 or labels[-1] in ("localhost", "local", "internal"):
-        raise ValueError("is not a public host")

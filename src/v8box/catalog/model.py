@@ -27,15 +27,31 @@ class Limits:
     subrequests: int = 1_000
     log_kb: int = 256
     response_mb: int = 100
+    binding_calls: int = 10_000
+    binding_mb: int = 4_096
     concurrency: int = 100
     max_instances: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
-    """What a worker may reach. `net`: any public address, nothing, or only the listed `host[:port]` entries."""
+    """What a worker may reach. `net`: any public address, nothing, or only the listed `host[:port]` entries.
+    `databases` and `buckets` of its project, beyond the default ones."""
 
     net: Literal["public", "none"] | tuple[str, ...] = "public"
+    databases: tuple[str, ...] = ()
+    buckets: tuple[str, ...] = ()
+
+
+BindingKind = Literal["database", "kv", "bucket"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvBinding:
+    """A service as a property of `env`: a database in D1's shape, a KV namespace of the cache, a bucket in R2's."""
+
+    kind: BindingKind
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +62,7 @@ class Manifest:
     limits: Limits = Limits()
     permissions: Permissions = Permissions()
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    bindings: Mapping[str, EnvBinding] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

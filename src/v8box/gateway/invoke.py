@@ -44,6 +44,7 @@ class Exchange:
         "_watch",
         "began",
         "bytes_out",
+        "ended",
         "extra_headers",
         "receive",
         "request_id",
@@ -84,6 +85,7 @@ class Exchange:
         self.started = False
         self.status = 0
         self.bytes_out = 0
+        self.ended = 0.0
 
     async def perform(self, invocation: Invocation) -> None:
         """Runs the worker and sends what it answers. Raises what `errors.answer` knows when nothing was sent yet."""

@@ -144,6 +144,15 @@ class Gateway:
             self._record(exchange, invocation, target, outcome, client)
 
     def _record(self, exchange: Exchange, invocation: Invocation, target: Target, outcome: str, client: str) -> None:
+        """Writes the run down once it is over: what it does in `waitUntil` belongs to it."""
+        exchange.ended = time.perf_counter()
+        run = exchange.run
+        if run is None or run.done or run.death is not None:
+            self._write(exchange, invocation, target, outcome, client)
+        else:
+            run.on_done = lambda _: self._write(exchange, invocation, target, outcome, client)
+
+    def _write(self, exchange: Exchange, invocation: Invocation, target: Target, outcome: str, client: str) -> None:
         run = exchange.run
         cold = cpu = 0.0
         if run is not None:
@@ -151,26 +160,30 @@ class Gateway:
             if run.death is not None and outcome == "ok":
                 outcome = run.death.reason
         version = exchange.version
-        duration = (time.perf_counter() - exchange.began) * 1000
-        self._parts.runs.run(
-            RunRecord(
-                invocation.run_id,
-                exchange.request_id,
-                time.time(),
-                version.worker,
-                version.id,
-                "http",
-                invocation.method,
-                target.rest,
-                exchange.status,
-                outcome,
-                duration,
-                cold,
-                cpu,
-                exchange.bytes_out,
-                client,
-            )
+        duration = (exchange.ended - exchange.began) * 1000
+        record = RunRecord(
+            invocation.run_id,
+            exchange.request_id,
+            time.time(),
+            version.worker,
+            version.id,
+            "http",
+            invocation.method,
+            target.rest,
+            exchange.status,
+            outcome,
+            duration,
+            cold,
+            cpu,
+            exchange.bytes_out,
+            client,
         )
+        if run is not None and (meter := run.meter) is not None:
+            record.calls = meter.total_calls
+            record.call_bytes = meter.total_bytes
+            record.call_time = meter.seconds * 1000
+            record.spans = meter.spans
+        self._parts.runs.run(record)
 
     async def _box_page(self, method: str, target: Target, request_id: str, send: Send) -> None:
         page = self._parts.pages.get(target.rest)

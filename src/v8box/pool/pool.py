@@ -218,6 +218,7 @@ def _load_head(version: Version, code: bytes) -> dict[str, Any]:
             "V8BOX_VERSION": version.id,
             "V8BOX_ENV": PRODUCTION,
         },
+        "bindings": {name: [bound.kind, bound.name] for name, bound in version.manifest.bindings.items()},
         "log_kb": limits.log_kb,
         "subrequests": limits.subrequests,
         "uses_process": b"node:process" in code,

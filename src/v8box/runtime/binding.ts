@@ -22,10 +22,10 @@ export type Caller = (
   body?: Uint8Array | ReadableStream<Uint8Array>,
 ) => Promise<Reply>;
 
-/** A refused call. `code` is stable (`SQLITE_CONSTRAINT`, `no_such_key`, …). */
+/** A refused call. `code` is stable (`SQLITE_CONSTRAINT`, `no_such_key`, …); `details` are the binding's own. */
 export class BindingError extends Error {
   override name = "BindingError";
-  constructor(readonly code: string, message: string) {
+  constructor(readonly code: string, message: string, readonly details: Readonly<Record<string, unknown>> = {}) {
     super(message);
   }
 }

@@ -85,7 +85,7 @@ export class Calls {
       this.#close(id, call);
     }
     if (answer.code === undefined) call.resolve(reply);
-    else call.reject(new BindingError(answer.code, answer.message));
+    else call.reject(new BindingError(answer.code, answer.message, answer.details));
   }
 
   body(id: number, chunk: Bytes, end: boolean): void {

@@ -1,7 +1,9 @@
 /** What a handler is given: the services of its worker, made when first asked for. */
 
 import { createCache } from "../bindings/cache/client.ts";
+import { createKv } from "../bindings/cache/kv.ts";
 import { createDb } from "../bindings/db/client.ts";
+import { createD1 } from "../bindings/db/d1.ts";
 import { createS3 } from "../bindings/s3/client.ts";
 import type { Calls } from "./calls.ts";
 import { createLog, describe, type Log, type Logs } from "./logs.ts";
@@ -14,6 +16,8 @@ export interface WorkerInfo {
   version: string;
   environment: string;
   env: Record<string, string>;
+  /** What else `env` has: by its name there, the kind of service and which one of the project's. */
+  bindings: Record<string, [kind: "database" | "kv" | "bucket", name: string]>;
   log_kb: number;
   subrequests: number;
   /** The bundle imports node:process. */
@@ -31,6 +35,7 @@ export class Context {
   #cache: ReturnType<typeof createCache> | undefined;
   #s3: ReturnType<typeof createS3> | undefined;
   #log: Log | undefined;
+  #env: Record<string, unknown> | undefined;
   /** The query and body parameters, for handlers that take one argument. */
   params: Record<string, unknown> | undefined;
 
@@ -51,12 +56,32 @@ export class Context {
   get s3() {
     return this.#s3 ??= createS3(this.#calls.caller(this.#run, "s3"));
   }
-  get env(): Record<string, string> {
-    return this.#info.env;
+  /** The variables and, made when first asked for, the services that the manifest binds. */
+  get env(): Record<string, unknown> {
+    return this.#env ??= this.#bind();
   }
   get log(): Log {
     return this.#log ??= createLog(this.#logs, this.#run);
   }
+  #bind(): Record<string, unknown> {
+    const { env, bindings } = this.#info;
+    const bound = Object.entries(bindings);
+    if (bound.length === 0) return env;
+    const all: Record<string, unknown> = { ...env };
+    for (const [property, [kind, name]] of bound) {
+      let made: unknown;
+      const get = () => made ??= this.#make(kind, name);
+      Object.defineProperty(all, property, { get, enumerable: true });
+    }
+    return all;
+  }
+
+  #make(kind: "database" | "kv" | "bucket", name: string): unknown {
+    if (kind === "database") return createD1(this.#calls.caller(this.#run, "db"), name);
+    if (kind === "kv") return createKv(this.#calls.caller(this.#run, "cache"), name);
+    return this.s3.use(name);
+  }
+
   get request(): Request {
     return this.#request();
   }

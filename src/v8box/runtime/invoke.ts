@@ -118,7 +118,7 @@ export class Invoker {
     const ctx = new Context(run, this.#calls, this.#logs, this.#info, getRequest);
     const { shape, call, self } = this.#loaded;
     if (shape === "module") {
-      const result = await call.call(self, getRequest(), this.#info.env, ctx);
+      const result = await call.call(self, getRequest(), ctx.env, ctx);
       return await this.#respond(run, method, result, shape);
     }
     let params;

@@ -126,6 +126,7 @@ async function warm(): Promise<void> {
     version: "",
     environment: "",
     env: {},
+    bindings: {},
     log_kb: 0,
     subrequests: 0,
     uses_process: false,

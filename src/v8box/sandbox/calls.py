@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from v8box.sandbox.channel import Channel, Inbound, Outbound, StreamClosed
 from v8box.sandbox.interface import CallAnswer, CallRefused, CallServer
 from v8box.sandbox.protocol import CHUNK_BYTES, MAX_OPEN_CALLS, Flag, Kind, ProtocolError
 from v8box.sandbox.run import Run
+from v8box.telemetry.meter import Meter
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Calls:
                 source = call.receiving.__aiter__()
         if run.calls is None:
             run.calls = set()
+            run.meter = Meter()
         run.calls.add(stream)
         call.task = asyncio.get_running_loop().create_task(
             self._serve(version, stream, call, binding, operation, args, source), name=f"call {binding}.{operation}"
@@ -90,10 +92,13 @@ class Calls:
         body: bytes | AsyncIterator[bytes] | None,
     ) -> None:
         try:
-            answer = await self._server.serve(version, call.run.id, binding, operation, args, body)
+            run = call.run
+            if run.meter is None:
+                raise AssertionError("a run that makes calls has a meter")
+            answer = await self._server.serve(version, run.id, run.meter, call.held, binding, operation, args, body)
             await self._answer(stream, call, answer)
         except CallRefused as error:
-            self._refuse(stream, error.code, error.message)
+            self._refuse(stream, error.code, error.message, error.details)
         except StreamClosed as error:
             self._refuse(stream, "STREAM_ENDED", str(error))
         except Exception:
@@ -116,8 +121,11 @@ class Calls:
                 # The head is out, so the fault goes after it: the reader's stream errors instead of ending short.
                 self._channel.send(Kind.CANCEL, 0, stream, _encode({"reason": str(error)}))
 
-    def _refuse(self, stream: int, code: str, message: str) -> None:
-        self._channel.send(Kind.ANSWER, _END, stream, _encode({"code": code, "message": message}))
+    def _refuse(self, stream: int, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
+        head: dict[str, Any] = {"code": code, "message": message}
+        if details:
+            head["details"] = details
+        self._channel.send(Kind.ANSWER, _END, stream, _encode(head))
 
     def _close(self, stream: int) -> None:
         call = self._open.pop(stream, None)
@@ -151,17 +159,18 @@ class Calls:
 
     def end_run(self, version: Version, run: Run) -> None:
         """Cancels what the run left open; the server hears of the run's end after its last call."""
-        if run.calls is None:
+        meter = run.meter
+        if run.calls is None or meter is None:
             return
         tasks = [call.task for stream in tuple(run.calls) if (call := self._open.get(stream)) and call.task]
         for task in tasks:
             task.cancel()
         if tasks:
             asyncio.gather(*tasks, return_exceptions=True).add_done_callback(
-                lambda _: self._server.run_ended(version, run.id)
+                lambda _: self._server.run_ended(version, run.id, meter)
             )
         else:
-            self._server.run_ended(version, run.id)
+            self._server.run_ended(version, run.id, meter)
 
     @property
     def open_count(self) -> int:

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from v8box.catalog.model import Version
 from v8box.errors import StopReason
+from v8box.telemetry.meter import Meter
 
 if TYPE_CHECKING:
     from v8box.sandbox.run import Run
@@ -101,11 +102,12 @@ class LogLine:
 
 
 class CallRefused(Exception):
-    """A binding call failed; both parts reach the worker."""
+    """A binding call failed; all of it reaches the worker."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
         self.code = code
         self.message = message
+        self.details = details
         super().__init__(f"{code}: {message}")
 
 
@@ -117,19 +119,24 @@ class CallAnswer(Protocol):
 
 
 class CallServer(Protocol):
-    """Serves the binding calls of every sandbox. `serve` raises `CallRefused`; it is cancelled when the run ends."""
+    """Serves the binding calls of every sandbox, metered per run. `size` are the bytes that the call came with.
+
+    `serve` raises `CallRefused`; it is cancelled when the run ends. `run_ended` comes after a run's last call.
+    """
 
     async def serve(
         self,
         version: Version,
         run_id: str,
+        meter: Meter,
+        size: int,
         binding: str,
         operation: str,
         args: Any,
         body: bytes | AsyncIterator[bytes] | None,
     ) -> CallAnswer: ...
 
-    def run_ended(self, version: Version, run_id: str) -> None: ...
+    def run_ended(self, version: Version, run_id: str, meter: Meter) -> None: ...
 
 
 class SandboxObserver(Protocol):

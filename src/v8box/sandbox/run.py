@@ -12,6 +12,7 @@ import msgspec
 from v8box.sandbox.channel import Channel, Inbound, Outbound, StreamClosed
 from v8box.sandbox.interface import Death, RunKilled
 from v8box.sandbox.protocol import WINDOW_BYTES, Flag, Kind, ProtocolError, pack_credit
+from v8box.telemetry.meter import Meter
 
 _encode = msgspec.json.encode
 
@@ -51,6 +52,7 @@ class Run:
         "log_bytes",
         "may_upgrade",
         "messages",
+        "meter",
         "on_done",
         "on_slow",
         "progress",
@@ -71,6 +73,8 @@ class Run:
         self.cpu_seconds = 0.0
         self.log_bytes = 0
         self.calls: set[int] | None = None
+        self.meter: Meter | None = None
+        """What it did with bindings; None as long as it made no call."""
         # state
         self.response: asyncio.Future[Response] = loop.create_future()
         self.cancelled: str | None = None
@@ -187,6 +191,8 @@ class Messages:
             raise StreamClosed("the run is over")
         self._credit -= len(data)
         self._run.cpu_seconds = 0.0  # the limit is per message here, else a long talk would die of old age
+        if self._run.meter is not None:
+            self._run.meter.renew()
         self._channel.send(Kind.MESSAGE, Flag.TEXT if text else 0, self._run.stream, b"", data)
 
     def grant(self, count: int) -> None:

@@ -16,6 +16,8 @@ from typing import Any, Final
 
 import msgspec
 
+from v8box.telemetry.meter import Span
+
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS: Final = 0.25
@@ -24,7 +26,7 @@ _FILES: Final = 4  # the live one and three turned over, per kind
 _PIECE: Final = 500
 
 
-class RunRecord(msgspec.Struct):
+class RunRecord(msgspec.Struct, omit_defaults=True):
     """One execution of a worker. Times in milliseconds, `time` is Unix time at its start. `request_id` is the client's
     own when it sent one, else the same as `id`."""
 
@@ -43,6 +45,11 @@ class RunRecord(msgspec.Struct):
     cpu: float
     bytes_out: int
     client: str
+    calls: int = 0
+    """Binding calls, and the bytes and milliseconds they took together; `spans` are the first hundred of them."""
+    call_bytes: int = 0
+    call_time: float = 0.0
+    spans: list[Span] = []
 
 
 class LineRecord(msgspec.Struct):

@@ -1,0 +1,82 @@
+"""What one run did with its bindings: how many calls, bytes, rows and how much time, and a span for each call.
+
+The broker fills a meter while the run goes on; the run's record takes it at the end. Spans are bounded: a run with
+more calls than `MAX_SPANS` has all of them counted and the first ones shown.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+import msgspec
+
+MAX_SPANS: Final = 100
+
+
+class Span(msgspec.Struct, omit_defaults=True):
+    """One binding call. Times in milliseconds, `start` since the run's first; bytes both ways, streams included."""
+
+    binding: str
+    operation: str
+    start: float
+    duration: float = -1.0
+    """Until the answer; a stream that goes on after it is in the bytes only. Below zero: not answered."""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    rows: int = 0
+    written: int = 0
+    error: str = ""
+    """The code it was refused with."""
+
+
+class Meter:
+    """The account of one run. `bytes` are those since the last `renew`; the totals go into the record."""
+
+    __slots__ = ("began", "bytes", "calls", "kept", "seconds", "spans", "total_bytes", "total_calls", "used")
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.calls = 0
+        self.bytes = 0
+        self.total_calls = 0
+        self.total_bytes = 0
+        self.seconds = 0.0
+        self.spans: list[Span] = []
+        self.used: set[str] | None = None
+        """The bindings that hear of the run's end."""
+        self.kept: Any = None
+        """The broker's own: what it needs again at the run's next call."""
+
+    def begin(self, binding: str, operation: str, size: int) -> Span:
+        """A call of so many bytes starts."""
+        self.calls += 1
+        self.total_calls += 1
+        span = Span(binding, operation, (time.perf_counter() - self.began) * 1000)
+        self.take(span, size)
+        if len(self.spans) < MAX_SPANS:
+            self.spans.append(span)
+        return span
+
+    def end(self, span: Span, error: str = "") -> None:
+        """The call is answered, with a refusal's code or without."""
+        span.duration = (time.perf_counter() - self.began) * 1000 - span.start
+        span.error = error
+        self.seconds += span.duration / 1000
+
+    def take(self, span: Span, size: int) -> None:
+        """Bytes from the worker."""
+        span.bytes_in += size
+        self.bytes += size
+        self.total_bytes += size
+
+    def give(self, span: Span, size: int) -> None:
+        """Bytes to the worker."""
+        span.bytes_out += size
+        self.bytes += size
+        self.total_bytes += size
+
+    def renew(self) -> None:
+        """The limits count anew: a WebSocket's are per message, else a long talk would die of old age."""
+        self.calls = 0
+        self.bytes = 0
