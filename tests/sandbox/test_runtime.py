@@ -97,7 +97,7 @@ async def load(request: pytest.FixtureRequest, shim_folder: Path) -> AsyncIterat
     async def load_into(sandbox: Sandbox, name: str) -> Sandbox:
         made.append(sandbox)
         head = {"worker": name, "version": "v", "environment": "production", "env": {}, "log_kb": 64,
-                "subrequests": 10, "uses_process": False}  # fmt: skip
+                "subrequests": 10, "uses_process": False, "bindings": {}}  # fmt: skip
         await sandbox.load(a_version(name), head, WORKERS[name][0].encode())
         return sandbox
 
