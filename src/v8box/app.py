@@ -185,6 +185,7 @@ class Box:
                 routes=lambda: catalog.routes,
                 pool=pool,
                 pages={"/health": health.page},
+                mounts={},
                 runs=runs,
             )
         )

@@ -14,6 +14,7 @@ from tests.fakes.sandboxes import FakeFactory, FakeSandbox, Worker
 from tests.fakes.versions import a_version
 
 from v8box.catalog.model import Limits, RouteTable, Version
+from v8box.gateway.invoke import Receive, Send
 from v8box.gateway.server import Gateway, GatewayParts
 from v8box.pool.pool import Pool
 from v8box.sandbox.interface import Invocation, Profile
@@ -100,9 +101,20 @@ class World:
                 routes=lambda: RouteTable({"hello": self.version}),
                 pool=self.pool,
                 pages={"/health": health},
+                mounts={"admin": self.mounted, "db": self.mounted},
                 runs=self.records,
             )
         )
+
+    async def mounted(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answers what it was given."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+            return
+        body = f"{scope['root_path']} {scope['path']} {scope['request_id']}".encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _make(self, profile: Profile) -> FakeSandbox:
         async def work(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:

@@ -76,6 +76,31 @@ def test_the_api_host_has_no_pages() -> None:
 
 
 @pytest.mark.parametrize(
+    ("router", "host", "path", "mount", "prefix"),
+    [
+        (OPEN, b"localhost", b"/admin/database/databases", "admin", ""),
+        (OPEN, b"127.0.0.1:8000", b"/admin", "admin", ""),
+        (OPEN, b"admin.localhost", b"/admin/x", "admin", ""),
+        (OPEN, b"admin.localhost", b"/health", None, ""),
+        (OPEN, b"localhost", b"/administer", None, ""),
+        (OPEN, b"localhost", b"admin/x", None, ""),
+        (OPEN, b"localhost", b"/db/v2/pipeline", "db", "/db"),
+        (OPEN, b"localhost", b"/s3", "s3", "/s3"),
+        (OPEN, b"db.localhost:8000", b"/v2", "db", ""),
+        (OPEN, b"s3.localhost", b"/run/hello", "s3", ""),
+        (OPEN, b"admin.localhost", b"/db/v2", None, ""),
+        (DOMAIN, b"db.example.com", b"/crm/v3/pipeline", "db", ""),
+        (DOMAIN, b"s3.example.com", b"/db/key", "s3", ""),
+        (DOMAIN, b"admin.example.com", b"/admin/s3/buckets", "admin", ""),
+        (DOMAIN, b"admin.example.com", b"/s3/bucket", None, ""),
+    ],
+)
+def test_the_boxs_own_applications(router: Router, host: bytes, path: bytes, mount: str | None, prefix: str) -> None:
+    target = router.resolve(host, path)
+    assert (target.worker, target.mount, target.prefix) == ("", mount, prefix)
+
+
+@pytest.mark.parametrize(
     "host",
     [b"", b"a b", b"a/b", b"user@host", b"host:port", b"host:123456", b"[::1", b"::1", b"h\xc3\xa9", b"a,b", b"a\x00",
      b"[::1]x", b"http://localhost", b"a" * 254, b"localhost:", b"[g::1]", b"localhost:65536", b"[::1]:65536",

@@ -823,3 +823,17 @@ async def test_a_run_that_ends_without_a_close_closes_the_websocket(world: World
     await settle()
     assert (client.sent[-1]["type"], client.sent[-1]["code"]) == ("websocket.close", 1011)
     assert world.records.runs[0].outcome == "broken"
+
+
+async def test_an_application_of_the_box(world: World) -> None:
+    client = await world.get("/db/v2/pipeline", headers=(("x-request-id", "mine"),))
+    assert (client.status, client.body) == (200, b"/db /db/v2/pipeline mine")
+    assert (await world.get("/s3/bucket")).status == 404
+
+
+async def test_only_databases_take_websockets_among_them(world: World) -> None:
+    for path, answer in (("/db/v3", "websocket.accept"), ("/admin/x", "websocket.close")):
+        client = world.connect(kind="websocket", path=path)
+        client.inbox.put_nowait({"type": "websocket.connect"})
+        await settle()
+        assert client.sent[0]["type"] == answer

@@ -11,7 +11,7 @@ import re
 import socket
 import unicodedata
 from enum import Enum, auto
-from typing import Final
+from typing import Final, Literal
 
 from v8box.errors import BadRequest, NotFound
 
@@ -28,21 +28,32 @@ class HostKind(Enum):
     PATHS = auto()  # a box without a domain: everything by path
     ADMIN = auto()
     API = auto()
+    DB = auto()
+    S3 = auto()
     UNKNOWN = auto()
+
+
+_HOSTS: Final = {"admin": HostKind.ADMIN, "api": HostKind.API, "db": HostKind.DB, "s3": HostKind.S3}
+
+Mount = Literal["admin", "db", "s3"]
+"""An application of the box: the admin API, databases for LibSQL clients, buckets for S3 clients."""
 
 
 class Target:
     """What should answer a request. `worker`: the name, with what it sees as its path and the prefix that was taken
-    off; empty for a page of the box itself, whose path is `rest`."""
+    off. Without one it is for the box itself: an application of it (`mount`), below `prefix`, or the page at `rest`."""
 
-    __slots__ = ("host_name", "prefix", "rest", "shared_host", "worker")
+    __slots__ = ("host_name", "mount", "prefix", "rest", "shared_host", "worker")
 
-    def __init__(self, host_name: str, shared_host: bool, worker: str, rest: str, prefix: str) -> None:
+    def __init__(
+        self, host_name: str, shared_host: bool, worker: str, rest: str, prefix: str, mount: Mount | None = None
+    ) -> None:
         self.host_name = host_name
         self.shared_host = shared_host
         self.worker = worker
         self.rest = rest
         self.prefix = prefix
+        self.mount = mount
 
 
 class Router:
@@ -79,21 +90,29 @@ class Router:
             raise NotFound("There is nothing at this host name.")
         path = raw_path.decode("latin-1")
         shared = kind is HostKind.PATHS
-        if path.startswith("/run/"):
+        if path.startswith("/run/") and kind not in (HostKind.DB, HostKind.S3):
             if kind is HostKind.ADMIN:
                 raise NotFound("Workers answer under the api host, not under this one.")
             worker, rest = _worker(path)
             return Target(host, shared, worker, rest, f"/run/{worker}")
         if kind is HostKind.API:
             raise NotFound("Workers are called as /run/<worker>.")
+        if kind is HostKind.DB:
+            return Target(host, shared, "", path, "", "db")
+        if kind is HostKind.S3:
+            return Target(host, shared, "", path, "", "s3")
+        first = path[1:].split("/", 1)[0] if path.startswith("/") else ""
+        if first == "admin":
+            return Target(host, shared, "", path, "", "admin")
+        if shared and first in ("db", "s3"):
+            return Target(host, shared, "", path, f"/{first}", "db" if first == "db" else "s3")
         return Target(host, shared, "", path, "")
 
     def _kind(self, name: str) -> HostKind:
         name = name.rstrip(".")
-        if name == f"admin.{self._domain}":
-            return HostKind.ADMIN
-        if name == f"api.{self._domain}":
-            return HostKind.API
+        label, _, domain = name.partition(".")
+        if domain == self._domain and label in _HOSTS:
+            return _HOSTS[label]
         if self._open:
             # A site's host: nothing is there yet, and paths must not answer on it.
             return HostKind.UNKNOWN if name.endswith(".localhost") else HostKind.PATHS

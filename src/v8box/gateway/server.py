@@ -15,7 +15,7 @@ from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import BrokenResponse, Exchange, Receive, Send
 from v8box.gateway.policy import PathModePolicy
 from v8box.gateway.request_ids import RequestIds
-from v8box.gateway.routing import Router, Target
+from v8box.gateway.routing import Mount, Router, Target
 from v8box.gateway.websocket import refuse_websocket, serve_websocket
 from v8box.pool.pool import Pool
 from v8box.sandbox.interface import Invocation, RunFailed, RunKilled, StartupFailed
@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 Page = Callable[[], Awaitable[tuple[int, bytes]]]
 """A page of the box: gives a status and a JSON body."""
+
+Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+"""An ASGI application of the box. Its scope has the whole path, the part before its own as `root_path`, and the
+request's id as `request_id`."""
 
 _REFUSED_METHODS = frozenset({"CONNECT", "TRACE"})
 
@@ -39,6 +43,7 @@ class GatewayParts:
     routes: Callable[[], RouteTable]
     pool: Pool
     pages: Mapping[str, Page]
+    mounts: Mapping[Mount, Application]
     runs: RunLog
 
 
@@ -111,6 +116,9 @@ class Gateway:
             incoming = Incoming(scope["headers"])
             request_id = incoming.request_id or run_id
             target, version = self._admit(scope, incoming)
+            if target.mount is not None:
+                await self._mounted(scope, receive, send, target, request_id)
+                return
             if version is None:
                 await self._box_page(scope["method"], target, request_id, send)
                 return
@@ -185,6 +193,16 @@ class Gateway:
             record.spans = meter.spans
         self._parts.runs.run(record)
 
+    async def _mounted(
+        self, scope: MutableMapping[str, Any], receive: Receive, send: Send, target: Target, request_id: str
+    ) -> None:
+        application = None if target.mount is None else self._parts.mounts.get(target.mount)
+        if application is None:
+            raise NotFound
+        scope["root_path"] = target.prefix
+        scope["request_id"] = request_id
+        await application(scope, receive, send)
+
     async def _box_page(self, method: str, target: Target, request_id: str, send: Send) -> None:
         page = self._parts.pages.get(target.rest)
         if page is None:
@@ -211,6 +229,9 @@ class Gateway:
         try:
             incoming = Incoming(scope["headers"])
             target, version = self._admit(scope, incoming)
+            if target.mount == "db":
+                await self._mounted(scope, receive, send, target, incoming.request_id or self._ids.new())
+                return
             if version is None:
                 raise NotFound
         except V8BoxError as error:
