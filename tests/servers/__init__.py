@@ -7,13 +7,17 @@ one of each per session.
 
 from tests.servers.process import ServerFailed, ServerProcess
 from tests.servers.redis import RedisServer
+from tests.servers.s3 import RcloneServer, S3Server, SwiftServer
 from tests.servers.sqld import SqldKey, SqldReplica, SqldServer
 
 __all__ = [
+    "RcloneServer",
     "RedisServer",
+    "S3Server",
     "ServerFailed",
     "ServerProcess",
     "SqldKey",
     "SqldReplica",
     "SqldServer",
+    "SwiftServer",
 ]

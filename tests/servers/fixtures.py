@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.servers import RedisServer, SqldReplica, SqldServer
+from tests.servers import RcloneServer, RedisServer, SqldReplica, SqldServer, SwiftServer
 
 
 @pytest.fixture(scope="session")
@@ -30,4 +30,18 @@ def sqld_replica(tmp_path_factory: pytest.TempPathFactory, sqld_server: SqldServ
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """Debian's Redis 7 by TCP, without a password."""
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftServer]:
+    """An S3 that does what S3 does."""
+    with SwiftServer(tmp_path_factory.mktemp("swift")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneServer]:
+    """An S3 that strays."""
+    with RcloneServer(tmp_path_factory.mktemp("rclone")) as server:
         yield server

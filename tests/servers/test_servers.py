@@ -15,7 +15,18 @@ from typing import Any
 import httpx
 import pytest
 import redis
-from tests.servers import RedisServer, ServerFailed, SqldKey, SqldReplica, SqldServer
+from aiobotocore.config import AioConfig  # type: ignore[import-untyped, unused-ignore]
+from aiobotocore.session import get_session  # type: ignore[import-untyped, unused-ignore]
+from tests.servers import (
+    RcloneServer,
+    RedisServer,
+    S3Server,
+    ServerFailed,
+    SqldKey,
+    SqldReplica,
+    SqldServer,
+    SwiftServer,
+)
 from tests.servers.process import ServerProcess
 
 SECONDS = 30.0
@@ -111,6 +122,30 @@ def test_a_frozen_server_hangs_and_goes_on(tmp_path: Path) -> None:
         server.thaw()
         assert client.get("k") == b"v"
         server.freeze()  # and a frozen one can be stopped
+
+
+@pytest.mark.parametrize("kind", [SwiftServer, RcloneServer])
+async def test_an_s3_comes_back(tmp_path: Path, kind: type[S3Server]) -> None:
+    with kind(tmp_path / "s3") as server:
+        options: dict[str, Any] = {
+            "endpoint_url": server.endpoint,
+            "aws_access_key_id": server.access_key,
+            "aws_secret_access_key": server.secret_key,
+            "region_name": server.region,
+            "config": AioConfig(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
+        }
+        async with get_session().create_client("s3", **options) as client:
+            await client.create_bucket(Bucket="bucket")
+            await client.put_object(Bucket="bucket", Key="a/ü.txt", Body=b"hello", Metadata={"author": "me"})
+            server.kill()
+            server.start()
+            got = await client.get_object(Bucket="bucket", Key="a/ü.txt")
+            assert await got["Body"].read() == b"hello"
+            if kind is SwiftServer:
+                assert got["Metadata"] == {"author": "me"}
+        async with get_session().create_client("s3", **(options | {"aws_secret_access_key": "wrong"})) as stranger:
+            with pytest.raises(stranger.exceptions.ClientError):
+                await stranger.list_buckets()
 
 
 class Refusing(ServerProcess):
