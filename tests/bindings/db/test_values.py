@@ -53,7 +53,7 @@ def test_there_and_back(row: list[Any]) -> None:
     sent = msgspec.json.decode(msgspec.json.encode([as_client_sends(value) for value in row]))
     connection = apsw.Connection(":memory:")
     marks = ", ".join("?" * len(row))
-    rows = encode_rows(connection.execute(f"SELECT {marks}", [to_sqlite(value) for value in sent]), 10**6)
+    rows, _ = encode_rows(connection.execute(f"SELECT {marks}", [to_sqlite(value) for value in sent]), 10**6)
     (back,) = msgspec.json.decode(rows)
     for before, after in zip(row, map(as_client_reads, back), strict=True):
         assert after == before
@@ -63,7 +63,7 @@ def test_there_and_back(row: list[Any]) -> None:
 
 
 def test_infinity_has_an_encoding() -> None:
-    (row,) = msgspec.json.decode(encode_rows([(math.inf, -math.inf)], 100))
+    (row,) = msgspec.json.decode(encode_rows([(math.inf, -math.inf)], 100)[0])
     assert [as_client_reads(value) for value in row] == [math.inf, -math.inf]
 
 
@@ -85,7 +85,7 @@ def test_rows_stop_near_their_cap(count: int, cap: int) -> None:
     rows = [(number, "x") for number in range(count)]
     whole = msgspec.json.encode(rows)
     try:
-        encoded = encode_rows(iter(rows), cap)
+        encoded, _ = encode_rows(iter(rows), cap)
     except ResultTooLarge:
         assert len(whole) > cap
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Any, ClassVar, Final, Literal, TypeVar
 
 import msgspec
@@ -11,12 +10,14 @@ import msgspec
 from v8box.bindings.db.interface import (
     DEFAULT_DATABASE,
     NAME,
+    SCRATCH_PREFIX,
     Database,
     DatabaseId,
     Databases,
     DbLimits,
     Mode,
     Queries,
+    Result,
     Statement,
     Transaction,
 )
@@ -24,8 +25,8 @@ from v8box.bindings.interface import Answer, BindingError, Call, Scope
 
 Shape = TypeVar("Shape")
 Scalar = None | bool | int | float | str | dict[str, str | int | float]
-Grants = Callable[[Scope], frozenset[str]]
-"""Which databases of its project a run may use."""
+_Pairs = list[tuple[str, list[Scalar] | dict[str, Scalar] | None]]
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 class _Execute(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,10 +37,15 @@ class _Execute(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Batch(msgspec.Struct, forbid_unknown_fields=True):
-    statements: list[tuple[str, list[Scalar] | dict[str, Scalar] | None]]
+    statements: _Pairs
     mode: Mode = "deferred"
     db: str = DEFAULT_DATABASE
     tx: int = 0
+
+
+class _Migrate(msgspec.Struct, forbid_unknown_fields=True):
+    statements: _Pairs
+    db: str = DEFAULT_DATABASE
 
 
 class _Begin(msgspec.Struct, forbid_unknown_fields=True):
@@ -61,21 +67,12 @@ class _Open:
         self.transactions: dict[int, Transaction] = {}
 
 
-def only_default(_scope: Scope) -> frozenset[str]:
-    """Grants nothing but the project's default database."""
-    return _ONLY_DEFAULT
-
-
-_ONLY_DEFAULT: Final = frozenset({DEFAULT_DATABASE})
-
-
 class DbBinding:
     name: ClassVar[str] = "db"
 
-    def __init__(self, databases: Databases, *, limits: DbLimits | None = None, grants: Grants = only_default) -> None:
+    def __init__(self, databases: Databases, *, limits: DbLimits | None = None) -> None:
         self._databases = databases
         self._limits = limits or DbLimits()
-        self._grants = grants
         self._runs: dict[Scope, _Open] = {}
         self._held: Counter[str] = Counter()  # open transactions per project
 
@@ -92,15 +89,15 @@ class DbBinding:
         match call.operation:
             case "execute":
                 one = _read(call.args, _Execute)
-                return Answer(await self._target(call.scope, one.db, one.tx).execute(Statement(one.sql, one.args)))
+                return _answer(await self._target(call.scope, one.db, one.tx).execute(Statement(one.sql, one.args)))
             case "batch":
                 many = _read(call.args, _Batch)
-                if len(many.statements) > self._limits.batch_statements:
-                    raise BindingError(
-                        "BATCH_TOO_LARGE", f"a batch may have {self._limits.batch_statements} statements"
-                    )
                 target = self._target(call.scope, many.db, many.tx)
-                return Answer(await target.batch([Statement(*pair) for pair in many.statements], many.mode))
+                return _answer(await target.batch(self._statements(many.statements), many.mode))
+            case "migrate":
+                steps = _read(call.args, _Migrate)
+                database = self._database(call.scope, steps.db)
+                return _answer(await database.migrate(self._statements(steps.statements)))
             case "executeMultiple":
                 script = _read(call.args, _Execute)
                 await self._target(call.scope, script.db, script.tx).script(script.sql)
@@ -113,6 +110,9 @@ class DbBinding:
                 return Answer()
             case unknown:
                 raise BindingError("UNKNOWN_OPERATION", f"db has no operation {unknown[:40]!r}")
+
+    def keeps(self, scope: Scope) -> bool:
+        return scope in self._runs
 
     async def end_run(self, scope: Scope) -> None:
         """Rolls back what the run left open."""
@@ -129,11 +129,19 @@ class DbBinding:
     def _database(self, scope: Scope, name: str) -> Database:
         if not NAME.fullmatch(name):
             raise BindingError("DATABASE_NAME_INVALID", "a database name has 1 to 63 of a-z, 0-9, - and _")
-        if name not in self._grants(scope):
-            raise BindingError("DATABASE_NOT_GRANTED", f"this worker may not use the database {name}")
+        if name != DEFAULT_DATABASE and (name not in scope.grants.get("db", _NONE) or name.startswith(SCRATCH_PREFIX)):
+            raise BindingError(
+                "DATABASE_NOT_GRANTED",
+                f"this worker may not use the database {name}: add it to permissions.databases in its v8box.toml",
+            )
         if not NAME.fullmatch(scope.project):
             raise BindingError("DATABASE_NAME_INVALID", "the project's name cannot name databases")
         return self._databases.open(DatabaseId(scope.project, name))
+
+    def _statements(self, pairs: _Pairs) -> list[Statement]:
+        if len(pairs) > self._limits.batch_statements:
+            raise BindingError("BATCH_TOO_LARGE", f"a batch may have {self._limits.batch_statements} statements")
+        return [Statement(*pair) for pair in pairs]
 
     def _target(self, scope: Scope, database: str, transaction: int) -> Queries:
         return self._transaction(scope, transaction) if transaction else self._database(scope, database)
@@ -187,6 +195,10 @@ class DbBinding:
         self._held[project] -= 1
         if not self._held[project]:
             del self._held[project]
+
+
+def _answer(result: Result) -> Answer:
+    return Answer(result.encoded, rows=result.rows, written=result.written)
 
 
 def _read(args: Any, shape: type[Shape]) -> Shape:

@@ -7,6 +7,7 @@ by the projects that share it and by nobody else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import socket
@@ -19,14 +20,32 @@ from typing import Final, cast
 import msgspec
 
 from v8box.bindings.db.engine import EngineConfig
-from v8box.bindings.db.interface import Child, Database, DatabaseId, DbLimits, Launch, Mode, Statement
+from v8box.bindings.db.interface import (
+    DEFAULT_DATABASE,
+    NAME,
+    SCRATCH_PREFIX,
+    WORKER,
+    Child,
+    Database,
+    DatabaseId,
+    DatabaseInfo,
+    DbLimits,
+    Launch,
+    Mode,
+    Result,
+    Statement,
+    View,
+)
 from v8box.bindings.db.wire import NOTICE, FrameBuffer, Operation, Reply, Request, frame
 from v8box.bindings.interface import BindingError
 from v8box.errors import V8BoxError
+from v8box.kit.files import TEMPORARY_SUFFIX
 
 _START_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 5.0
 _HEALTH_SECONDS: Final = 2.0
+_SUFFIX: Final = ".db"
+_COUNTED: Final = ("", "-wal")  # what of a database's files is its data
 _DIED: Final = ("ENGINE_DIED", "the database engine ended while this ran; what was committed before is safe. Try again")
 
 
@@ -40,7 +59,7 @@ class _Link(asyncio.Protocol):
         self._out: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
-        self.pending: dict[int, asyncio.Future[bytes]] = {}
+        self.pending: dict[int, asyncio.Future[Result]] = {}
         self.transactions: dict[int, EmbeddedTransaction] = {}
 
     def send(self, data: bytes) -> None:
@@ -67,9 +86,9 @@ class _Link(asyncio.Protocol):
             if future is None or future.done():
                 continue
             if reply.code:
-                future.set_exception(BindingError(reply.code, reply.message))
+                future.set_exception(BindingError(reply.code, reply.message, _details(reply)))
             else:
-                future.set_result(body)
+                future.set_result(Result(msgspec.Raw(body), reply.rows, reply.written))
 
     def connection_lost(self, error: Exception | None) -> None:
         for future in self.pending.values():
@@ -106,26 +125,16 @@ class _Engine:
             raise BindingError("ENGINE_DIED", "the database engine ended while it started")
         return link
 
-    async def request(
-        self,
-        link: _Link,
-        operation: Operation,
-        database: DatabaseId,
-        *,
-        transaction: int = 0,
-        mode: Mode = "deferred",
-        statements: list[Statement] | None = None,
-    ) -> bytes:
+    async def request(self, link: _Link, request: Request) -> Result:
         """Sends one request and waits for its answer. Cancelled, it stops the statement in the engine."""
-        number = next(self._numbers)
-        request = Request(number, operation, database.project, database.name, transaction, mode, statements or [])
+        number = request.id
         try:
             data = frame(request)
         except (OverflowError, UnicodeEncodeError) as error:
             raise BindingError("ARGS_INVALID", "an argument does not fit SQLite") from error
         if self._link is not link:
             raise BindingError(*_DIED)
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         link.pending[number] = future
         link.send(data)
         try:
@@ -138,7 +147,23 @@ class _Engine:
     async def ping(self) -> None:
         """Returns when the process answers; at once when none runs."""
         if self._link is not None:
-            await self.request(self._link, "ping", DatabaseId("", ""))
+            await self.request(self._link, Request(self.number(), "ping"))
+
+    def new(
+        self,
+        operation: Operation,
+        database: DatabaseId,
+        *,
+        transaction: int = 0,
+        mode: Mode = "deferred",
+        statements: list[Statement] | None = None,
+        hrana: bool = False,
+        admin: bool = False,
+        target: str = "",
+    ) -> Request:
+        project, name = database.project, database.name
+        number = next(self._numbers)
+        return Request(number, operation, project, name, transaction, mode, statements or [], hrana, admin, target)
 
     def number(self) -> int:
         return next(self._numbers)
@@ -184,7 +209,7 @@ class _Engine:
             theirs.close()
         try:
             async with asyncio.timeout(_START_SECONDS):
-                await self.request(link, "ping", DatabaseId("", ""))
+                await self.request(link, Request(self.number(), "ping"))
         except TimeoutError as error:
             child.kill()
             raise BindingError("ENGINE_DIED", "the database engine did not start in time") from error
@@ -193,29 +218,38 @@ class _Engine:
 class EmbeddedDatabase:
     """A handle on one database; see `interface.Database`."""
 
-    def __init__(self, engine: _Engine, database: DatabaseId) -> None:
+    __slots__ = ("_admin", "_database", "_engine", "_hrana")
+
+    def __init__(self, engine: _Engine, database: DatabaseId, view: View) -> None:
         self._engine = engine
         self._database = database
+        self._hrana = view.encoding == "hrana"
+        self._admin = view.admin
 
-    async def execute(self, statement: Statement) -> msgspec.Raw:
-        engine = self._engine
-        return msgspec.Raw(await engine.request(await engine.link(), "execute", self._database, statements=[statement]))
+    async def execute(self, statement: Statement) -> Result:
+        return await self._request("execute", [statement])
 
-    async def batch(self, statements: list[Statement], mode: Mode) -> msgspec.Raw:
-        link = await self._engine.link()
-        result = await self._engine.request(link, "batch", self._database, mode=mode, statements=statements)
-        return msgspec.Raw(result)
+    async def batch(self, statements: list[Statement], mode: Mode) -> Result:
+        return await self._request("batch", statements, mode)
+
+    async def migrate(self, statements: list[Statement]) -> Result:
+        return await self._request("migrate", statements)
 
     async def script(self, sql: str) -> None:
-        link = await self._engine.link()
-        await self._engine.request(link, "script", self._database, statements=[Statement(sql)])
+        await self._request("script", [Statement(sql)])
+
+    async def describe(self, sql: str) -> Result:
+        return await self._request("describe", [Statement(sql)])
 
     async def begin(self, mode: Mode) -> EmbeddedTransaction:
         link = await self._engine.link()
-        transaction = EmbeddedTransaction(self._engine, link, self._database, self._engine.number())
+        transaction = EmbeddedTransaction(self._engine, link, self._database, hrana=self._hrana)
+        request = self._engine.new(
+            "begin", self._database, transaction=transaction.number, mode=mode, hrana=self._hrana, admin=self._admin
+        )
         link.transactions[transaction.number] = transaction
         try:
-            await self._engine.request(link, "begin", self._database, transaction=transaction.number, mode=mode)
+            await self._engine.request(link, request)
         except asyncio.CancelledError:
             transaction.abandon()  # it may have begun all the same
             raise
@@ -224,15 +258,24 @@ class EmbeddedDatabase:
             raise
         return transaction
 
+    async def _request(self, operation: Operation, statements: list[Statement], mode: Mode = "deferred") -> Result:
+        engine = self._engine
+        link = await engine.link()
+        request = engine.new(
+            operation, self._database, mode=mode, statements=statements, hrana=self._hrana, admin=self._admin
+        )
+        return await engine.request(link, request)
+
 
 class EmbeddedTransaction:
     """An open transaction in an engine; see `interface.Transaction`."""
 
-    def __init__(self, engine: _Engine, link: _Link, database: DatabaseId, number: int) -> None:
-        self.number = number
+    def __init__(self, engine: _Engine, link: _Link, database: DatabaseId, *, hrana: bool) -> None:
+        self.number = engine.number()
         self._engine = engine
         self._link = link
         self._database = database
+        self._hrana = hrana
         self._ended: tuple[str, str] | None = None
 
     @property
@@ -243,14 +286,17 @@ class EmbeddedTransaction:
         if self._ended is None:
             self._ended = (code, message)
 
-    async def execute(self, statement: Statement) -> msgspec.Raw:
-        return msgspec.Raw(await self._request("execute", [statement]))
+    async def execute(self, statement: Statement) -> Result:
+        return await self._request("execute", [statement])
 
-    async def batch(self, statements: list[Statement], mode: Mode) -> msgspec.Raw:
-        return msgspec.Raw(await self._request("batch", statements))
+    async def batch(self, statements: list[Statement], mode: Mode) -> Result:
+        return await self._request("batch", statements)
 
     async def script(self, sql: str) -> None:
         await self._request("script", [Statement(sql)])
+
+    async def describe(self, sql: str) -> Result:
+        return await self._request("describe", [Statement(sql)])
 
     async def commit(self) -> None:
         await self._end("commit")
@@ -271,14 +317,14 @@ class EmbeddedTransaction:
         finally:
             self.has_ended("TRANSACTION_CLOSED", "the transaction is closed")
 
-    async def _request(self, operation: Operation, statements: list[Statement]) -> bytes:
+    async def _request(self, operation: Operation, statements: list[Statement]) -> Result:
         if self._ended is not None:
             raise BindingError(*self._ended)
-        number = self.number
+        request = self._engine.new(
+            operation, self._database, transaction=self.number, statements=statements, hrana=self._hrana
+        )
         try:
-            return await self._engine.request(
-                self._link, operation, self._database, transaction=number, statements=statements
-            )
+            return await self._engine.request(self._link, request)
         except BindingError as error:
             if error.code == "TRANSACTION_CLOSED" and self._ended is not None:
                 raise BindingError(*self._ended) from error  # it says why
@@ -301,11 +347,10 @@ class EmbeddedDatabases:
         # An engine needs to find this package and its own C library, and nothing of the box's settings or secrets.
         inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG") if name in os.environ}
         self._engines = [_Engine(directory, limits or DbLimits(), launch, environ or inherited) for _ in range(engines)]
-        self._databases: dict[DatabaseId, EmbeddedDatabase] = {}
 
     async def start(self) -> None:
-        """Makes the directory; engines start when they are needed."""
-        await asyncio.to_thread(self._directory.mkdir, mode=0o700, parents=True, exist_ok=True)
+        """Makes the directory and removes what an earlier box left half done; engines start when they are needed."""
+        await asyncio.to_thread(self._tidy)
 
     async def stop(self) -> None:
         await asyncio.gather(*(engine.stop() for engine in self._engines))
@@ -318,9 +363,76 @@ class EmbeddedDatabases:
         except TimeoutError as error:
             raise BindingError("ENGINE_SILENT", "the database engine does not answer") from error
 
-    def open(self, database: DatabaseId) -> Database:
-        handle = self._databases.get(database)
-        if handle is None:
-            engine = self._engines[zlib.crc32(database.project.encode()) % len(self._engines)]
-            handle = self._databases[database] = EmbeddedDatabase(engine, database)
-        return handle
+    def open(self, database: DatabaseId, view: View = WORKER) -> Database:
+        return EmbeddedDatabase(self._engine(database.project), database, view)
+
+    async def names(self, project: str) -> list[DatabaseInfo]:
+        return await asyncio.to_thread(self._list, project)
+
+    async def exists(self, database: DatabaseId) -> bool:
+        if database.name == DEFAULT_DATABASE:
+            return True
+        return await asyncio.to_thread(self._path(database).exists)
+
+    async def create(self, database: DatabaseId) -> None:
+        if database.name == DEFAULT_DATABASE:
+            raise _exists(database)
+        await self._whole("create", database)
+
+    async def delete(self, database: DatabaseId) -> None:
+        try:
+            await self._whole("delete", database)
+        except BindingError as error:
+            if error.code != "DATABASE_NOT_FOUND" or database.name != DEFAULT_DATABASE:
+                raise
+
+    async def copy(self, source: DatabaseId, target: DatabaseId) -> None:
+        if source.project != target.project:
+            raise ValueError("a database is copied within its project")
+        if target.name == DEFAULT_DATABASE:
+            raise _exists(target)
+        if not await self.exists(source):
+            raise BindingError("DATABASE_NOT_FOUND", f"there is no database {source.name}")
+        await self._whole("copy", source, target.name)
+
+    async def _whole(self, operation: Operation, database: DatabaseId, target: str = "") -> None:
+        engine = self._engine(database.project)
+        link = await engine.link()
+        await engine.request(link, engine.new(operation, database, target=target))
+
+    def _engine(self, project: str) -> _Engine:
+        return self._engines[zlib.crc32(project.encode()) % len(self._engines)]
+
+    def _path(self, database: DatabaseId) -> Path:
+        return self._directory / database.project / f"{database.name}{_SUFFIX}"
+
+    def _list(self, project: str) -> list[DatabaseInfo]:
+        sizes = {DEFAULT_DATABASE: 0}
+        try:
+            for entry in os.scandir(self._directory / project):
+                name, _, companion = entry.name.partition(_SUFFIX)
+                if companion in _COUNTED and NAME.fullmatch(name) and not name.startswith(SCRATCH_PREFIX):
+                    with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                        sizes[name] = sizes.get(name, 0) + entry.stat().st_size
+        except FileNotFoundError:
+            pass  # the project has used none yet
+        return [DatabaseInfo(name, size) for name, size in sorted(sizes.items())]
+
+    def _tidy(self) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for pattern in (f"*/{SCRATCH_PREFIX}*", f"*/.*{TEMPORARY_SUFFIX}*"):
+            for left_over in self._directory.glob(pattern):
+                left_over.unlink()
+
+
+def _details(reply: Reply) -> dict[str, int] | None:
+    details = {}
+    if reply.raw_code:
+        details["raw_code"] = reply.raw_code
+    if reply.statement_index >= 0:
+        details["statement_index"] = reply.statement_index
+    return details or None
+
+
+def _exists(database: DatabaseId) -> BindingError:
+    return BindingError("DATABASE_EXISTS", f"there is a database {database.name}: choose another name, or delete it")

@@ -11,20 +11,34 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import apsw
 import msgspec
 
+from v8box.bindings.db import files
+from v8box.bindings.db.database import DatabaseLanes, operators
 from v8box.bindings.db.interface import NAME, DbLimits
-from v8box.bindings.db.lanes import DatabaseLanes, Job, TransactionLane
+from v8box.bindings.db.lanes import Job, Lane, TransactionLane
+from v8box.bindings.db.session import NOTHING, StatementError
 from v8box.bindings.db.wire import NOTICE, FrameBuffer, Reply, Request, frame
 
 _READ_BYTES: Final = 256 * 1024
 _STUCK_SECONDS: Final = 3.0  # beyond its deadline: the statement sits in one step that nothing interrupts
 _EXIT_STUCK: Final = 70
+_QUEUE_SECONDS: Final = 10.0  # a call that waited longer is refused: its caller has a deadline of its own
+_END_SECONDS: Final = 10.0  # for a deleted database's calls to stop; the watchdog is quicker
+_WHOLE_FILES_AT_ONCE: Final = 4
+_OF_WHOLE_FILES: Final = ("create", "copy", "delete")
+_DELETED: Final = ("DATABASE_DELETED", "the database was deleted")
+
+Key = tuple[str, str]
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,10 +53,14 @@ class Engine:
         self._socket = connection
         self._directory = directory
         self._limits = limits
-        self._databases: OrderedDict[tuple[str, str], DatabaseLanes] = OrderedDict()  # longest unused first
-        self._transactions: dict[int, tuple[DatabaseLanes, TransactionLane]] = {}
+        self._operators = operators(limits)
+        self._databases: OrderedDict[Key, DatabaseLanes] = OrderedDict()  # longest unused first
+        self._deleting: set[Key] = set()
+        self._opening = threading.Lock()  # for these two, and for what is given to a database
+        self._transactions: dict[int, tuple[DatabaseLanes, TransactionLane, bool]] = {}
         self._running: dict[int, Job] = {}
         self._sending = threading.Lock()
+        self._whole_files = ThreadPoolExecutor(_WHOLE_FILES_AT_ONCE, thread_name_prefix="files")
 
     def serve(self) -> None:
         """Reads requests until the gateway closes the socket."""
@@ -53,55 +71,82 @@ class Engine:
                 self._handle(decode(head))
 
     def watch(self) -> None:
-        """Ends the process when a statement outlives its deadline: some steps of SQLite cannot be interrupted."""
+        """Once a second: ends the process when a statement outlives its deadline (some steps of SQLite cannot be
+        interrupted), refuses what waited too long, closes what nobody uses."""
         while True:
             time.sleep(1)
             now = time.monotonic()
-            for database in list(self._databases.values()):
-                for lane in database.lanes():
-                    session = lane.busy_session
-                    if session is not None and now > session.deadline + _STUCK_SECONDS:
-                        sys.stderr.write("a statement does not stop at its deadline: ending the engine\n")
-                        sys.stderr.flush()
-                        os._exit(_EXIT_STUCK)
+            with self._opening:
+                databases = list(self._databases.values())
+                for key, database in list(self._databases.items()):
+                    if database.idle and now - database.used_at > self._limits.idle_seconds:
+                        self._databases.pop(key).close()
+            if any(_is_stuck(lane, now) for database in databases for lane in database.lanes()):
+                sys.stderr.write("a statement does not stop at its deadline: ending the engine\n")
+                sys.stderr.flush()
+                os._exit(_EXIT_STUCK)
+            for job in list(self._running.values()):
+                if now - job.queued_at > _QUEUE_SECONDS and job.take():
+                    ended = job.request.transaction if job.request.operation == "begin" else 0
+                    busy = f"the database was busy with other calls for {_QUEUE_SECONDS:g} s"
+                    job.failed(StatementError("SQLITE_BUSY", busy), ended)
 
     def _handle(self, request: Request) -> None:
         match request.operation:
             case "cancel":
                 if (running := self._running.get(request.id)) is not None:
-                    running.stop.asked = True
+                    running.abort("CANCELLED", "the statement was stopped because its run ended")
                 return
             case "ping":
                 self._send(Reply(request.id), b"null")
                 return
         job = Job(request, self._answer)
         self._running[request.id] = job
-        if request.operation == "begin":
-            database = self._database(request.project, request.database)
-            lane = database.hold(self._transaction_ended)
-            self._transactions[request.transaction] = (database, lane)  # before it can end
-            lane.give(job)
-        elif request.transaction:
-            held = self._transactions.get(request.transaction)
-            if held is None:
-                job.failed("TRANSACTION_CLOSED", "the transaction is closed", request.transaction)
-            else:
-                held[1].give(job)
-        else:
-            self._database(request.project, request.database).run(job)
+        match request.operation:
+            case "create" | "copy" | "delete":
+                self._whole_file(job)
+            case "begin":
+                with self._opening:
+                    self._begin(job)
+            case _ if request.transaction:
+                held = self._transactions.get(request.transaction)
+                if held is None:
+                    job.failed(StatementError("TRANSACTION_CLOSED", "the transaction is closed"), request.transaction)
+                else:
+                    held[1].give(job)
+            case _:
+                with self._opening:
+                    if (database := self._database(job)) is not None:
+                        database.run(job)
 
-    def _database(self, project: str, name: str) -> DatabaseLanes:
-        key = (project, name)
+    def _begin(self, job: Job) -> None:
+        request = job.request
+        if (database := self._database(job)) is not None:
+            lane = database.hold(request, self._transaction_ended)
+            self._transactions[request.transaction] = (database, lane, request.admin)  # before it can end
+            lane.give(job)
+
+    def _database(self, job: Job) -> DatabaseLanes | None:
+        key = (job.request.project, job.request.database)
         database = self._databases.get(key)
         if database is None:
-            # The gateway has checked the names; a path is not built on anyone's word all the same.
-            if not NAME.fullmatch(project) or not NAME.fullmatch(name):
-                raise ValueError("a database name that is none")
+            if key in self._deleting:
+                ended = job.request.transaction if job.request.operation == "begin" else 0
+                job.failed(StatementError(*_DELETED), ended)
+                return None
+            path = self._path(*key)
             self._make_room()
-            database = self._databases[key] = DatabaseLanes(self._directory / project / f"{name}.db", self._limits)
+            database = self._databases[key] = DatabaseLanes(path, self._limits, self._operators)
         else:
             self._databases.move_to_end(key)
+        database.used_at = job.queued_at
         return database
+
+    def _path(self, project: str, name: str) -> Path:
+        # The gateway has checked the names; a path is not built on anyone's word all the same.
+        if not NAME.fullmatch(project) or not NAME.fullmatch(name):
+            raise ValueError("a database name that is none")
+        return self._directory / project / f"{name}.db"
 
     def _make_room(self) -> None:
         while len(self._databases) >= self._limits.open_databases:
@@ -110,6 +155,61 @@ class Engine:
                 return  # all of them work: better one too many than a refusal
             self._databases.pop(idle).close()
 
+    def _whole_file(self, job: Job) -> None:
+        request = job.request
+        path = self._path(request.project, request.database)
+        work: Callable[[], None]
+        if request.operation == "create":
+            work = partial(files.create, path, self._limits)
+        elif request.operation == "copy":
+            target = self._path(request.project, request.target)
+            work = partial(files.copy, path, target, self._limits, job.stop)
+        else:
+            key = (request.project, request.database)
+            work = partial(self._delete, key, path, self._end(key))
+        self._whole_files.submit(self._run_whole_file, job, work)
+
+    def _run_whole_file(self, job: Job, work: Callable[[], None]) -> None:
+        if not job.take():
+            return
+        try:
+            work()
+        except StatementError as error:
+            job.failed(error)
+        except Exception:
+            traceback.print_exc()
+            job.failed(StatementError("INTERNAL", "the database engine failed"))
+        else:
+            job.done(NOTHING)
+
+    def _end(self, key: Key) -> DatabaseLanes | None:
+        """Stops all that uses a database and lets nobody open it until `_delete` is through with the file."""
+        with self._opening:
+            database = self._databases.pop(key, None)
+            self._deleting.add(key)
+        for job in list(self._running.values()):
+            request = job.request
+            if (request.project, request.database) == key and request.operation not in _OF_WHOLE_FILES:
+                job.abort(*_DELETED)
+        if database is not None:
+            for number, (of, _, _) in list(self._transactions.items()):
+                if of is database and self._transactions.pop(number, None) is not None:
+                    self._send(Reply(NOTICE, *_DELETED, number), b"")
+            database.close()
+        return database
+
+    def _delete(self, key: Key, path: Path, database: DatabaseLanes | None) -> None:
+        try:
+            for lane in database.lanes() if database is not None else ():
+                if not lane.join(_END_SECONDS):
+                    raise StatementError("SQLITE_BUSY", "what runs in the database does not stop: try again")
+            if not path.exists():
+                raise StatementError("DATABASE_NOT_FOUND", "there is no database of this name")
+            files.remove(path)
+        finally:
+            with self._opening:
+                self._deleting.discard(key)
+
     def _answer(self, reply: Reply, body: bytes) -> None:
         self._running.pop(reply.id, None)
         self._send(reply, body)
@@ -117,7 +217,7 @@ class Engine:
     def _transaction_ended(self, lane: TransactionLane, number: int, why: str) -> None:
         held = self._transactions.pop(number, None)
         if held is not None:
-            held[0].free(lane)
+            held[0].free(lane, admin=held[2])
         self._send(Reply(NOTICE, "TRANSACTION_TIMEOUT" if why else "TRANSACTION_CLOSED", why, number), b"")
 
     def _send(self, reply: Reply, body: bytes) -> None:
@@ -127,6 +227,11 @@ class Engine:
                 self._socket.sendall(data)
         except OSError:
             os._exit(0)  # the gateway is gone
+
+
+def _is_stuck(lane: Lane, now: float) -> bool:
+    session = lane.busy_session
+    return session is not None and now > session.deadline + _STUCK_SECONDS
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""One thread per connection, and which connection a call runs on: a writer, one of the readers, a transaction's own.
+"""One thread per connection: what runs the calls, one after the other, and what holds an interactive transaction.
 
-SQLite lets many read and one write. A lane runs its calls one after the other; a slow query so delays at most what
-waits for the same lane of the same database. The GIL is free while SQLite works.
+A slow query so delays at most what waits for the same lane of the same database. The GIL is free while SQLite works.
+`database.py` says which lane a call goes to.
 """
 
 from __future__ import annotations
@@ -11,36 +11,50 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final
 
 from v8box.bindings.db.interface import DbLimits
-from v8box.bindings.db.session import Session, StatementError, Stop, reads_only
+from v8box.bindings.db.session import HRANA, NOTHING, WORKER, Encoded, Session, StatementError, Stop
 from v8box.bindings.db.wire import Reply, Request
 
-QUEUE_SECONDS: Final = 10.0  # a call that waited longer is refused: its caller has a deadline of its own
-_SPARE_LANES: Final = 2  # kept per database for the next transactions: opening a connection costs a millisecond
 _numbers = itertools.count(1)
 
 Answer = Callable[[Reply, bytes], None]
 
 
-@dataclass(slots=True)
 class Job:
     """One request on its way: who answers it, and the flag that stops it."""
 
-    request: Request
-    answer: Answer
-    stop: Stop = field(default_factory=Stop)
-    queued_at: float = field(default_factory=time.monotonic)
+    __slots__ = ("_answer", "_taken", "encoding", "queued_at", "request", "stop")
 
-    def done(self, body: bytes) -> None:
-        self.answer(Reply(self.request.id), body)
+    def __init__(self, request: Request, answer: Answer) -> None:
+        self.request = request
+        self.encoding = HRANA if request.hrana else WORKER
+        self.stop = Stop()
+        self.queued_at = time.monotonic()
+        self._answer = answer
+        self._taken = threading.Lock()
 
-    def failed(self, code: str, message: str, ended: int = 0) -> None:
-        self.answer(Reply(self.request.id, code, message, ended), b"")
+    def take(self) -> bool:
+        """Whether the caller is the first who wants to run it, or to refuse it unrun."""
+        return self._taken.acquire(blocking=False)
+
+    def done(self, result: Encoded) -> None:
+        self._answer(Reply(self.request.id, rows=result.rows, written=result.written), result.body)
+
+    def failed(self, error: StatementError, ended: int = 0) -> None:
+        reply = Reply(
+            self.request.id, error.code, error.message, ended, raw_code=error.raw_code, statement_index=error.index
+        )
+        self._answer(reply, b"")
+
+    def abort(self, code: str, message: str) -> None:
+        """Stops it where it runs; answers it at once where it only waits."""
+        self.stop.ask(code, message)
+        if self.take():
+            begun = self.request.operation == "begin"
+            self.failed(StatementError(code, message), self.request.transaction if begun else 0)
 
 
 class Lane:
@@ -52,32 +66,44 @@ class Lane:
         self._query_only = query_only
         self._session: Session | None = None
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._giving = threading.Lock()  # so that nothing is given behind the end
+        self._closed = False
         self.waiting = 0  # jobs given and not yet answered; only a hint to choose a lane by
         self.busy_session: Session | None = None  # set while a job runs, for the watchdog
         self._thread = threading.Thread(target=self._work, name=f"lane-{next(_numbers)}", daemon=True)
         self._thread.start()
 
     def give(self, job: Job) -> None:
-        if self.waiting >= self._limits.queued:
-            job.failed("SQLITE_BUSY", "too many calls are waiting for this database")
-            return
-        self.waiting += 1
-        self._jobs.put(job)
+        refusal = "too many calls are waiting for this database"
+        if self.waiting < self._limits.queued:
+            with self._giving:
+                if not self._closed:
+                    self.waiting += 1
+                    self._jobs.put(job)
+                    return
+            refusal = "the database was closed meanwhile: try again"
+        job.failed(StatementError("SQLITE_BUSY", refusal))
 
     def close(self) -> None:
         """Lets what was given finish, then closes the connection. Returns at once."""
-        self._jobs.put(None)
+        with self._giving:
+            self._closed = True
+            self._jobs.put(None)
 
-    def join(self, timeout_seconds: float) -> None:
+    def join(self, timeout_seconds: float) -> bool:
+        """Whether the lane has ended, and with it its connection."""
         self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
             try:
-                self._serve(job)
+                if job.take():
+                    self._serve(job)
             finally:
                 self.busy_session = None
-                self.waiting -= 1
+                with self._giving:
+                    self.waiting -= 1
         if self._session is not None:
             self._session.close()
 
@@ -85,53 +111,55 @@ class Lane:
         return self._jobs.get()
 
     def _serve(self, job: Job) -> None:
-        if job.stop.asked:
-            job.failed("CANCELLED", "the run ended")
-            return
-        if time.monotonic() - job.queued_at > QUEUE_SECONDS:
-            job.failed("SQLITE_BUSY", f"the database was busy with other calls for {QUEUE_SECONDS:g} s")
-            return
         try:
             if self._session is None:
                 self._session = Session(self._path, self._limits, query_only=self._query_only)
             self._session.restart_clock()
             self.busy_session = self._session
-            body = self._run(self._session, job)
+            result = self._run(self._session, job)
         except StatementError as error:
             self._refused(job, error)
         except Exception:
             traceback.print_exc()  # a fault of ours: the caller must not wait for ever, the log must have it
             self._refused(job, StatementError("INTERNAL", "the database engine failed"))
         else:
-            job.done(body)
+            job.done(result)
 
-    def _run(self, session: Session, job: Job) -> bytes:
+    def _run(self, session: Session, job: Job) -> Encoded:
         request = job.request
         match request.operation:
             case "execute":
-                return session.execute(request.statements[0], job.stop)
+                return session.execute(request.statements[0], job.stop, job.encoding)
             case "batch":
-                return b"[" + b",".join(session.batch(request.statements, request.mode, job.stop)) + b"]"
+                return session.batch(request.statements, request.mode, job.stop, job.encoding)
+            case "migrate":
+                return session.batch(request.statements, "write", job.stop, job.encoding, foreign_keys=False)
+            case "describe":
+                return session.describe(request.statements[0].sql, job.stop, job.encoding)
             case "script":
                 session.script(request.statements[0].sql, job.stop)
-                return b"null"
+                return NOTHING
             case operation:
                 raise StatementError("SQLITE_MISUSE", f"{operation} needs a transaction")
 
     def _refused(self, job: Job, error: StatementError) -> None:
-        job.failed(error.code, error.message)
+        job.failed(error)
 
 
 class ReaderLane(Lane):
-    """Reads only. What turns out to write (`WITH … INSERT`) goes on to the writer."""
+    """Reads only. What turns out to write (`WITH … INSERT`) is passed on, to the writer."""
 
-    def __init__(self, path: Path, limits: DbLimits, writer: Lane) -> None:
-        self._writer = writer
+    def __init__(self, path: Path, limits: DbLimits, pass_on: Callable[[Job], None]) -> None:
+        self._pass_on = pass_on
         super().__init__(path, limits, query_only=True)
 
     def _refused(self, job: Job, error: StatementError) -> None:
-        if error.code.startswith("SQLITE_READONLY"):
-            self._writer.give(job)
+        # A batch in mode `read` refuses to write by itself, whatever connection it runs on.
+        wanted = job.request.operation == "execute" or job.request.mode != "read"
+        if wanted and error.code.startswith("SQLITE_READONLY"):
+            again = Job(job.request, job._answer)
+            again.stop, again.queued_at = job.stop, job.queued_at
+            self._pass_on(again)
         else:
             super()._refused(job, error)
 
@@ -158,14 +186,14 @@ class TransactionLane(Lane):
                 return job
         return self._jobs.get()
 
-    def _run(self, session: Session, job: Job) -> bytes:
+    def _run(self, session: Session, job: Job) -> Encoded:
         request = job.request
         if request.operation == "begin":
             session.begin(request.mode, job.stop)
             self._number = request.transaction
             self._last_deadline = time.monotonic() + self._limits.transaction_seconds
             self._renew()
-            return b"null"
+            return NOTHING
         if request.transaction != self._number:
             raise StatementError("TRANSACTION_CLOSED", "the transaction is closed")
         try:
@@ -175,25 +203,29 @@ class TransactionLane(Lane):
             if not session.in_transaction:  # committed, rolled back, or SQLite gave it up (disk full, out of memory)
                 self._finish("")
 
-    def _run_inside(self, session: Session, job: Job) -> bytes:
+    def _run_inside(self, session: Session, job: Job) -> Encoded:
         request = job.request
         match request.operation:
             case "execute":
-                return session.execute_inside(request.statements, job.stop)[0]
+                return session.execute_inside(request.statements[0], job.stop, job.encoding)
             case "batch":
-                return b"[" + b",".join(session.execute_inside(request.statements, job.stop)) + b"]"
+                return session.batch_inside(request.statements, job.stop, job.encoding)
+            case "describe":
+                return session.describe(request.statements[0].sql, job.stop, job.encoding)
             case "script":
                 session.script(request.statements[0].sql, job.stop, inside=True)
             case "commit":
                 session.commit()
             case "rollback":
                 session.rollback()
-        return b"null"
+            case operation:
+                raise StatementError("SQLITE_MISUSE", f"{operation} is not for transactions")
+        return NOTHING
 
     def _refused(self, job: Job, error: StatementError) -> None:
         begun = job.request.operation == "begin"
         over = begun or job.request.transaction != self._number
-        job.failed(error.code, error.message, job.request.transaction if over else 0)
+        job.failed(error, job.request.transaction if over else 0)
         if begun:
             self._ended(self, job.request.transaction, "")
 
@@ -211,57 +243,3 @@ class TransactionLane(Lane):
     def _finish(self, why: str) -> None:
         number, self._number = self._number, 0
         self._ended(self, number, why)
-
-
-class DatabaseLanes:
-    """The lanes of one database file."""
-
-    def __init__(self, path: Path, limits: DbLimits) -> None:
-        self._path = path
-        self._limits = limits
-        self._writer = Lane(path, limits, query_only=False)
-        self._readers: list[Lane] = []
-        self._spare: list[TransactionLane] = []
-        self._held: set[TransactionLane] = set()
-        self._lock = threading.Lock()  # transactions end on their own threads
-
-    @property
-    def idle(self) -> bool:
-        return not self._held and not any(lane.waiting for lane in (self._writer, *self._readers))
-
-    def lanes(self) -> list[Lane]:
-        with self._lock:
-            return [self._writer, *self._readers, *self._spare, *self._held]
-
-    def run(self, job: Job) -> None:
-        request = job.request
-        if request.operation == "execute" and reads_only(request.statements[0].sql):
-            self._reader().give(job)
-        else:
-            self._writer.give(job)
-
-    def hold(self, ended: Callable[[TransactionLane, int, str], None]) -> TransactionLane:
-        """A lane for one transaction, to be freed when `ended` is told."""
-        with self._lock:
-            lane = self._spare.pop() if self._spare else TransactionLane(self._path, self._limits, ended)
-            self._held.add(lane)
-        return lane
-
-    def free(self, lane: TransactionLane) -> None:
-        with self._lock:
-            self._held.discard(lane)
-            if len(self._spare) < _SPARE_LANES:
-                self._spare.append(lane)
-                return
-        lane.close()
-
-    def close(self) -> None:
-        for lane in self.lanes():
-            lane.close()
-
-    def _reader(self) -> Lane:
-        best = min(self._readers, key=lambda lane: lane.waiting, default=None)
-        if (best is None or best.waiting) and len(self._readers) < self._limits.readers:
-            best = ReaderLane(self._path, self._limits, self._writer)
-            self._readers.append(best)
-        return best or self._writer

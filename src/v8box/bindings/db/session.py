@@ -7,38 +7,78 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 import apsw
 
+from v8box.bindings.db import stmt_result, values
 from v8box.bindings.db.guard import Guard, Rules, connect
 from v8box.bindings.db.interface import DbLimits, Mode, Statement
-from v8box.bindings.db.values import BadArgument, ResultTooLarge, bindings, encode_result, encode_rows
+from v8box.bindings.db.values import BadArgument, Columns, ResultTooLarge, bindings, encode_rows
 
 _BLANK: Final = re.compile(r"(?:\s|;|--[^\n]*+(?:\n|\Z)|/\*.*?(?:\*/|\Z))*+", re.DOTALL)
 _STEPS: Final = 5_000  # virtual machine steps between two looks at the clock: some 0.1 ms of work
 _BUSY_SECONDS: Final = 0.002  # between two tries for the write lock
+_ANY_ARGUMENTS: Final[Any] = apsw._null_bindings  # type: ignore[attr-defined]  # apsw.ext.query_info's own way
 _BEGIN: Final[dict[Mode, str]] = {"write": "BEGIN IMMEDIATE", "read": "BEGIN DEFERRED", "deferred": "BEGIN DEFERRED"}
 
 
 class StatementError(Exception):
-    """A statement failed. `code` is SQLite's extended code word, or one of LibSQL's."""
+    """A statement failed. `code` is SQLite's extended code word, or one of LibSQL's; `raw_code` SQLite's own number, 0
+    when the error is not SQLite's; `index` says which statement of a batch it was."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, raw_code: int = 0) -> None:
         self.code = code
         self.message = message
+        self.raw_code = raw_code
+        self.index = -1
         super().__init__(f"{code}: {message}")
 
 
 class Stop:
     """Asks for a running statement to be stopped. Set from any thread; the statement notices at its next look."""
 
-    __slots__ = ("asked",)
+    __slots__ = ("code", "message")
 
     def __init__(self) -> None:
-        self.asked = False
+        self.code = self.message = ""
+
+    def ask(self, code: str, message: str) -> None:
+        """The first reason given is what the statement fails with."""
+        if not self.code:
+            self.message = message
+            self.code = code
+
+
+class Encoding(NamedTuple):
+    """How a session writes what it gives back."""
+
+    value: Callable[[apsw.SQLiteValue], Any]
+    result: Callable[[Columns, bytes | bytearray, int, int | None], bytes]
+    description: Description
+
+
+class Description(Protocol):
+    def __call__(
+        self, parameters: Sequence[str | None], columns: Columns, *, is_explain: bool, is_readonly: bool
+    ) -> bytes: ...
+
+
+WORKER: Final = Encoding(values.as_tagged, values.encode_result, values.encode_description)
+HRANA: Final = Encoding(stmt_result.as_value, stmt_result.encode_result, stmt_result.encode_description)
+
+
+class Encoded(NamedTuple):
+    """A result, or a list of them, as it goes out."""
+
+    body: bytes
+    rows: int = 0
+    written: int = 0
+
+
+NOTHING: Final = Encoded(b"null")
 
 
 class Session:
@@ -53,7 +93,7 @@ class Session:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = connect(path, self._guard, limits, query_only=query_only)
         except apsw.Error as error:
-            raise StatementError(_code(error), str(error)) from error
+            raise sqlite_error(error) from error
         except OSError as error:
             raise StatementError("SQLITE_CANTOPEN", f"the database cannot be opened: {error.strerror}") from error
         self._connection.set_progress_handler(self._must_stop, _STEPS)
@@ -64,8 +104,9 @@ class Session:
         self._offset = 0  # in the text: how far its statements have been compiled
         self._seen = 0  # statements so far; -1 in a script, where they are not counted
         self._readonly = True
-        self._query_only = False  # a transaction of mode `read` is open
-        self._description: Sequence[tuple[str, str | None]] = ()
+        self._query_only = query_only
+        self._refuses_writes = False  # for a transaction of mode `read` only
+        self._columns: Columns = ()
 
     @property
     def in_transaction(self) -> bool:
@@ -84,29 +125,76 @@ class Session:
         self._guard.rules = Rules.OWN
         self._connection.close()  # rolls an open transaction back
 
-    def execute(self, statement: Statement, stop: Stop) -> bytes:
+    def execute(self, statement: Statement, stop: Stop, encoding: Encoding) -> Encoded:
         """One statement, which is its own transaction."""
         self._start(stop, Rules.STATEMENT)
         self._connection.set_last_insert_rowid(0)
-        return self._run(statement, self._limits.result_bytes)
+        return self._run(statement, encoding, self._limits.result_bytes)
 
-    def execute_inside(self, statements: list[Statement], stop: Stop) -> list[bytes]:
+    def execute_inside(self, statement: Statement, stop: Stop, encoding: Encoding) -> Encoded:
+        """One statement of an open transaction."""
+        self._start(stop, Rules.TRANSACTION)
+        return self._run(statement, encoding, self._limits.result_bytes)
+
+    def batch_inside(self, statements: list[Statement], stop: Stop, encoding: Encoding) -> Encoded:
         """Statements of an open transaction. What ran before a failing one stays."""
         self._start(stop, Rules.TRANSACTION)
-        return self._run_all(statements)
+        return self._run_all(statements, encoding)
 
-    def batch(self, statements: list[Statement], mode: Mode, stop: Stop) -> list[bytes]:
+    def batch(
+        self, statements: list[Statement], mode: Mode, stop: Stop, encoding: Encoding, *, foreign_keys: bool = True
+    ) -> Encoded:
         """All statements in one transaction, or none of them."""
         self._start(stop, Rules.STATEMENT)
         self._connection.set_last_insert_rowid(0)
-        self.begin(mode, stop)
         try:
-            results = self._run_all(statements)
+            if not foreign_keys:
+                self._own("PRAGMA foreign_keys=OFF")  # says nothing inside a transaction, hence before it
+            self.begin(mode, stop)
+            results = self._run_all(statements, encoding)
             self._deadline = time.monotonic() + self._limits.statement_seconds
             self._own("COMMIT")
         finally:
             self.rollback()
+            if not foreign_keys:
+                self._own("PRAGMA foreign_keys=ON")
         return results
+
+    def describe(self, sql: str, stop: Stop, encoding: Encoding) -> Encoded:
+        """What a statement would give and take, compiled and not run."""
+        self._start(stop, Rules.TRANSACTION if self.in_transaction else Rules.STATEMENT)
+        self._deadline = time.monotonic() + self._limits.statement_seconds
+        found: list[bytes] = []
+
+        def before(cursor: apsw.Cursor, text: str, _arguments: Any) -> bool:
+            if not cursor.has_vdbe and len(text) < len(sql):
+                return True  # a comment before the statement
+            if cursor.has_vdbe:
+                if not _BLANK.fullmatch(sql, sql.index(text) + len(text)):
+                    raise StatementError("SQL_MANY_STATEMENTS", "one statement at a time")
+                found.append(
+                    encoding.description(
+                        [_prefixed(name, sql) for name in cursor.bindings_names],
+                        cursor.get_description(),
+                        is_explain=bool(cursor.is_explain),
+                        is_readonly=cursor.is_readonly,
+                    )
+                )
+            return False
+
+        cursor = self._connection.cursor()
+        cursor.exec_trace = before
+        try:
+            cursor.execute(sql, _ANY_ARGUMENTS, can_cache=False)
+        except apsw.ExecTraceAbort:
+            pass  # as `before` asked
+        except (apsw.Error, MemoryError, OverflowError) as error:
+            raise self._in_words(error) from error
+        finally:
+            cursor.close(force=True)
+        if not found:
+            raise StatementError("SQL_NO_STATEMENT", "the SQL text holds no statement")
+        return Encoded(found[0])
 
     def script(self, sql: str, stop: Stop, *, inside: bool = False) -> None:
         """Statements separated by semicolons, results thrown away. What a script leaves open is rolled back."""
@@ -126,9 +214,9 @@ class Session:
         self._stop = stop
         self._deadline = time.monotonic() + self._limits.statement_seconds
         self._own(_BEGIN[mode])
-        if mode == "read":
+        if mode == "read" and not self._query_only:
             self._own("PRAGMA query_only=ON")
-            self._query_only = True
+            self._refuses_writes = True
 
     def commit(self) -> None:
         """Ends the transaction, also when it fails: then it is rolled back."""
@@ -144,8 +232,8 @@ class Session:
         self._deadline = time.monotonic() + self._limits.statement_seconds
         if self._connection.in_transaction:
             self._own("ROLLBACK")
-        if self._query_only:
-            self._query_only = False
+        if self._refuses_writes:
+            self._refuses_writes = False
             self._own("PRAGMA query_only=OFF")
 
     def _start(self, stop: Stop, rules: Rules) -> None:
@@ -163,15 +251,20 @@ class Session:
         finally:
             self._guard.rules = rules
 
-    def _run_all(self, statements: list[Statement]) -> list[bytes]:
+    def _run_all(self, statements: list[Statement], encoding: Encoding) -> Encoded:
         results = []
         left = self._limits.result_bytes
-        for statement in statements:
-            results.append(self._run(statement, left))
-            left -= len(results[-1])
-        return results
+        for index, statement in enumerate(statements):
+            try:
+                results.append(self._run(statement, encoding, left))
+            except StatementError as error:
+                error.index = index
+                raise
+            left -= len(results[-1].body)
+        body = b"[" + b",".join([result.body for result in results]) + b"]"
+        return Encoded(body, sum(result.rows for result in results), sum(result.written for result in results))
 
-    def _run(self, statement: Statement, cap_bytes: int) -> bytes:
+    def _run(self, statement: Statement, encoding: Encoding, cap_bytes: int) -> Encoded:
         sql = statement.sql
         self._text = sql
         self._offset = 0
@@ -187,7 +280,7 @@ class Session:
         except BadArgument as error:
             raise StatementError("ARGS_INVALID", str(error)) from error
         try:
-            rows = encode_rows(self._guarded(sql, arguments, can_cache=can_cache), cap_bytes)
+            rows, count = encode_rows(self._guarded(sql, arguments, can_cache=can_cache), cap_bytes, encoding.value)
         except ResultTooLarge as error:
             self._cursor.close()  # else the statement stays open, and with it its read snapshot
             self._cursor = self._connection.cursor()
@@ -201,10 +294,11 @@ class Session:
         if not self._seen:
             raise StatementError("SQL_NO_STATEMENT", "the SQL text holds no statement")
         if self._readonly:
-            return encode_result(self._description, rows, 0, None)
+            return Encoded(encoding.result(self._columns, rows, 0, None), count)
         # changes() keeps the last writer's figure when a statement (CREATE TABLE) counts none.
         changes = self._connection.changes() if self._connection.total_changes() != before else 0
-        return encode_result(self._description, rows, changes, self._connection.last_insert_rowid() or None)
+        rowid = self._connection.last_insert_rowid() or None
+        return Encoded(encoding.result(self._columns, rows, changes, rowid), count, changes)
 
     def _guarded(self, sql: str, arguments: Any, *, can_cache: bool) -> Any:
         self._deadline = min(time.monotonic() + self._limits.statement_seconds, self._unit_deadline)
@@ -231,12 +325,12 @@ class Session:
         if self._seen or not _BLANK.fullmatch(self._text, self._offset):
             raise StatementError("SQL_MANY_STATEMENTS", "one statement at a time: use batch() or executeMultiple()")
         self._seen = 1
-        self._description = cursor.get_description()
+        self._columns = cursor.get_description()
         self._readonly = cursor.is_readonly
         return True
 
     def _must_stop(self) -> bool:
-        return self._stop.asked or time.monotonic() > self._deadline
+        return bool(self._stop.code) or time.monotonic() > self._deadline
 
     def _wait_for_lock(self, _tries: int) -> bool:
         if self._must_stop():
@@ -245,28 +339,40 @@ class Session:
         return True
 
     def _in_words(self, error: BaseException) -> StatementError:
+        raw = getattr(error, "extendedresult", 0)
+        if self._stop.code and isinstance(error, apsw.InterruptError | apsw.BusyError):
+            return StatementError(self._stop.code, self._stop.message)
         if isinstance(error, apsw.InterruptError):
-            if self._stop.asked:
-                return StatementError("CANCELLED", "the statement was stopped because its run ended")
             seconds = self._limits.statement_seconds
-            return StatementError("SQLITE_INTERRUPT", f"interrupted: a statement may run for {seconds:g} s")
+            return StatementError("SQLITE_INTERRUPT", f"interrupted: a statement may run for {seconds:g} s", raw)
         if isinstance(error, apsw.AuthError):
-            return StatementError("SQLITE_AUTH", f"not authorized: {self._guard.refusal or error}")
+            return StatementError("SQLITE_AUTH", f"not authorized: {self._guard.refusal or error}", raw)
         if isinstance(error, apsw.NoMemError | MemoryError):
-            return StatementError("SQLITE_NOMEM", "out of memory: the query needs more than the box gives to queries")
+            message = "out of memory: the query needs more than the box gives to queries"
+            return StatementError("SQLITE_NOMEM", message, apsw.SQLITE_NOMEM)
         if isinstance(error, apsw.FullError):
             size = self._limits.database_bytes
-            return StatementError("SQLITE_FULL", f"database or disk is full: a database may grow to {size} bytes")
+            return StatementError("SQLITE_FULL", f"database or disk is full: a database may grow to {size} bytes", raw)
         if isinstance(error, apsw.Error):
-            return StatementError(_code(error), str(error))
-        return StatementError("SQLITE_ERROR", str(error))
+            return sqlite_error(error)
+        return StatementError("SQLITE_ERROR", str(error), apsw.SQLITE_ERROR)
 
 
-def _code(error: apsw.Error) -> str:
+def sqlite_error(error: apsw.Error) -> StatementError:
+    """SQLite's error under its own words."""
     extended = getattr(error, "extendedresult", None) or 1
     names = apsw.mapping_extended_result_codes, apsw.mapping_result_codes
     word = names[0].get(extended) or names[1].get(extended & 0xFF) or "SQLITE_ERROR"
-    return str(word)
+    return StatementError(str(word), str(error), extended)
+
+
+def _prefixed(name: str | None, sql: str) -> str | None:
+    """A parameter with its sign, which apsw leaves out."""
+    if name is None:
+        return None
+    if name.isdigit():
+        return f"?{name}"
+    return next((sign + name for sign in ":@$" if sign + name in sql), f":{name}")
 
 
 def reads_only(sql: str) -> bool:

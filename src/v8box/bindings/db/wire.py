@@ -16,11 +16,15 @@ from v8box.bindings.db.interface import Mode, Statement
 PREFIX: Final = struct.Struct("<II")
 NOTICE: Final = 0  # the id of a reply that answers no request
 
-Operation = Literal["execute", "batch", "script", "begin", "commit", "rollback", "cancel", "ping"]
+Operation = (
+    Literal["execute", "batch", "migrate", "script", "describe", "begin", "commit", "rollback"]
+    | Literal["create", "delete", "copy", "cancel", "ping"]
+)
 
 
 class Request(msgspec.Struct, array_like=True, frozen=True):
-    """Gateway to engine. With `transaction` set it runs there; `cancel` names the request to stop by `id`."""
+    """Gateway to engine. With `transaction` set it runs there; `cancel` names the request to stop by `id`; `copy` goes
+    to the database `target` of the same project."""
 
     id: int
     operation: Operation
@@ -29,6 +33,9 @@ class Request(msgspec.Struct, array_like=True, frozen=True):
     transaction: int = 0
     mode: Mode = "deferred"
     statements: list[Statement] = []
+    hrana: bool = False
+    admin: bool = False
+    target: str = ""
 
 
 class Reply(msgspec.Struct, array_like=True, frozen=True):
@@ -38,6 +45,10 @@ class Reply(msgspec.Struct, array_like=True, frozen=True):
     code: str = ""
     message: str = ""
     ended: int = 0
+    rows: int = 0
+    written: int = 0
+    raw_code: int = 0  # SQLite's extended result code; 0 when the error is not SQLite's
+    statement_index: int = -1  # in a batch: which statement failed
 
 
 _encode = msgspec.msgpack.Encoder().encode
