@@ -1,5 +1,5 @@
-"""Where state is kept: SQL databases (`database`), content-addressed bytes (`blobs`), named SQL (`sql`), and the steps by
-which a schema grows (`migrations`)."""
+"""Where state is kept: SQL databases (`database`), content-addressed bytes (`blobs`), named SQL (`sql`), and the
+steps by which a schema grows (`migrations`)."""
 
 from v8box.storage.blobs import BlobMissing, Blobs, FolderBlobs
 from v8box.storage.database import Database, DatabaseError, Row, Transaction

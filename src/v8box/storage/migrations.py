@@ -8,6 +8,7 @@ the transaction that applies the answer, so that two at once cannot both apply i
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ def read_folder(folder: Traversable | Path) -> tuple[Migration, ...]:
 def in_order(migrations: Iterable[Migration]) -> tuple[Migration, ...]:
     """The migrations by their numbers. Raises `MigrationFault` for two with one number and for one without SQL."""
     ordered = tuple(sorted(migrations, key=lambda each: (each.number, each.name)))
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in itertools.pairwise(ordered):
         if before.number == after.number:
             raise MigrationFault(f"{before.file} and {after.file} have the same number: give one of them the next one")
     for each in ordered:

@@ -1,0 +1,107 @@
+"""Every error as (status, code, message, details): one table for the whole admin API.
+
+A binding's own code words stay as they are (`SQLITE_CONSTRAINT_UNIQUE`, `no_such_bucket`); `status_of` gives each its
+HTTP status. Of what is a bug of ours a caller learns only that there was one; the log has it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from v8box.bindings.interface import BindingError
+from v8box.errors import V8BoxError
+
+_log: Final = logging.getLogger(__name__)
+
+_RULES: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE), status)
+    for pattern, status in (
+        (r".*_not_found|no_such_.*", 404),
+        (
+            r".*_exists|.*_not_empty|database_deleted|sqlite_constraint(_(unique|primarykey|rowid|foreignkey|trigger))?",
+            409,
+        ),
+        (r"precondition_failed", 412),
+        (r".*_too_large|sqlite_toobig|entity_too_.*", 413),
+        (r"invalid_range", 416),
+        (r"too_many_.*", 429),
+        (r"no_space|quota.*|.*_quota.*|sqlite_full|sqlite_nomem", 507),
+        (r"not_available", 501),
+        (r"sqlite_interrupt|.*_timeout|timeout|deadline.*|transaction_expired", 504),
+        (r"engine_.*|sqlite_(busy|locked)(_.*)?|not_ready|.*unavailable|.*overloaded|queue_full|server_.*", 503),
+        (r"io_error|sqlite_(ioerr|corrupt|notadb|cantopen|internal|nolfs|protocol)(_.*)?", 500),
+    )
+)
+"""The first that matches the whole code counts. What matches none is the caller's fault: bad SQL, bad input."""
+
+_WORDS: Final = {
+    400: "bad_request",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+}
+
+
+class Failure(NamedTuple):
+    """An error as a caller sees it."""
+
+    status: int
+    code: str
+    message: str
+    details: Mapping[str, Any] | None = None
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of a binding's code word."""
+    return next((status for rule, status in _RULES if rule.fullmatch(code)), 400)
+
+
+def describe(error: BaseException) -> Failure:
+    """What a caller is told of any error. Logs what nobody raised on purpose."""
+    match error:
+        case BindingError():
+            details = {name: value for name, value in (error.details or {}).items() if isinstance(value, int | str)}
+            return Failure(status_of(error.code), error.code, error.message, details)
+        case V8BoxError() if error.status < 500 or error.status in (503, 504, 507):
+            return Failure(error.status, error.code, error.detail, _details(error))
+        case _:
+            _log.error("The admin API failed", exc_info=error)
+            return Failure(500, "internal", "Something went wrong inside V8Box; its log has it.")
+
+
+def describe_status(status: int, detail: str) -> Failure:
+    """What the framework refuses by itself: an unknown address, a method that is not answered."""
+    if status == 404:
+        detail = "There is nothing at this address; /admin/openapi.json lists what there is."
+    if status == 405:
+        detail = "This address does not answer this method; /admin/openapi.json lists those it does."
+    return Failure(status, _WORDS.get(status, "bad_request" if status < 500 else "internal"), detail)
+
+
+def describe_invalid(faults: Sequence[Mapping[str, Any]]) -> Failure:
+    """A request that does not fit its schema: each fault with where it is."""
+    told = [f"{_place(fault['loc'])}: {_sentence(str(fault['msg']))}" for fault in faults[:10]]
+    more = f"; and {len(faults) - 10} more" if len(faults) > 10 else ""
+    return Failure(400, "bad_request", "; ".join(told) + more)
+
+
+def _details(error: V8BoxError) -> Mapping[str, Any] | None:
+    """What a program can use of it: whatever plain attributes its class adds."""
+    found = {name: value for name, value in vars(error).items() if isinstance(value, int | str) and name != "detail"}
+    return found or None
+
+
+def _place(location: Sequence[str | int]) -> str:
+    """("body", "columns", 0, "name") as `columns[0].name`."""
+    where, *path = location or ("request",)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+    return text if path and where == "body" else f"{where} {text}".strip()
+
+
+def _sentence(message: str) -> str:
+    return message[:1].lower() + message[1:].removeprefix("alue error, ") if message.startswith("Value") else message

@@ -1,0 +1,82 @@
+"""What a feature's `routes.py` builds on: a router whose JSON bodies are bounded, and answers in the envelope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from enum import Enum
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+
+from v8box.api.envelope import success_body
+from v8box.errors import PayloadTooLarge
+
+MAX_JSON_BYTES: Final = 16 * 1024 * 1024
+"""One JSON request body: a full SQL text or value (see `DbLimits`) fits, and a handful cannot fill the memory."""
+
+T = TypeVar("T")
+
+
+class Envelope(BaseModel, Generic[T]):
+    """For the OpenAPI document: what an answer with `data` of this type looks like."""
+
+    success: Literal[True] = True
+    data: T
+    timestamp: str = Field(examples=["2026-01-31T12:00:00.000Z"])
+
+
+class ErrorEnvelope(BaseModel):
+    """For the OpenAPI document: what every error looks like."""
+
+    success: Literal[False] = False
+    error: str = Field(description="What went wrong and what to do, in a sentence.")
+    code: str = Field(description="The stable word for it.")
+    details: dict[str, Any] | None = Field(default=None, description="What more a program can use, if there is any.")
+    timestamp: str
+
+
+class Shape(BaseModel, extra="forbid", validate_by_name=True, validate_by_alias=True):
+    """A request body: a field that is not known is a mistake to be told of, not one to be ignored."""
+
+
+class _BoundedRoute(APIRoute):
+    """Reads a JSON body before FastAPI does, up to the bound. A route without one may stream what comes."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        if self.body_field is None:
+            return handler
+
+        async def bounded(request: Request) -> Response:
+            await _read_body(request)
+            return await handler(request)
+
+        return bounded
+
+
+async def _read_body(request: Request) -> None:
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > MAX_JSON_BYTES:
+        raise _too_large()
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_JSON_BYTES:
+            raise _too_large()
+    request._body = bytes(body)  # where `Request.body` keeps it once it is read
+
+
+def _too_large() -> PayloadTooLarge:
+    return PayloadTooLarge(f"A JSON body may have {MAX_JSON_BYTES} bytes: send less at a time")
+
+
+def router(prefix: str, *tags: str | Enum) -> APIRouter:
+    """A router for addresses that begin with `prefix`, e.g. `/admin/database`."""
+    return APIRouter(prefix=prefix, tags=list(tags), route_class=_BoundedRoute)
+
+
+def success(data: Any, status: int = 200) -> Response:
+    """The answer with this as its `data`; see `envelope.success_body`."""
+    return Response(success_body(data), status, media_type="application/json")
