@@ -8,6 +8,7 @@ import pytest
 
 from v8box import settings
 from v8box.errors import SettingsError
+from v8box.settings import groups
 
 
 def load(directory: Path, text: str = "", environ: Mapping[str, str] | None = None) -> settings.Settings:
@@ -173,7 +174,7 @@ def test_the_data_directory_is_relative_to_the_served_one(tmp_path: Path, given:
 
 
 def test_every_setting_has_a_docstring_with_its_reason() -> None:
-    source = Path(settings.__file__).read_text(encoding="utf-8")
+    source = Path(groups.__file__).read_text(encoding="utf-8")
     for variable, key, _ in settings.variables():
         after = source.split(f'"{variable}", "{key}"', 1)[1]
         docstring = after.split('"""', 2)[1]

@@ -1,0 +1,41 @@
+"""What the box is told from outside: the environment first, `DIR/v8box.toml` second, a default third.
+
+`load` reads both once, at start, and reports every fault it finds in one `SettingsError`. Nothing else reads the
+environment. An empty variable counts as not set, as in a compose file. `[workers.*]` in the same file is the catalog's
+(`catalog/manifest.py`).
+"""
+
+from v8box.settings.groups import (
+    DATA_DIRECTORY,
+    FILE_NAME,
+    S3,
+    Box,
+    Databases,
+    Libsql,
+    Logs,
+    Requests,
+    Sandboxes,
+    Settings,
+    Valkey,
+)
+from v8box.settings.load import ignored, load, variables
+from v8box.settings.values import Secret, ServerUrl
+
+__all__ = [
+    "DATA_DIRECTORY",
+    "FILE_NAME",
+    "S3",
+    "Box",
+    "Databases",
+    "Libsql",
+    "Logs",
+    "Requests",
+    "Sandboxes",
+    "Secret",
+    "ServerUrl",
+    "Settings",
+    "Valkey",
+    "ignored",
+    "load",
+    "variables",
+]

@@ -1,0 +1,283 @@
+"""The settings themselves, grouped. A new one is one field here: its variable, its key, how it is read, and why its
+default.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from v8box.settings.readers import (
+    Reader,
+    bind_address,
+    bucket,
+    domain,
+    networks,
+    password,
+    seconds,
+    secret,
+    server_url,
+    text,
+    whole_number,
+    yes_or_no,
+)
+from v8box.settings.values import Secret, ServerUrl
+
+FILE_NAME: Final = "v8box.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """Where a setting comes from: `variable`, or `table.key` of the file. Faults never repeat a `hidden` value."""
+
+    variable: str
+    key: str
+    read: Reader[Any]
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """Who the box is: its names, where it listens, who may administer it."""
+
+    domain: Annotated[str, From("DOMAIN", "box.domain", domain)] = "localhost"
+    """The domain under which `admin.`, `api.` and the sites live. `localhost` works with nothing set up."""
+
+    host: Annotated[str, From("V8BOX_HOST", "box.host", bind_address)] = "127.0.0.1"
+    """The address to listen on. Loopback unless said otherwise, even when `DOMAIN` is set: a box is reachable from the
+    network only when someone wrote so (`0.0.0.0` on a VPS; not behind a Caddy on the same machine)."""
+
+    port: Annotated[int, From("PORT", "box.port", whole_number(0, 65_535))] = 8_000
+    """The TCP port. Above 1023, so that no root is needed; 0 lets the kernel choose one (tests)."""
+
+    admin_password: Annotated[Secret | None, From("ADMIN_PASSWORD", "box.admin_password", password, hidden=True)] = None
+    """The password of the first administrator; 8 characters or more. Without one nobody signs in."""
+
+    trusted_proxies: Annotated[
+        tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...],
+        From("V8BOX_TRUSTED_PROXIES", "box.trusted_proxies", networks),
+    ] = ()
+    """Networks whose `X-Forwarded-*` headers are believed, comma-separated in the variable. None by default: believing
+    anybody lets a client choose its own address, and with it dodge rate limits."""
+
+    cloudflare_token: Annotated[
+        Secret | None, From("CLOUDFLARE_TOKEN", "box.cloudflare_token", secret, hidden=True)
+    ] = None
+    """The API token for DNS records and certificates of custom domains. Optional."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """What the gateway accepts from a client before a worker sees any of it."""
+
+    max_body_mb: Annotated[int, From("V8BOX_MAX_BODY_MB", "requests.max_body_mb", whole_number(1, 1_048_576))] = 2_048
+    """MiB of one request body. Bodies stream and are never held, so the bound guards time and disk, not memory."""
+
+    max_header_kb: Annotated[int, From("V8BOX_MAX_HEADER_KB", "requests.max_header_kb", whole_number(4, 1_024))] = 64
+    """KiB of all request headers. Room for large cookies and tokens; headers are held in memory, so not much more."""
+
+    max_url_kb: Annotated[int, From("V8BOX_MAX_URL_KB", "requests.max_url_kb", whole_number(1, 1_024))] = 16
+    """KiB of the request target. Twice what browsers and proxies commonly let through."""
+
+    @property
+    def max_body_bytes(self) -> int:
+        return self.max_body_mb * 1_048_576
+
+    @property
+    def max_header_bytes(self) -> int:
+        return self.max_header_kb * 1_024
+
+    @property
+    def max_url_bytes(self) -> int:
+        return self.max_url_kb * 1_024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandboxes:
+    """How many worker processes there are, how long they live, and how long a request waits for one."""
+
+    blanks: Annotated[int, From("V8BOX_BLANKS", "sandboxes.blanks", whole_number(0, 64))] = 2
+    """Processes kept started without a worker. Two: one is taken, one is ready while the next starts (20 ms, 9 MB)."""
+
+    max_sandboxes: Annotated[int, From("V8BOX_MAX_SANDBOXES", "sandboxes.max", whole_number(1, 100_000))] = 64
+    """Processes at most, blanks included. Not set: what half of the memory holds at 32 MB each, from 4 to 1024; a small
+    worker takes 9 to 15 MB, the other half is for those that take more."""
+
+    idle_seconds: Annotated[float, From("V8BOX_IDLE_SECONDS", "sandboxes.idle_seconds", seconds(1, 86_400))] = 60.0
+    """Seconds without a run after which a process is stopped. A cold start costs milliseconds, memory costs money."""
+
+    queue_length: Annotated[int, From("V8BOX_QUEUE_LENGTH", "sandboxes.queue_length", whole_number(0, 100_000))] = 2_048
+    """Requests that may wait for one worker; the next is refused (503) at once. Enough for a burst of cold starts."""
+
+    queue_timeout_seconds: Annotated[
+        float, From("V8BOX_QUEUE_TIMEOUT_SECONDS", "sandboxes.queue_timeout_seconds", seconds(0.01, 300))
+    ] = 10.0
+    """Seconds a request waits for a process before 503. Browsers' users leave before that, proxies soon after."""
+
+    drain_seconds: Annotated[float, From("V8BOX_DRAIN_SECONDS", "sandboxes.drain_seconds", seconds(0, 3_600))] = 10.0
+    """Seconds that running requests get to finish at shutdown. Within the 30 that container platforms allow."""
+
+    recycle_after_requests: Annotated[
+        int, From("V8BOX_RECYCLE_AFTER_REQUESTS", "sandboxes.recycle_after_requests", whole_number(0, 1_000_000_000))
+    ] = 1_000_000
+    """Runs after which a process is replaced, so that a slow leak never becomes an outage. 0 means never."""
+
+    recycle_after_hours: Annotated[
+        int, From("V8BOX_RECYCLE_AFTER_HOURS", "sandboxes.recycle_after_hours", whole_number(0, 8_760))
+    ] = 24
+    """Hours after which a process is replaced, for the same reason. 0 means never."""
+
+    allow_ipv6: Annotated[bool, From("V8BOX_ALLOW_IPV6", "sandboxes.allow_ipv6", yes_or_no)] = False
+    """Whether workers may open IPv6 connections. No: Deno refuses private IPv4 ranges, but it has no way to refuse
+    private IPv6 ones (fc00::/7, fe80::/10), so a box on such a network would be open to its workers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs:
+    """What the box keeps of what was said."""
+
+    budget_mb: Annotated[int, From("V8BOX_LOG_BUDGET_MB", "logs.budget_mb", whole_number(1, 1_048_576))] = 256
+    """MiB that the log directory may take; the oldest files go first. About a week of a small site."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Libsql:
+    """A LibSQL server for databases. Without one, databases are SQLite files in the data directory."""
+
+    url: Annotated[
+        ServerUrl | None,
+        From("LIBSQL_URL", "libsql.url", server_url("http", "https", "ws", "wss", "libsql"), hidden=True),
+    ] = None
+    """The server's address. Not set: embedded."""
+
+    auth_token: Annotated[Secret | None, From("LIBSQL_AUTH_TOKEN", "libsql.auth_token", secret, hidden=True)] = None
+    """The token it asks for, if it does."""
+
+    admin_url: Annotated[
+        ServerUrl | None,
+        From("V8BOX_LIBSQL_ADMIN_URL", "libsql.admin_url", server_url("http", "https"), hidden=True),
+    ] = None
+    """The server's admin API. With it each database is a namespace with a key of its own; without it there is only the
+    default database."""
+
+    admin_token: Annotated[
+        Secret | None, From("V8BOX_LIBSQL_ADMIN_TOKEN", "libsql.admin_token", secret, hidden=True)
+    ] = None
+    """The key of the admin API, if it asks for one."""
+
+    replica_url: Annotated[
+        ServerUrl | None,
+        From("V8BOX_LIBSQL_REPLICA_URL", "libsql.replica_url", server_url("http", "https", "libsql"), hidden=True),
+    ] = None
+    """A replica that takes reads. A project that has just written reads from the server itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Databases:
+    """What each database may use, wherever it is."""
+
+    max_mb: Annotated[int, From("V8BOX_DATABASE_MB", "databases.max_mb", whole_number(1, 1_048_576))] = 1_024
+    """MiB of one database. A small server's disk holds a few of these; what outgrows it wants to be thought about."""
+
+    statement_seconds: Annotated[
+        float, From("V8BOX_STATEMENT_SECONDS", "databases.statement_seconds", seconds(0.1, 300))
+    ] = 5.0
+    """Seconds that one statement of a worker may run. Longer ones hold up every writer of the same database."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Valkey:
+    """The Valkey (or Redis) server behind `cache`. Without one, the box starts a private one."""
+
+    url: Annotated[
+        ServerUrl | None,
+        From("VALKEY_URL", "valkey.url", server_url("redis", "rediss", "valkey", "valkeys", "unix"), hidden=True),
+    ] = None
+    """The server's address, with its password. Not set: a private server on a Unix socket, nothing on the network."""
+
+    project_mb: Annotated[int, From("V8BOX_CACHE_PROJECT_MB", "valkey.project_mb", whole_number(1, 1_048_576))] = 128
+    """MiB that one project may keep in the cache. Half of what the private server may use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3:
+    """An S3 server for objects. Without one, objects are files in the data directory."""
+
+    endpoint: Annotated[
+        ServerUrl | None, From("S3_ENDPOINT", "s3.endpoint", server_url("http", "https"), hidden=True)
+    ] = None
+    """The server's address. Not set: embedded. It needs both keys."""
+
+    access_key: Annotated[Secret | None, From("S3_ACCESS_KEY", "s3.access_key", secret, hidden=True)] = None
+    """The access key id."""
+
+    secret_key: Annotated[Secret | None, From("S3_SECRET_KEY", "s3.secret_key", secret, hidden=True)] = None
+    """The secret access key."""
+
+    region: Annotated[str, From("S3_REGION", "s3.region", text)] = "us-east-1"
+    """The region to sign for. Servers of one's own accept this one."""
+
+    default_bucket: Annotated[str, From("S3_DEFAULT_BUCKET", "s3.default_bucket", bucket)] = "v8box"
+    """The bucket that a worker's `s3` works in unless it asks for another."""
+
+    projects_bucket: Annotated[str, From("S3_PROJECTS_BUCKET", "s3.projects_bucket", bucket)] = "v8box-projects"
+    """The bucket of the sites' files."""
+
+    functions_bucket: Annotated[str, From("S3_FUNCTIONS_BUCKET", "s3.functions_bucket", bucket)] = "v8box-functions"
+    """The bucket of the workers' bundles and sources."""
+
+    project_mb: Annotated[int, From("V8BOX_S3_PROJECT_MB", "s3.project_mb", whole_number(1, 1_073_741_824))] = 20_480
+    """MiB of objects that one project may keep in the data directory. A server's own quotas are the server's."""
+
+    public_url: Annotated[
+        ServerUrl | None,
+        From("V8BOX_S3_PUBLIC_URL", "s3.public_url", server_url("http", "https")),
+    ] = None
+    """Where clients reach the box's buckets; presigned URLs begin with it. Not set: the host `s3.` of the domain, by
+    https, or by http with the port where the domain is localhost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All of it. `directory` is the served folder DIR; `data_directory` holds every byte of state."""
+
+    directory: Path
+    data_directory: Path
+    box: Box
+    requests: Requests
+    sandboxes: Sandboxes
+    logs: Logs
+    libsql: Libsql
+    databases: Databases
+    valkey: Valkey
+    s3: S3
+
+    @property
+    def functions_directory(self) -> Path:
+        return self.directory / "functions"
+
+    @property
+    def pages_directory(self) -> Path:
+        return self.directory / "pages"
+
+    @property
+    def file(self) -> Path:
+        return self.directory / FILE_NAME
+
+
+DATA_DIRECTORY: Final = ("V8BOX_DATA_DIR", "box.data_dir")
+"""Where all state lives; relative to DIR. `DIR/data` by default: one folder to back up, beside what it belongs to."""
+
+GROUPS: Final[Mapping[str, type[Any]]] = {
+    "box": Box,
+    "requests": Requests,
+    "sandboxes": Sandboxes,
+    "logs": Logs,
+    "libsql": Libsql,
+    "databases": Databases,
+    "valkey": Valkey,
+    "s3": S3,
+}

@@ -1,0 +1,131 @@
+"""Readers: each turns a raw value (text from the environment, a TOML value from the file) into a setting.
+
+They raise `ValueError` with what is wanted. None of them repeats the value: `load` does, where it is no secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from v8box.settings.values import Secret, ServerUrl
+
+T = TypeVar("T")
+Reader = Callable[[Any], T]
+
+
+def whole_number(low: int, high: int) -> Reader[int]:
+    def read(raw: Any) -> int:
+        wanted = f"must be a whole number from {low} to {high}"
+        if isinstance(raw, str):
+            if not re.fullmatch(r"[+-]?[0-9]{1,18}", raw.strip()):
+                raise ValueError(wanted)
+            raw = int(raw)
+        if not isinstance(raw, int) or isinstance(raw, bool) or not low <= raw <= high:
+            raise ValueError(wanted)
+        return raw
+
+    return read
+
+
+def seconds(low: float, high: float) -> Reader[float]:
+    def read(raw: Any) -> float:
+        wanted = f"must be a number of seconds from {low:g} to {high:g}"
+        if isinstance(raw, str):
+            if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", raw.strip()):
+                raise ValueError(wanted)
+            raw = float(raw)
+        if not isinstance(raw, int | float) or isinstance(raw, bool) or not low <= raw <= high:
+            raise ValueError(wanted)
+        return float(raw)
+
+    return read
+
+
+def yes_or_no(raw: Any) -> bool:
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    value = words.get(raw.strip().lower()) if isinstance(raw, str) else raw
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def text(raw: Any) -> str:
+    if not isinstance(raw, str) or not raw.strip():
+        raise ValueError("must be a text that is not empty")
+    if not raw.isprintable():
+        raise ValueError("must not hold control characters")
+    return raw.strip()
+
+
+def secret(raw: Any) -> Secret:
+    return Secret(text(raw))
+
+
+def password(raw: Any) -> Secret:
+    if not isinstance(raw, str) or len(raw) < 8:
+        raise ValueError("must have at least 8 characters")
+    return Secret(raw)
+
+
+def domain(raw: Any) -> str:
+    name = text(raw).lower().rstrip(".")
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    if len(name) > 253 or not re.fullmatch(rf"{label}(\.{label})*", name) or re.fullmatch(r"[0-9.]+", name):
+        raise ValueError("must be a bare domain name such as example.com: no scheme, port or path")
+    return name
+
+
+def bind_address(raw: Any) -> str:
+    address = text(raw)
+    if address == "localhost":
+        return "127.0.0.1"
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        raise ValueError("must be an IP address of this machine: 127.0.0.1, 0.0.0.0, ::, …") from None
+
+
+def networks(raw: Any) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    parts = [part.strip() for part in raw.split(",")] if isinstance(raw, str) else raw
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        raise ValueError("must be a list of addresses or networks such as 10.0.0.0/8")
+    try:
+        return tuple(ipaddress.ip_network(part) for part in parts if part)
+    except ValueError:
+        raise ValueError("must be a list of addresses or networks such as 10.0.0.0/8") from None
+
+
+def server_url(*schemes: str) -> Reader[ServerUrl]:
+    def read(raw: Any) -> ServerUrl:
+        wanted = f"must be an address that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+        value = text(raw)
+        parts = _split_url(value)
+        if (
+            parts is None
+            or parts.scheme not in schemes
+            or not (parts.hostname or (parts.scheme == "unix" and parts.path))
+        ):
+            raise ValueError(wanted)
+        return ServerUrl(value)
+
+    return read
+
+
+def _split_url(value: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # raises when it is no number
+    except ValueError:
+        return None
+    return parts
+
+
+def bucket(raw: Any) -> str:
+    name = text(raw)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name) or ".." in name:
+        raise ValueError("must be a bucket name: 3 to 63 of a-z, 0-9, dot and dash")
+    return name
