@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.bindings.db.backends import DbBackend
 
 from v8box.bindings.cache.binding import CacheBinding
 from v8box.bindings.cache.valkey_store import ValkeyStore
@@ -21,6 +22,7 @@ from v8box.bindings.db.interface import DbLimits
 from v8box.bindings.interface import Binding, Call, Scope
 from v8box.bindings.s3.binding import S3Binding
 from v8box.bindings.s3.embedded import EmbeddedObjects
+from v8box.bindings.s3.interface import ObjectLimits
 from v8box.bindings.valkey import PrivateValkey
 
 Children = list[asyncio.subprocess.Process]
@@ -75,15 +77,22 @@ MakeDb = Callable[..., AbstractAsyncContextManager[DbBinding]]
 
 
 @pytest.fixture(params=["embedded"])
-def make_db(request: pytest.FixtureRequest, tmp_path: Path, launch: Launch) -> MakeDb:
-    """Opens a `db` binding on each implementation, with limits of one's own."""
+def db_backend(request: pytest.FixtureRequest, tmp_path: Path, launch: Launch) -> DbBackend:
+    """Each backend of `db`. Every test that asks for `db_backend`, `make_db` or `db` runs on all of them."""
     assert request.param == "embedded"
+    return DbBackend(
+        request.param, lambda limits: EmbeddedDatabases(tmp_path / "databases", launch, limits=limits, engines=1)
+    )
+
+
+@pytest.fixture
+def make_db(db_backend: DbBackend) -> MakeDb:
+    """Opens a `db` binding on each backend, with limits of one's own."""
 
     @asynccontextmanager
-    async def make(limits: DbLimits | None = None, engines: int = 1) -> AsyncIterator[DbBinding]:
+    async def make(limits: DbLimits | None = None) -> AsyncIterator[DbBinding]:
         limits = limits or DbLimits()
-        store = EmbeddedDatabases(tmp_path / "databases", launch, limits=limits, engines=engines)
-        binding = DbBinding(store, limits=limits)
+        binding = DbBinding(db_backend.build(limits), limits=limits)
         await binding.start()
         try:
             yield binding
@@ -119,7 +128,7 @@ async def cache(request: pytest.FixtureRequest, valkey: PrivateValkey) -> AsyncI
 @pytest.fixture(params=["embedded"])
 async def s3(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[S3Binding]:
     assert request.param == "embedded"
-    binding = S3Binding(EmbeddedObjects(tmp_path / "objects", object_bytes=8_000_000))
+    binding = S3Binding(EmbeddedObjects(tmp_path / "objects", limits=ObjectLimits(object_bytes=8_000_000)))
     await binding.start()
     yield binding
     await binding.stop()

@@ -1,18 +1,46 @@
 """What a backend of the `s3` binding must do: objects by project, bucket and key, with conditions, ranges and listings.
 
-Two are meant: a folder with an SQLite index (`embedded.py`) and any S3 server. Keys are any text of 1 to 1024 bytes of
-UTF-8; the callers check that, and nothing here gives `/`, `..` or anything else in a key a meaning.
+There are two: a folder with an SQLite index (`embedded.py`) and any S3 server (`server.py`). Keys are any text of 1 to
+1024 bytes of UTF-8; the callers check that, and nothing here gives `/`, `..` or anything else in a key a meaning.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import msgspec
 
-DEFAULT_BUCKET: Final = "default"
+from v8box.bindings.interface import BindingError
+
+DEFAULT_BUCKET: Final = "v8box"  # as S3_DEFAULT_BUCKET is without being set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectLimits:
+    """What a store takes. The least is what S3 itself has; quotas are the embedded store's."""
+
+    object_bytes: int = 5 * 1024**3
+    """One put, one part of a multipart upload, one copy on an S3 server."""
+
+    part_bytes: int = 5 * 1024**2
+    """The least that a part has, but for the last one."""
+
+    project_bytes: int | None = 20 * 1024**3
+    """All buckets of a project together, parts of open uploads included. None: as much as the disk has."""
+
+    project_objects: int | None = 1_000_000
+    """All buckets of a project together: each object costs the index up to 17 KiB for its key and metadata."""
+
+    buckets: int = 100
+    """Buckets of a project."""
+
+    uploads: int = 1_000
+    """Open multipart uploads of a bucket."""
+
+    upload_seconds: float = 7 * 86_400
+    """A multipart upload that gets no part for so long is aborted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +49,39 @@ class BucketId:
     name: str = DEFAULT_BUCKET
 
 
+class BucketInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One bucket of a project. `objects` and `size` are what is stored, None where a server does not tell cheaply."""
+
+    name: str
+    created: int
+    """Milliseconds since 1970."""
+    objects: int | None = None
+    size: int | None = None
+    """Bytes."""
+    quota: int | None = None
+    """Bytes that the bucket may hold; None is without a bound of its own."""
+
+
+class PartInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One uploaded part of a multipart upload. `etag` is the MD5 of its content."""
+
+    number: int
+    etag: str
+    size: int
+    uploaded: int = 0
+
+
+class UploadInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A multipart upload that is neither completed nor aborted."""
+
+    key: str
+    id: str
+    started: int
+
+
 class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one object. `etag` is the MD5 of its content, as S3 has it for single puts."""
+    """What is known of one object. `etag` is as S3 has it: the MD5 of the content, or of the parts' MD5s and `-<parts>`
+    for a multipart upload."""
 
     key: str
     version: str
@@ -136,8 +195,75 @@ class ObjectStore(Protocol):
     ) -> ObjectInfo | None:
         """None when the condition did not hold."""
 
-    async def copy(self, bucket: BucketId, source: str, target: str) -> ObjectInfo:
-        """Raises `no_such_key`."""
+    async def copy(
+        self, source: BucketId, source_key: str, target: BucketId, key: str, options: PutOptions | None = None
+    ) -> ObjectInfo | None:
+        """With `options` the copy has that metadata instead of the source's, and `only_if` is about the source: None
+        when it does not hold. Raises `no_such_key`."""
 
     async def delete(self, bucket: BucketId, keys: list[str]) -> None: ...
     async def list_page(self, bucket: BucketId, options: ListOptions) -> Listing: ...
+
+    # multipart uploads: parts of 5 MiB or more but the last, 1 to 10,000 of them, each replaceable until completed
+
+    async def create_upload(self, bucket: BucketId, key: str, options: PutOptions) -> str:
+        """The new upload's id. Uploads left alone are aborted after a week."""
+
+    async def put_part(
+        self,
+        bucket: BucketId,
+        key: str,
+        upload: str,
+        number: int,
+        body: bytes | AsyncIterator[bytes],
+        digests: Mapping[str, str],
+    ) -> PartInfo:
+        """Raises `no_such_upload`."""
+
+    async def complete_upload(
+        self, bucket: BucketId, key: str, upload: str, parts: Sequence[tuple[int, str]]
+    ) -> ObjectInfo:
+        """Makes the object of (number, etag) in rising order. Raises `invalid_part`, `part_too_small`."""
+
+    async def abort_upload(self, bucket: BucketId, key: str, upload: str) -> None:
+        """Raises `no_such_upload`."""
+
+    async def list_parts(self, bucket: BucketId, key: str, upload: str) -> list[PartInfo]:
+        """In the order of their numbers. Raises `no_such_upload`."""
+
+    async def list_uploads(self, bucket: BucketId, prefix: str = "") -> list[UploadInfo]: ...
+
+    # buckets; those that the settings name exist from the start
+
+    async def buckets(self, project: str) -> list[BucketInfo]:
+        """By name."""
+
+    async def create_bucket(self, bucket: BucketId, quota: int | None = None) -> None:
+        """Raises `bucket_exists`."""
+
+    async def set_quota(self, bucket: BucketId, quota: int | None) -> None:
+        """Raises `no_such_bucket`, and `not_available` where the store cannot keep one."""
+
+    async def delete_bucket(self, bucket: BucketId) -> None:
+        """Raises `no_such_bucket`, `bucket_not_empty`."""
+
+
+class Presigner(Protocol):
+    """Makes URLs that anyone may use until they expire. The S3 API of the box is one."""
+
+    def presign(
+        self,
+        bucket: BucketId,
+        key: str,
+        method: str,
+        expires: int,
+        content_type: str | None = None,
+        disposition: str | None = None,
+    ) -> str:
+        """A URL for one `method` (GET, PUT, HEAD, DELETE) on one key, good for `expires` seconds (1 to 604800). With
+        `content_type` a PUT must send that one, and a GET answers it; with `disposition` a GET answers that
+        Content-Disposition."""
+
+
+def no_such_bucket(bucket: BucketId) -> BindingError:
+    return BindingError("no_such_bucket", f"there is no bucket {bucket.name}: create it first")
