@@ -67,13 +67,13 @@ PLACES = ("execute", "executeMultiple", "transaction")
 @pytest.mark.parametrize(
     ("sql", "operation"), [pair for pair in itertools.product(FORBIDDEN, PLACES) if pair not in ALLOWED]
 )
-async def test_forbidden(db: DbBinding, ask: Ask, tmp_path: Path, sql: str, operation: str) -> None:
+async def test_forbidden(embedded: DbBinding, ask: Ask, tmp_path: Path, sql: str, operation: str) -> None:
     args: dict[str, Any] = {"sql": sql.replace("{dir}", str(tmp_path))}
     if operation == "transaction":
-        args["tx"], _ = await ask(db, "begin", {"mode": "write"})
+        args["tx"], _ = await ask(embedded, "begin", {"mode": "write"})
         operation = "execute"
     with pytest.raises(BindingError) as caught:
-        await ask(db, operation, args)
+        await ask(embedded, operation, args)
     assert caught.value.code in ("SQLITE_AUTH", "SQLITE_ERROR"), caught.value
     assert os.listdir(tmp_path) == ["databases"]
     assert str(tmp_path) not in caught.value.message
@@ -108,18 +108,18 @@ async def test_forbidden(db: DbBinding, ask: Ask, tmp_path: Path, sql: str, oper
         "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING RETURNING *",
     ],
 )
-async def test_allowed(db: DbBinding, ask: Ask, sql: str) -> None:
-    await ask(db, "executeMultiple", {"sql": "CREATE TABLE t (id); CREATE TABLE u (id)"})
+async def test_allowed(embedded: DbBinding, ask: Ask, sql: str) -> None:
+    await ask(embedded, "executeMultiple", {"sql": "CREATE TABLE t (id); CREATE TABLE u (id)"})
     script = sql.replace("STRICT", "")  # the untyped columns of the example are not for STRICT
-    await ask(db, "execute", {"sql": script})
+    await ask(embedded, "execute", {"sql": script})
 
 
-async def test_a_statement_refused_stays_refused_where_a_script_may(db: DbBinding, ask: Ask) -> None:
+async def test_a_statement_refused_stays_refused_where_a_script_may(embedded: DbBinding, ask: Ask) -> None:
     """A statement that was compiled where it is allowed must not be found in the cache where it is not."""
     for _ in range(2):
-        await ask(db, "executeMultiple", {"sql": "BEGIN; COMMIT; PRAGMA foreign_keys=OFF"})
+        await ask(embedded, "executeMultiple", {"sql": "BEGIN; COMMIT; PRAGMA foreign_keys=OFF"})
         for sql in ("BEGIN", "BEGIN DEFERRED", "BEGIN IMMEDIATE", "COMMIT", "PRAGMA foreign_keys=OFF"):
             with pytest.raises(BindingError, match="SQLITE_AUTH"):
-                await ask(db, "execute", {"sql": sql})
-        rows, _ = await ask(db, "execute", {"sql": "PRAGMA foreign_keys"})
+                await ask(embedded, "execute", {"sql": sql})
+        rows, _ = await ask(embedded, "execute", {"sql": "PRAGMA foreign_keys"})
         assert rows["r"] == [[1]]

@@ -336,7 +336,7 @@ class Session:
         if self._must_stop():
             return False
         time.sleep(_BUSY_SECONDS)
-        return True
+        return not self._must_stop()
 
     def _in_words(self, error: BaseException) -> StatementError:
         raw = getattr(error, "extendedresult", 0)
