@@ -1,5 +1,6 @@
 /** What the examples of the documents are checked with: values alike, whatever class they are of. */
 
+// deno-lint-ignore no-explicit-any -- values of every kind are compared
 type Any = any;
 
 const same = (got: Any, want: Any): boolean => {

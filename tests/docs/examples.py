@@ -121,18 +121,16 @@ def _with_checks(example: Example) -> list[str]:
     lines = example.code.split("\n")
     for at, line in enumerate(lines):
         match = _CHECKED.match(line)
+        place = f"{example.page}:{example.line + at}"
         if match is None:
             if "// →" in line:
-                raise BadExample(
-                    f"{example.page}:{example.line + at}: what is checked must be a statement with its `;`"
-                )
+                raise BadExample(f"{place}: what is checked must be a statement that ends with `;`")
             continue
         first = _statement_start(lines, at, match["statement"])
         if first is None:
-            raise BadExample(f"{example.page}:{example.line + at}: cannot tell where this statement begins")
+            raise BadExample(f"{place}: cannot tell where this statement begins")
         statement = "\n".join([*lines[first:at], match["statement"]])
-        where = json.dumps(f"{example.page}:{example.line + at}")
-        checked = _checked(statement, f"{where}, () => ({match['value']})").split("\n")
+        checked = _checked(statement, f"{json.dumps(place)}, () => ({match['value']})").split("\n")
         lines[first : at + 1] = checked
     return lines
 
