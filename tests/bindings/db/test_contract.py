@@ -126,7 +126,8 @@ async def test_a_transaction_is_seen_by_itself_alone_until_it_commits(db: DbBind
     await ask(db, "batch", {"statements": [["INSERT INTO t VALUES (2)", None]], "tx": tx})
     await ask(db, "executeMultiple", {"sql": "INSERT INTO t VALUES (3); INSERT INTO t VALUES (4)", "tx": tx})
     assert await refusal(run(ask, db, "COMMIT", tx=tx)) == "SQLITE_AUTH"
-    assert await refusal(run(ask, db, "INSERT INTO t VALUES (1)", tx=tx)).startswith("SQLITE_CONSTRAINT")
+    duplicate = await refusal(run(ask, db, "INSERT INTO t VALUES (1)", tx=tx))
+    assert primary(duplicate) == "SQLITE_CONSTRAINT"
     assert await count(ask, db, tx=tx) == 4
     assert await count(ask, db) == 0
     await ask(db, "commit", {"tx": tx})
