@@ -116,13 +116,8 @@ def test_secrets_are_carried_and_never_shown(tmp_path: Path) -> None:
 def test_what_is_set_and_does_nothing_is_named(tmp_path: Path) -> None:
     assert settings.ignored(load(tmp_path)) == ()
     told = settings.ignored(load(tmp_path, "", SECRETS))
-    assert [sentence.split()[0] for sentence in told] == [
-        "LIBSQL_URL",
-        "S3_ENDPOINT",
-        "ADMIN_PASSWORD",
-        "CLOUDFLARE_TOKEN",
-    ]
-    assert told[0] == "LIBSQL_URL is set, but this version keeps databases in the data directory"
+    assert [sentence.split()[0] for sentence in told] == ["ADMIN_PASSWORD", "CLOUDFLARE_TOKEN"]
+    assert told[0] == "ADMIN_PASSWORD is set, but this version has nothing to sign in to"
     assert "hunter2" not in "".join(told)
 
 
