@@ -1,4 +1,4 @@
-"""The three servers under test: the box, bare Deno, bare workerd. Each is a context: ready on entry, gone on exit."""
+"""The servers under test: the box, bare Deno, bare workerd, miniflare. Each is a context: ready on entry, gone on exit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parent.parent
 WORKERS = Path(__file__).parent / "workers"
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
 
 _CACHE = Path(__file__).parent / ".cache"
@@ -130,12 +130,16 @@ class BoxFolder:
         scratch.write_text(source)
         scratch.rename(target)
 
+    def manifest(self, text: str) -> None:
+        """Writes v8box.toml."""
+        (self.path / "v8box.toml").write_text(text)
+
     def limit(self, limits: Mapping[str, Mapping[str, int]]) -> None:
         lines = []
         for name, values in limits.items():
             lines.append(f"[workers.{name}.limits]")
             lines += [f"{key} = {value}" for key, value in values.items()]
-        (self.path / "v8box.toml").write_text("\n".join(lines) + "\n")
+        self.manifest("\n".join(lines) + "\n")
 
 
 @contextmanager
@@ -175,6 +179,18 @@ def bare_workerd(script: Path) -> Iterator[Server]:
             yield server
 
 
+@contextmanager
+def miniflare(script: Path) -> Iterator[Server]:
+    """Cloudflare's simulator with a D1 database `DB` and a KV namespace `KV`, both on disk. Deno runs it."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        command = [str(_BIN / "deno"), "run", "--no-config", "--no-lock", "--quiet", "--allow-all"]
+        command += [str(Path(__file__).parent / "miniflare.mjs"), str(port), str(script), folder]
+        environment = {**os.environ, "DENO_DIR": str(_CACHE / "miniflare")}
+        with _running(command, port=port, ready_path="/", environment=environment) as server:
+            yield server
+
+
 def workerd_binary() -> Path:
     """The binary out of its npm package, which Deno fetches: Node is not needed."""
     folder = _CACHE / f"workerd-{_WORKERD_VERSION}"
@@ -191,7 +207,9 @@ def workerd_binary() -> Path:
 
 def versions() -> dict[str, str]:
     deno = subprocess.run([_BIN / "deno", "--version"], check=True, capture_output=True, text=True).stdout
-    return {"Deno": deno.split()[1], "workerd": _WORKERD_VERSION}
+    source = (Path(__file__).parent / "miniflare.mjs").read_text()
+    simulator = source.partition("npm:miniflare@")[2].partition('"')[0]
+    return {"Deno": deno.split()[1], "workerd": _WORKERD_VERSION, "miniflare": simulator}
 
 
 @contextmanager

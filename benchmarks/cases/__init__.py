@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import cold, fleet, limits, memory, neighbour, ready, redeploy, throughput
+from benchmarks.cases import cold, fleet, limits, memory, neighbour, ready, redeploy, services, throughput
 from benchmarks.cases.interface import FULL, QUICK, Case, Scale
 
 CASES: tuple[Case, ...] = (
     throughput.CASE,
+    services.CASE,
     cold.CASE,
     memory.CASE,
     fleet.CASE,

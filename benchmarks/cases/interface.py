@@ -22,6 +22,7 @@ class Scale:
     hot_workers: int = 20
     redeploy_seconds: float = 15.0
     repeats: int = 7
+    databases: int = 1000
 
 
 FULL = Scale()
@@ -34,6 +35,7 @@ QUICK = Scale(
     hot_workers=4,
     redeploy_seconds=4.0,
     repeats=2,
+    databases=50,
 )
 
 

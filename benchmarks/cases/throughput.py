@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from typing import TypeVar
 
 from benchmarks.cases.interface import Case, Scale, median
-from benchmarks.load import Lateness, Saturation, at_rate, saturate
+from benchmarks.cases.rounds import Result, alternate, latency, rate
+from benchmarks.load import saturate
 from benchmarks.report import Row, Target
 from benchmarks.servers import WORKERS, bare_deno, bare_workerd, box, box_folder, wait_for
 
 RATE = 2000
 BODY = json.dumps({"items": [{"name": f"thing number {n:03}", "price": n} for n in range(24)]})
-Result = TypeVar("Result", Saturation, Lateness)
-BINDING_READS = {"envelope": "hello in an envelope", "db_read": "one db read", "cache_get": "one cache get"}
 
 
 def measure(scale: Scale) -> Iterator[Row]:
@@ -23,11 +21,10 @@ def measure(scale: Scale) -> Iterator[Row]:
         folder = stack.enter_context(box_folder())
         for name in ("hello", "json"):
             folder.add(name, WORKERS / f"{name}.js")
-        for name in BINDING_READS:
-            folder.add(name, WORKERS / f"{name}.ts")
+        folder.add("envelope", WORKERS / "envelope.ts")
         server = stack.enter_context(box(folder))
-        for name in ("hello", "json", *BINDING_READS):
-            wait_for(server.worker(name, "?setup=1"))
+        for name in ("hello", "json", "envelope"):
+            wait_for(server.worker(name))
 
         hello = {
             "box": server.worker("hello"),
@@ -44,19 +41,18 @@ def measure(scale: Scale) -> Iterator[Row]:
         }
         yield from _compare("1 kB JSON POST", json_post, scale, post=BODY)
 
-        reads = {"hello": hello["box"], **{name: server.worker(name) for name in BINDING_READS}}
-        yield from _bindings(reads, scale)
+        yield from _shapes({"hello": hello["box"], "envelope": server.worker("envelope")}, scale)
 
 
 def _compare(title: str, sides: Mapping[str, str], scale: Scale, post: str | None = None) -> Iterator[Row]:
-    rounds = _alternate(sides, scale, lambda url: saturate(url, seconds=scale.seconds, post=post))
+    rounds = alternate(sides, scale, lambda url: saturate(url, seconds=scale.seconds, post=post))
     for baseline in ("workerd", "deno"):
         ratio = median([ours.per_second / theirs.per_second for ours, theirs in _pairs(rounds, baseline)])
         target = Target(bound=1.0, at_least=True) if title == "hello" and baseline == "workerd" else None
-        note = f"{_rate(rounds['box'])} against {_rate(rounds[baseline])} requests/s"
+        note = f"{rate(rounds['box'])} against {rate(rounds[baseline])} requests/s"
         yield Row(name=f"{title}: requests/s, box / {baseline}", value=ratio, unit="x", target=target, note=note)
         ratio = median([ours.p99_ms / theirs.p99_ms for ours, theirs in _pairs(rounds, baseline)])
-        note = "p50, p99: " + " against ".join(_latency(rounds[side]) for side in ("box", baseline))
+        note = "p50, p99: " + " against ".join(latency(rounds[side]) for side in ("box", baseline))
         target = Target(bound=1.0) if target else None
         yield Row(name=f"{title}: p99, box / {baseline}", value=ratio, unit="x", target=target, note=note)
     failed = sum(result.failed for result in rounds["box"])
@@ -64,7 +60,7 @@ def _compare(title: str, sides: Mapping[str, str], scale: Scale, post: str | Non
 
 
 def _at_fixed_rate(sides: Mapping[str, str], scale: Scale) -> Iterator[Row]:
-    rounds = _alternate(sides, scale, lambda url: at_rate(url, rate=RATE, seconds=scale.seconds))
+    rounds = alternate(sides, scale, lambda url: at_rate(url, rate=RATE, seconds=scale.seconds))
     ratio = median([ours.p99_ms / theirs.p99_ms for ours, theirs in _pairs(rounds, "workerd")])
     p99 = {side: median([result.p99_ms for result in results]) for side, results in rounds.items()}
     lag = median([result.client_lag_p99_ms for result in rounds["box"]])
@@ -72,39 +68,16 @@ def _at_fixed_rate(sides: Mapping[str, str], scale: Scale) -> Iterator[Row]:
     yield Row(name=f"hello: p99 at {RATE} requests/s, box / workerd", value=ratio, unit="x", note=note)
 
 
-def _bindings(reads: Mapping[str, str], scale: Scale) -> Iterator[Row]:
-    rounds = _alternate(reads, scale, lambda url: saturate(url, seconds=scale.seconds))
-    for name, title in BINDING_READS.items():
-        pairs = zip(rounds[name], rounds["hello"], strict=True)
-        ratio = median([ours.per_second / hello.per_second for ours, hello in pairs])
-        failed = sum(result.failed for result in rounds[name])
-        note = f"{_rate(rounds[name])} requests/s; p50, p99 {_latency(rounds[name])}"
-        note += f"; {failed} failed" if failed else ""
-        yield Row(name=f"{title}: requests/s / hello", value=ratio, unit="x", note=note)
-
-
-def _alternate(sides: Mapping[str, str], scale: Scale, run: Callable[[str], Result]) -> dict[str, list[Result]]:
-    """Rounds of A B C, C B A, …, after one second of warming each."""
-    for url in sides.values():
-        saturate(url, seconds=1)
-    results: dict[str, list[Result]] = {side: [] for side in sides}
-    for number in range(scale.rounds):
-        for side in list(sides) if number % 2 == 0 else reversed(list(sides)):
-            results[side].append(run(sides[side]))
-    return results
+def _shapes(sides: Mapping[str, str], scale: Scale) -> Iterator[Row]:
+    rounds = alternate(sides, scale, lambda url: saturate(url, seconds=scale.seconds))
+    pairs = zip(rounds["envelope"], rounds["hello"], strict=True)
+    ratio = median([envelope.per_second / hello.per_second for envelope, hello in pairs])
+    note = f"{rate(rounds['envelope'])} requests/s; p50, p99 {latency(rounds['envelope'])}"
+    yield Row(name="hello in an envelope: requests/s / hello", value=ratio, unit="x", note=note)
 
 
 def _pairs(rounds: Mapping[str, list[Result]], baseline: str) -> Iterator[tuple[Result, Result]]:
     return zip(rounds["box"], rounds[baseline], strict=True)
-
-
-def _rate(results: list[Saturation]) -> str:
-    return f"{median([result.per_second for result in results]):,.0f}"
-
-
-def _latency(results: list[Saturation]) -> str:
-    p50 = median([result.p50_ms for result in results])
-    return f"{p50:.2f}, {median([result.p99_ms for result in results]):.2f} ms"
 
 
 CASE = Case("throughput", "Throughput and latency", measure)
