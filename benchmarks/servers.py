@@ -1,4 +1,4 @@
-"""The servers under test: the box, bare Deno, bare workerd, miniflare. Each is a context: ready on entry, gone on exit."""
+"""The servers under test: the box, bare Deno, workerd, miniflare. Each is a context: ready on entry, gone on exit."""
 
 from __future__ import annotations
 

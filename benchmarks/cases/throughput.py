@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from benchmarks.cases.interface import Case, Scale, median
 from benchmarks.cases.rounds import Result, alternate, latency, rate
-from benchmarks.load import saturate
+from benchmarks.load import at_rate, saturate
 from benchmarks.report import Row, Target
 from benchmarks.servers import WORKERS, bare_deno, bare_workerd, box, box_folder, wait_for
 
