@@ -19,11 +19,11 @@ async function readAnswers(): Promise<void> {
     const lines = (rest + text).split("\n");
     rest = lines.pop()!;
     for (const line of lines) {
-      const { id, code, message, result, body, stream } = JSON.parse(line);
+      const { id, code, message, details, result, body, stream } = JSON.parse(line);
       const { resolve, reject } = waiting.get(id)!;
       waiting.delete(id);
       if (code !== undefined) {
-        reject(new BindingError(code, message));
+        reject(new BindingError(code, message, details ?? {}));
         continue;
       }
       const bytes = body === null ? undefined : Uint8Array.fromBase64(body);

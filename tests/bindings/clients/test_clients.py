@@ -43,7 +43,8 @@ async def test_clients_and_bindings_understand_each_other(db: DbBinding, cache: 
         try:
             answer = await bindings[message["binding"]].call(Call(scope, message["operation"], message["args"], body))
         except BindingError as error:
-            reply = {"id": message["id"], "code": error.code, "message": error.message}
+            details = dict(error.details or {})
+            reply = {"id": message["id"], "code": error.code, "message": error.message, "details": details}
         else:
             stream = not isinstance(answer.body, bytes | None)
             whole = b"".join([chunk async for chunk in answer.body]) if stream else answer.body  # type: ignore[union-attr]

@@ -6,13 +6,13 @@
  * the other half of the encoding.
  */
 
-import { BindingError, type Caller } from "../../runtime/binding.ts";
+import type { Caller } from "../../runtime/binding.ts";
+import { inLibsqlWords, LibsqlError } from "./errors.ts";
+import { decode, encodeArgs, type InArgs, type InStatement, type TransactionMode, type Value } from "./values.ts";
+import type { Wire, WireArgs, WireResult } from "./values.ts";
 
-export type Value = null | string | number | bigint | ArrayBuffer;
-export type InValue = Value | boolean | Uint8Array | Date;
-export type InArgs = InValue[] | Record<string, InValue>;
-export type InStatement = string | { sql: string; args?: InArgs };
-export type TransactionMode = "write" | "read" | "deferred";
+export { LibsqlBatchError, LibsqlError } from "./errors.ts";
+export type { InArgs, InStatement, InValue, TransactionMode, Value } from "./values.ts";
 
 /** One row: by index, by column name, and with a `length`. Only the names are enumerable. */
 export interface Row {
@@ -50,6 +50,8 @@ export interface Transaction extends Queries {
 export interface Db extends Queries {
   /** Runs all statements in one transaction: all of them or none. */
   batch(statements: Array<InStatement | [string, InArgs?]>, mode?: TransactionMode): Promise<ResultSet[]>;
+  /** A batch that writes, with foreign keys off while it runs: for statements that rebuild tables. */
+  migrate(statements: InStatement[]): Promise<ResultSet[]>;
   /** Opens an interactive transaction. It is rolled back when the run ends, or when it is idle for some seconds. */
   transaction(mode?: TransactionMode): Promise<Transaction>;
   /** Another database of the project, one that the worker's manifest grants. */
@@ -58,120 +60,13 @@ export interface Db extends Queries {
   readonly closed: boolean;
   readonly protocol: "http";
   close(): void;
+  /** Does nothing: there is no connection to open again. */
+  reconnect(): Promise<void>;
+  /** Always rejects (`SYNC_NOT_SUPPORTED`): there is no replica in the worker. */
+  sync(): Promise<never>;
 }
 
-/** SQLite's result codes by name (https://www.sqlite.org/rescode.html); an extended code adds its number times 256. */
-const RAW: Readonly<Record<string, number>> = {
-  SQLITE_ERROR: 1,
-  SQLITE_PERM: 3,
-  SQLITE_ABORT: 4,
-  SQLITE_BUSY: 5,
-  SQLITE_LOCKED: 6,
-  SQLITE_NOMEM: 7,
-  SQLITE_READONLY: 8,
-  SQLITE_INTERRUPT: 9,
-  SQLITE_IOERR: 10,
-  SQLITE_CORRUPT: 11,
-  SQLITE_FULL: 13,
-  SQLITE_CANTOPEN: 14,
-  SQLITE_SCHEMA: 17,
-  SQLITE_TOOBIG: 18,
-  SQLITE_CONSTRAINT: 19,
-  SQLITE_MISMATCH: 20,
-  SQLITE_MISUSE: 21,
-  SQLITE_AUTH: 23,
-  SQLITE_RANGE: 25,
-  SQLITE_NOTADB: 26,
-};
-const CONSTRAINTS: readonly string[] =
-  "CHECK COMMITHOOK FOREIGNKEY FUNCTION NOTNULL PRIMARYKEY TRIGGER UNIQUE VTAB ROWID PINNED DATATYPE".split(" ");
-
-/** A refused statement. `code` is SQLite's primary code word, or one of LibSQL's or the box's own. */
-export class LibsqlError extends Error {
-  override name = "LibsqlError";
-  readonly code: string;
-  /** The extended code word, e.g. `SQLITE_CONSTRAINT_UNIQUE`. */
-  readonly extendedCode?: string;
-  /** SQLite's number for it, where it is known. */
-  readonly rawCode?: number;
-
-  constructor(message: string, code: string, extendedCode?: string, rawCode?: number, cause?: Error) {
-    super(`${code}: ${message}`, { cause });
-    this.code = code;
-    this.extendedCode = extendedCode;
-    this.rawCode = rawCode;
-  }
-}
-
-function inLibsqlWords(error: unknown): unknown {
-  if (!(error instanceof BindingError)) return error;
-  const word = error.code;
-  if (!word.startsWith("SQLITE_")) return new LibsqlError(error.message, word, word, undefined, error);
-  const primary = word.split("_", 2).join("_");
-  const detail = word.slice(primary.length + 1);
-  const constraint = primary === "SQLITE_CONSTRAINT" ? CONSTRAINTS.indexOf(detail) + 1 : 0;
-  const raw = RAW[primary] === undefined || (detail && !constraint) ? undefined : RAW[primary] + 256 * constraint;
-  return new LibsqlError(error.message, primary, word, raw, error);
-}
-
-// --- values -------------------------------------------------------------------------------------------------------
-
-type Wire = null | string | number | { i: string } | { f: number | string } | { b: string };
-type WireArgs = Wire[] | Record<string, Wire>;
-
-interface WireResult {
-  c: string[];
-  t: string[];
-  r: Wire[][];
-  n: number;
-  i: string | null;
-}
-
-const LEAST_INTEGER = -(2n ** 63n);
-const LARGEST_INTEGER = 2n ** 63n - 1n;
-
-function encode(value: InValue): Wire {
-  switch (typeof value) {
-    case "string":
-      return value.toWellFormed(); // a lone surrogate has no UTF-8
-    case "number":
-      if (!Number.isFinite(value)) throw new RangeError("Only finite numbers can be passed as arguments");
-      // JSON would write a large whole number like an integer, which SQLite may not be able to hold.
-      return Number.isInteger(value) && !Number.isSafeInteger(value) ? { f: value } : value;
-    case "bigint":
-      if (value < LEAST_INTEGER || value > LARGEST_INTEGER) {
-        throw new RangeError("bigint is too large to be represented as a 64-bit integer and passed as argument");
-      }
-      return { i: value.toString() };
-    case "boolean":
-      return value ? 1 : 0;
-    case "object":
-      if (value === null) return null;
-      if (value instanceof Date) return encode(value.valueOf());
-      if (value instanceof Uint8Array) return { b: value.toBase64() };
-      if (value instanceof ArrayBuffer) return { b: new Uint8Array(value).toBase64() };
-      if (ArrayBuffer.isView(value)) {
-        const view = value as ArrayBufferView;
-        return { b: new Uint8Array(view.buffer, view.byteOffset, view.byteLength).toBase64() };
-      }
-  }
-  throw new TypeError("Unsupported type of argument: pass null, string, number, bigint, boolean, Date or bytes");
-}
-
-function encodeArgs(args: InArgs | undefined): WireArgs | undefined {
-  if (args === undefined || args === null) return undefined;
-  if (Array.isArray(args)) return args.map(encode);
-  const named: Record<string, Wire> = {};
-  for (const [name, value] of Object.entries(args)) named[name] = encode(value);
-  return named;
-}
-
-function decode(value: Wire): Value {
-  if (typeof value !== "object" || value === null) return value;
-  if ("i" in value) return BigInt(value.i);
-  if ("b" in value) return Uint8Array.fromBase64(value.b).buffer;
-  return value.f === "-inf" ? -Infinity : Infinity;
-}
+// --- results ------------------------------------------------------------------------------------------------------
 
 function hidden(value: unknown): PropertyDescriptor {
   return { value, enumerable: false, writable: true, configurable: true };
@@ -254,16 +149,17 @@ abstract class Connection implements Queries {
     await this.send("executeMultiple", { sql: readStatement(sql)[0] });
   }
 
-  protected async sendBatch(
+  protected async sendMany(
+    operation: string,
     statements: Array<InStatement | [string, InArgs?]>,
-    mode: TransactionMode,
+    more: Record<string, unknown>,
   ): Promise<ResultSet[]> {
-    if (!Array.isArray(statements)) throw new TypeError("batch() takes an array of statements");
+    if (!Array.isArray(statements)) throw new TypeError(`${operation}() takes an array of statements`);
     const encoded = statements.map((statement) => {
       const [sql, args] = readStatement(statement);
       return [sql, args ?? null];
     });
-    const results = await this.send("batch", { statements: encoded, mode }) as WireResult[];
+    const results = await this.send(operation, { statements: encoded, ...more }) as WireResult[];
     return results.map((result) => new Result(result));
   }
 }
@@ -288,6 +184,12 @@ class WorkerDb extends Connection implements Db {
 
   close(): void {}
 
+  async reconnect(): Promise<void> {}
+
+  sync(): Promise<never> {
+    return Promise.reject(new LibsqlError("there is no replica to bring up to date", "SYNC_NOT_SUPPORTED"));
+  }
+
   use(database: string): Db {
     return new WorkerDb(this.#call, String(database));
   }
@@ -298,7 +200,12 @@ class WorkerDb extends Connection implements Db {
     statements: Array<InStatement | [string, InArgs?]>,
     mode: TransactionMode = "deferred",
   ): Promise<ResultSet[]> {
-    return this.sendBatch(statements, readMode(mode));
+    return this.sendMany("batch", statements, { mode: readMode(mode) });
+  }
+
+  // deno-lint-ignore require-await
+  async migrate(statements: InStatement[]): Promise<ResultSet[]> {
+    return this.sendMany("migrate", statements, {});
   }
 
   async transaction(mode: TransactionMode = "write"): Promise<Transaction> {
@@ -333,7 +240,7 @@ class WorkerTransaction extends Connection implements Transaction {
 
   // deno-lint-ignore require-await
   async batch(statements: Array<InStatement | [string, InArgs?]>): Promise<ResultSet[]> {
-    return this.sendBatch(statements, "deferred");
+    return this.sendMany("batch", statements, {});
   }
 
   async commit(): Promise<void> {
@@ -367,7 +274,12 @@ class WorkerTransaction extends Connection implements Transaction {
   }
 }
 
-const OVER: ReadonlySet<string> = new Set(["TRANSACTION_CLOSED", "TRANSACTION_TIMEOUT", "ENGINE_DIED"]);
+const OVER: ReadonlySet<string> = new Set([
+  "TRANSACTION_CLOSED",
+  "TRANSACTION_TIMEOUT",
+  "DATABASE_DELETED",
+  "ENGINE_DIED",
+]);
 
 /** Makes the client of one run. */
 export function createDb(call: Caller): Db {

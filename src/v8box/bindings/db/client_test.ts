@@ -2,7 +2,7 @@
 
 import { strict as assert } from "node:assert";
 import { BindingError, type Caller } from "../../runtime/binding.ts";
-import { createDb, LibsqlError } from "./client.ts";
+import { createDb, LibsqlBatchError, LibsqlError } from "./client.ts";
 
 type Sent = [operation: string, args: unknown];
 
@@ -44,7 +44,7 @@ Deno.test("a wrong argument is refused before anything is sent", async () => {
 
 Deno.test("errors have LibSQL's words", async () => {
   const { call } = recording(
-    new BindingError("SQLITE_CONSTRAINT_FOREIGNKEY", "FOREIGN KEY constraint failed"),
+    new BindingError("SQLITE_CONSTRAINT_FOREIGNKEY", "FOREIGN KEY constraint failed", { raw_code: 787 }),
     new BindingError("SQLITE_IOERR_READ", "disk I/O error"),
     new BindingError("RUN_ENDED", "the run was ended"),
     new TypeError("not the box's"),
@@ -61,6 +61,27 @@ Deno.test("errors have LibSQL's words", async () => {
   assert.deepEqual(words(await next()).slice(1), ["SQLITE_IOERR", "SQLITE_IOERR_READ", undefined]);
   assert.deepEqual(words(await next()).slice(0, 2), ["RUN_ENDED: the run was ended", "RUN_ENDED"]);
   assert(await next() instanceof TypeError);
+});
+
+Deno.test("an error of a batch says which statement it was", async () => {
+  const refusal = new BindingError("SQLITE_CONSTRAINT_UNIQUE", "UNIQUE constraint failed: t.a", {
+    raw_code: 2067,
+    statement_index: 2,
+  });
+  const { call } = recording(refusal, refusal);
+  const db = createDb(call);
+  for (const work of [db.batch(["A", "B", "C"]), db.migrate(["A", "B", "C"])]) {
+    const error = await work.then(() => assert.fail(), (error) => error);
+    assert(error instanceof LibsqlBatchError && error instanceof LibsqlError);
+    assert.deepEqual([error.name, error.statementIndex, error.code, error.extendedCode, error.rawCode], [
+      "LibsqlBatchError",
+      2,
+      "SQLITE_CONSTRAINT",
+      "SQLITE_CONSTRAINT_UNIQUE",
+      2067,
+    ]);
+    assert.equal(error.message, "SQLITE_CONSTRAINT: UNIQUE constraint failed: t.a");
+  }
 });
 
 Deno.test("a transaction that the box ended is closed", async () => {

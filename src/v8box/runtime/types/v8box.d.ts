@@ -78,6 +78,8 @@ declare namespace V8Box {
     readonly extendedCode?: string;
     /** SQLite's number for it; db only. */
     readonly rawCode?: number;
+    /** Which statement of a batch it was, counted from 0; db only (`LibsqlBatchError`). */
+    readonly statementIndex?: number;
   }
 
   // --- db: the API of @libsql/client ------------------------------------------------------------------------------
@@ -131,6 +133,8 @@ declare namespace V8Box {
   interface Db extends DbQueries {
     /** Runs all statements in one transaction: all of them or none. */
     batch(statements: Array<DbStatement | [string, DbArgs?]>, mode?: DbTransactionMode): Promise<ResultSet[]>;
+    /** A batch that writes, with foreign keys off while it runs: for statements that rebuild tables. */
+    migrate(statements: DbStatement[]): Promise<ResultSet[]>;
     /** Opens an interactive transaction. It is rolled back when the run ends, or when it is idle for some seconds. */
     transaction(mode?: DbTransactionMode): Promise<DbTransaction>;
     /** Another database of the project, one that the worker's manifest grants. */
@@ -139,6 +143,10 @@ declare namespace V8Box {
     readonly closed: boolean;
     readonly protocol: "http";
     close(): void;
+    /** Does nothing: there is no connection to open again. */
+    reconnect(): Promise<void>;
+    /** Always rejects (`SYNC_NOT_SUPPORTED`): there is no replica in the worker. */
+    sync(): Promise<never>;
   }
 
   // --- cache: Redis commands under ioredis' names -----------------------------------------------------------------
