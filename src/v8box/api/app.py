@@ -32,7 +32,7 @@ def build_api(routers: Sequence[APIRouter]) -> FastAPI:
     app = FastAPI(
         title="V8Box admin API",
         version=__version__,
-        description="What the `v8box` command and the dashboard use. Answers are `{success, data or error, timestamp}`.",
+        description="What the `v8box` command and the dashboard use. An answer is `{success, data|error, timestamp}`.",
         openapi_url=OPENAPI_PATH,
         docs_url=None,  # it loads scripts from elsewhere, on the admin's own origin
         redoc_url=None,

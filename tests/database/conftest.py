@@ -1,0 +1,34 @@
+"""The Data API on real embedded databases, asked over HTTP without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+
+from v8box.api.app import build_api
+from v8box.bindings.db.embedded import EmbeddedDatabases
+from v8box.features.database.routes import build_router
+
+
+async def launch(argv: Sequence[str], stdin: int | None, env: Mapping[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(*argv, stdin=stdin, env=dict(env))
+
+
+@pytest.fixture
+async def databases(tmp_path: Path) -> AsyncIterator[EmbeddedDatabases]:
+    opened = EmbeddedDatabases(tmp_path / "databases", launch, engines=1)
+    await opened.start()
+    yield opened
+    await opened.stop()
+
+
+@pytest.fixture
+async def client(databases: EmbeddedDatabases) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=build_api([build_router(databases)]))
+    base = "http://localhost/admin/database/"
+    async with httpx.AsyncClient(transport=transport, base_url=base, timeout=30) as client:
+        yield client

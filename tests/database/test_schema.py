@@ -1,0 +1,77 @@
+"""The structure for screens, and that the OpenAPI document's models are what really comes."""
+
+from __future__ import annotations
+
+import httpx
+from tests.database.answers import data, error
+
+from v8box.features.database.schemas import DatabaseSchema, MigrationReport, QueryAnswer, RowPage, TableEntry
+
+STATEMENTS = [
+    "create table teams (id integer primary key, name text not null unique)",
+    "create table players (team int references teams on delete cascade, number int, name text default 'x', "
+    "upper text generated always as (upper(name)), primary key (team, number)) strict, without rowid",
+    "create index by_name on players (name desc, lower(name)) where name is not null",
+    "create view v as select name from teams",
+    "create view broken as select nope from gone",
+    "create virtual table docs using fts5(body)",
+    "create trigger tr after insert on teams begin delete from players; end",
+    "insert into teams (name) values ('a'), ('b')",
+]
+
+
+async def test_the_whole_structure(client: httpx.AsyncClient) -> None:
+    for statement in STATEMENTS:
+        data(await client.post("query", json={"query": statement}))
+    found = data(await client.get("databases/global/schema"))
+    schema = DatabaseSchema.model_validate(found)
+    tables = {table.name: table for table in schema.tables}
+    assert set(tables) == {"teams", "players", "docs"}
+    assert (tables["teams"].rowCount, tables["teams"].rowCountIsExact) == (2, True)
+    players = tables["players"]
+    assert (players.strict, players.withoutRowid) == (True, True)
+    assert [(column.name, column.type, column.primaryKey, column.nullable) for column in players.columns] == [
+        ("team", "INT", 1, False),
+        ("number", "INT", 2, False),
+        ("name", "TEXT", 0, True),
+        ("upper", "TEXT", 0, True),
+    ]
+    assert [column.default for column in players.columns] == [None, None, "'x'", None]
+    assert [column.generated for column in players.columns] == [False, False, False, True]
+    [key] = players.foreignKeys
+    assert (key.table, key.columns, key.references, key.onDelete) == ("teams", ["team"], [None], "CASCADE")
+    index = next(index for index in players.indexes if index.name == "by_name")
+    assert (index.unique, index.partial, index.origin) == (False, True, "c")
+    assert [(part.name, part.descending) for part in index.columns] == [("name", True), (None, False)]
+    views = {view.name: view for view in schema.views}
+    assert views["v"].error is None
+    assert [column.name for column in views["v"].columns] == ["name"]
+    assert "gone" in (views["broken"].error or "")
+    assert [(trigger.name, trigger.table) for trigger in schema.triggers] == [("tr", "teams")]
+    assert schema.sizeBytes > 0
+    without = data(await client.get("databases/global/schema", params={"counts": False}))
+    assert {table["rowCount"] for table in without["tables"]} == {None}
+    for entry in data(await client.get("databases/global/tables")):
+        TableEntry.model_validate(entry)
+
+
+async def test_an_empty_database_has_an_empty_structure(client: httpx.AsyncClient) -> None:
+    schema = DatabaseSchema.model_validate(data(await client.get("databases/global/schema")))
+    assert (schema.tables, schema.views, schema.triggers) == ([], [], [])
+    error(await client.get("databases/nope/schema"), 404, "DATABASE_NOT_FOUND")
+
+
+async def test_counting_is_bounded(client: httpx.AsyncClient) -> None:
+    data(await client.post("query", json={"query": "create table big (x)"}))
+    fill = "insert into big with recursive n(i) as (select 1 union all select i + 1 from n limit 10001) select i from n"
+    data(await client.post("query", json={"query": fill}))
+    [table] = data(await client.get("databases/global/schema"))["tables"]
+    assert (table["rowCount"], table["rowCountIsExact"]) == (10_000, False)
+
+
+async def test_the_documents_models_are_what_comes(client: httpx.AsyncClient) -> None:
+    QueryAnswer.model_validate(data(await client.post("query", json={"query": "select 1 as a"})))
+    data(await client.post("query", json={"query": "create table t (x)"}))
+    RowPage.model_validate(data(await client.get("databases/global/tables/t/rows", params={"count": True})))
+    report = data(await client.post("databases/global/migrations", json={"migrations": [], "dryRun": True}))
+    MigrationReport.model_validate(report)
