@@ -242,6 +242,17 @@ async def test_a_cancelled_call_stops_its_statement(db: DbBinding, db_backend: D
     assert await count(ask, db) == 1
 
 
+async def test_foreign_keys_are_on(db: DbBinding, ask: Ask) -> None:
+    for sql in ("CREATE TABLE p (id INTEGER PRIMARY KEY)", "CREATE TABLE c (p REFERENCES p ON DELETE CASCADE)"):
+        await run(ask, db, sql)
+    assert primary(await refusal(run(ask, db, "INSERT INTO c VALUES (7)"))) == "SQLITE_CONSTRAINT"
+    await run(ask, db, "INSERT INTO p VALUES (7)")
+    tx, _ = await ask(db, "begin", {"mode": "write"})
+    await run(ask, db, "INSERT INTO c VALUES (7)", tx=tx)
+    await run(ask, db, "DELETE FROM p", tx=tx)
+    assert (await run(ask, db, "SELECT p FROM c", tx=tx))["r"] == []
+
+
 async def test_a_migration_runs_with_foreign_keys_off(db: DbBinding, ask: Ask) -> None:
     await ask(
         db, "executeMultiple", {"sql": "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p)"}

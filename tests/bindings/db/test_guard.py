@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from v8box.bindings.db.binding import DbBinding
+from v8box.bindings.db.guard import Guard, connect
+from v8box.bindings.db.interface import DbLimits
 from v8box.bindings.interface import BindingError
 
 Ask = Callable[..., Coroutine[Any, Any, tuple[Any, bytes | None]]]
@@ -123,3 +125,10 @@ async def test_a_statement_refused_stays_refused_where_a_script_may(embedded: Db
                 await ask(embedded, "execute", {"sql": sql})
         rows, _ = await ask(embedded, "execute", {"sql": "PRAGMA foreign_keys"})
         assert rows["r"] == [[1]]
+
+
+def test_every_connection_has_all_settings(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "a.db", Guard(), DbLimits(), query_only=False)
+    wanted = {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "temp_store": 2, "query_only": 0}
+    assert {name: connection.pragma(name) for name in wanted} == wanted
+    connection.close()

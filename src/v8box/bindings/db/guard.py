@@ -59,6 +59,16 @@ _ARGUMENT_PRAGMAS: Final = frozenset(
     "table_info table_list table_xinfo".split()
 )
 _SETTABLE_PRAGMAS: Final = frozenset({"application_id", "user_version"})  # stored in the file, harmless
+# WAL: readers and the writer do not wait for each other. NORMAL: a commit survives the death of any process, a power cut
+# may take the last moments but never tears the file (https://www.sqlite.org/wal.html#fsync).
+_SETTINGS: Final = (
+    ("journal_mode", "WAL"),
+    ("synchronous", "NORMAL"),
+    ("foreign_keys", 1),
+    ("temp_store", "MEMORY"),
+    ("cache_size", -1000),
+    ("journal_size_limit", 67_108_864),
+)
 
 
 class Rules(Enum):
@@ -123,10 +133,8 @@ def connect(path: Path, guard: Guard, limits: DbLimits, *, query_only: bool) -> 
     try:
         connection.set_busy_timeout(int(limits.statement_seconds * 1000))  # two may open a new file at once
         _harden(connection, limits)
-        # WAL: readers and the writer do not wait for each other. NORMAL: a commit survives the death of any process, a
-        # power cut may take the last moments but never tears the file (https://www.sqlite.org/wal.html#fsync).
-        connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA temp_store=MEMORY; PRAGMA cache_size=-1000; PRAGMA journal_size_limit=67108864")
+        for setting, value in _SETTINGS:
+            connection.pragma(setting, value)
         page_bytes = int(connection.pragma("page_size"))
         connection.pragma("max_page_count", max(1, limits.database_bytes // page_bytes))
         if query_only:
