@@ -14,7 +14,7 @@ BINDINGS = ROOT / "src" / "v8box" / "bindings"
 SURFACES = {
     "db": ["client.ts", "d1.ts"],
     "cache": ["client.ts", "kv.ts"],
-    "s3": ["client.ts"],
+    "s3": ["types.ts"],
 }
 _INTERFACE = re.compile(r"^export interface (?P<name>\w+)[^{]*\{\n(?P<body>.*?)^\}", re.MULTILINE | re.DOTALL)
 _METHOD = re.compile(r"^  (?:readonly )?(?P<name>[a-z]\w*)(?:<[^\n(]*>)?(?:\(|: \()", re.MULTILINE)

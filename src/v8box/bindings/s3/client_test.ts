@@ -69,3 +69,60 @@ Deno.test("errors are S3Errors with the box's code", async () => {
   assert(error instanceof S3Error);
   assert.deepEqual([error.name, error.code, error.message], ["S3Error", "no_such_key", "there is none"]);
 });
+
+Deno.test("an upload goes by parts, in any order", async () => {
+  const { call, sent } = recording({ result: { upload: "u", number: 1, etag: "e", object: STORED } });
+  const s3 = createS3(call).use("b");
+  const upload = await s3.createMultipartUpload("k", { httpMetadata: { contentType: "a/b" } });
+  assert.deepEqual([upload.key, upload.uploadId], ["k", "u"]);
+  assert.deepEqual(await upload.uploadPart(2, "x", { md5: "00" }), { partNumber: 2, etag: "e" });
+  const resumed = s3.resumeMultipartUpload("k", "u");
+  assert.equal((await resumed.complete([{ partNumber: 2, etag: '"two"' }, { partNumber: 1, etag: "one" }])).key, "k");
+  await resumed.abort();
+  assert.deepEqual(sent.map(([operation, args]) => [operation, args]), [
+    ["create_upload", { bucket: "b", key: "k", http: { contentType: "a/b" }, custom: {} }],
+    ["put_part", { bucket: "b", key: "k", upload: "u", number: 2, digests: { md5: "00" } }],
+    ["complete_upload", { bucket: "b", key: "k", upload: "u", parts: [[1, "one"], [2, "two"]] }],
+    ["abort_upload", { bucket: "b", key: "k", upload: "u" }],
+  ]);
+  for (const number of [0, 10_001, 1.5]) await assert.rejects(upload.uploadPart(number, "x"), RangeError);
+});
+
+Deno.test("a copy may come from another bucket and have metadata of its own", async () => {
+  const { call, sent } = recording({ result: { object: STORED } });
+  const s3 = createS3(call);
+  await s3.copy("a", "b");
+  await s3.copy({ bucket: "other", key: "a" }, "b", { customMetadata: { x: "y" }, onlyIf: { etagMatches: "e" } });
+  const [plain, other] = sent.map(([, args]) => args);
+  assert.deepEqual(plain, { source: "a", target: "b", http: {}, custom: {}, replace: false });
+  assert.deepEqual(other, {
+    source: "a",
+    source_bucket: "other",
+    target: "b",
+    http: {},
+    custom: { x: "y" },
+    replace: true,
+    only_if: { match: ["e"] },
+  });
+  assert.equal(await createS3(recording({ result: null }).call).copy("a", "b", { onlyIf: {} }), null);
+});
+
+Deno.test("a URL is asked for with what it is good for", async () => {
+  const { call, sent } = recording({ result: { url: "https://…" } });
+  const s3 = createS3(call);
+  assert.equal(await s3.createPresignedUrl("k"), "https://…");
+  await s3.createPresignedUrl("k", { method: "PUT", expiresIn: 5, contentType: "a/b" });
+  assert.deepEqual(sent.map(([, args]) => args), [
+    { key: "k", method: "GET", expires: 3600 },
+    { key: "k", method: "PUT", expires: 5, content_type: "a/b" },
+  ]);
+  for (const expiresIn of [0, 604_801, 0.5]) {
+    await assert.rejects(s3.createPresignedUrl("k", { expiresIn }), RangeError);
+  }
+  await assert.rejects(s3.createPresignedUrl("k", { method: "POST" as "PUT" }), TypeError);
+});
+
+Deno.test("the etag of an upload by parts is no MD5", async () => {
+  const { call } = recording({ result: { object: { ...STORED, etag: "0-2" } } });
+  assert.deepEqual((await createS3(call).head("k"))!.checksums.toJSON(), {});
+});

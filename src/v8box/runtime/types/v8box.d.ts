@@ -351,9 +351,7 @@ declare namespace V8Box {
   }
 
   type S3Range = { offset?: number; length?: number } | { suffix: number };
-
   type S3Digest = string | ArrayBuffer | ArrayBufferView;
-
   type S3PutValue = string | ArrayBuffer | ArrayBufferView | Blob | ReadableStream<Uint8Array> | null;
 
   interface S3GetOptions {
@@ -396,7 +394,8 @@ declare namespace V8Box {
     readonly customMetadata: Record<string, string>;
     /** The part that was read. */
     readonly range?: { offset: number; length: number };
-    readonly checksums: { md5: ArrayBuffer; toJSON(): { md5: string } };
+    /** No `md5` for an object that was uploaded in parts. */
+    readonly checksums: { md5?: ArrayBuffer; toJSON(): { md5?: string } };
     readonly storageClass: "Standard";
     writeHttpMetadata(headers: Headers): void;
   }
@@ -419,8 +418,54 @@ declare namespace V8Box {
     );
 
   interface S3PresignOptions {
-    method?: "GET" | "PUT";
+    /** GET, the default, PUT, HEAD or DELETE: what the URL may be used for. */
+    method?: "GET" | "PUT" | "HEAD" | "DELETE";
+    /** Seconds, 1 to 604,800 (a week); an hour is the default. */
     expiresIn?: number;
+    /** The content type that a PUT must send. */
+    contentType?: string;
+    /** The content-disposition that a GET is answered with. */
+    responseContentDisposition?: string;
+  }
+
+  interface S3MultipartOptions {
+    httpMetadata?: S3HttpMetadata | Headers;
+    customMetadata?: Record<string, string>;
+  }
+
+  /** Metadata given replaces what the source has; `onlyIf` is about the source. */
+  interface S3CopyOptions extends S3MultipartOptions {
+    onlyIf?: S3Conditional | Headers;
+  }
+
+  type S3Digests = Pick<S3PutOptions, "md5" | "sha1" | "sha256" | "sha384" | "sha512">;
+
+  interface S3UploadedPart {
+    readonly partNumber: number;
+    readonly etag: string;
+  }
+
+  /** An upload of one object in parts: each of 5 MiB or more but the last, 10,000 at most, in any order. */
+  interface S3MultipartUpload {
+    readonly key: string;
+    readonly uploadId: string;
+    /** Uploads part 1 to 10,000; a second one of the same number takes its place. */
+    uploadPart(partNumber: number, value: S3PutValue, options?: S3Digests): Promise<S3UploadedPart>;
+    /** Makes the object of these parts. */
+    complete(parts: readonly S3UploadedPart[]): Promise<S3Object>;
+    /** Gives the upload up, its parts with it. */
+    abort(): Promise<void>;
+  }
+
+  /** A command of `@aws-sdk/client-s3`, by the members that matter here. */
+  interface S3Command<Output> {
+    readonly input: object;
+    // deno-lint-ignore no-explicit-any -- the SDK's own types are not known here
+    resolveMiddleware(stack: any, configuration: any, options: any): (args: any) => Promise<{ output: Output }>;
+  }
+
+  interface S3SendOptions {
+    abortSignal?: AbortSignal;
   }
 
   interface S3 {
@@ -433,13 +478,28 @@ declare namespace V8Box {
     /** A key without an object is no error. */
     delete(keys: string | string[]): Promise<void>;
     list(options?: S3ListOptions): Promise<S3Listing>;
-    copy(from: string, to: string): Promise<S3Object>;
+    /** Within the box: the content does not pass through the worker. With `onlyIf`, null where it does not hold. */
+    copy(
+      from: string | { bucket?: string; key: string },
+      to: string,
+      options?: S3CopyOptions & { onlyIf?: undefined },
+    ): Promise<S3Object>;
+    copy(
+      from: string | { bucket?: string; key: string },
+      to: string,
+      options: S3CopyOptions,
+    ): Promise<S3Object | null>;
+    createMultipartUpload(key: string, options?: S3MultipartOptions): Promise<S3MultipartUpload>;
+    /** An upload that was begun elsewhere. Asks nothing: one that does not exist fails at its first call. */
+    resumeMultipartUpload(key: string, uploadId: string): S3MultipartUpload;
     /** Another bucket of the project, one that the worker's manifest grants. */
     use(bucket: string): S3;
-    /** Not available yet: rejects with an `S3Error` of code `not_available`. */
+    /** A URL that gives whoever has it this one right to this one key. */
     createPresignedUrl(key: string, options?: S3PresignOptions): Promise<string>;
-    /** Not available yet: rejects with an `S3Error` of code `not_available`. */
-    send(command: unknown): Promise<unknown>;
+    /** Runs a command of `@aws-sdk/client-s3` here, without a network or a credential. */
+    send<Output>(command: S3Command<Output>, options?: S3SendOptions): Promise<Output>;
+    /** What `Upload` of `@aws-sdk/lib-storage` asks of its client. */
+    readonly config: Readonly<Record<string, unknown>>;
   }
 }
 
