@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.hrana.conftest import MakeWorld, World
+from tests.hrana.conftest import World
 
 
 def outcome(result: Any) -> str:
