@@ -1,5 +1,6 @@
 /** drizzle-orm's LibSQL driver on `db`. */
 
+import "@libsql/client/http"; // the driver imports it, and finds only what the worker asks for
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/libsql/http";
 import { authors, schema, TABLES, useNotes } from "../notes.ts";
