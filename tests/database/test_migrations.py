@@ -11,8 +11,13 @@ from tests.database.answers import data, error
 from v8box.bindings.db.embedded import EmbeddedDatabases
 
 MIGRATIONS = "databases/global/migrations"
-ONE = {"number": 1, "name": "users", "sql": "create table users (id integer primary key)", "down": "drop table users"}
-TWO = {
+ONE: dict[str, Any] = {
+    "number": 1,
+    "name": "users",
+    "sql": "create table users (id integer primary key)",
+    "down": "drop table users",
+}
+TWO: dict[str, Any] = {
     "number": 2,
     "name": "mail",
     "sql": "alter table users add mail text;\ncreate index m on users (mail);",

@@ -172,7 +172,7 @@ async def test_one_row_by_its_key(users: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("columns", "keys"),
     [
-        ("(k text primary key)", ["a/b", "1", "it's", "ä", "?", "%2F", "a b"]),
+        ("(k text primary key)", ["a/b", "1", "it's", "ä", "?", "%2F", "a b", "x", "x\n", "a\nb"]),
         ("(k primary key)", [5, "five", 2.5]),
         ("(k blob primary key)", ["abc"]),
         ("(k varchar(9) primary key) without rowid", ["x"]),

@@ -20,19 +20,18 @@ _RULES: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), status)
     for pattern, status in (
         (r".*_not_found|no_such_.*", 404),
-        (
-            r".*_exists|.*_not_empty|database_deleted|sqlite_constraint(_(unique|primarykey|rowid|foreignkey|trigger))?",
-            409,
-        ),
+        (r".*_exists|.*_not_empty|bucket_required|database_deleted|transaction_closed", 409),
+        (r"sqlite_constraint(_(unique|primarykey|rowid|foreignkey|trigger))?", 409),
         (r"precondition_failed", 412),
         (r".*_too_large|sqlite_toobig|entity_too_.*", 413),
         (r"invalid_range", 416),
         (r"too_many_.*", 429),
         (r"no_space|quota.*|.*_quota.*|sqlite_full|sqlite_nomem", 507),
         (r"not_available", 501),
+        (r"access_denied|db_unauthorized", 502),  # a server behind the box refuses it
         (r"sqlite_interrupt|.*_timeout|timeout|deadline.*|transaction_expired", 504),
         (r"engine_.*|sqlite_(busy|locked)(_.*)?|not_ready|.*unavailable|.*overloaded|queue_full|server_.*", 503),
-        (r"io_error|sqlite_(ioerr|corrupt|notadb|cantopen|internal|nolfs|protocol)(_.*)?", 500),
+        (r"io_error|newer_index|internal|sqlite_(ioerr|corrupt|notadb|cantopen|misuse|nolfs|protocol)(_.*)?", 500),
     )
 )
 """The first that matches the whole code counts. What matches none is the caller's fault: bad SQL, bad input."""

@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
+from starlette.convertors import Convertor, register_url_convertor
 
 from v8box.api.envelope import success_body
 from v8box.errors import PayloadTooLarge
@@ -17,6 +18,21 @@ MAX_JSON_BYTES: Final = 16 * 1024 * 1024
 """One JSON request body: a full SQL text or value (see `DbLimits`) fits, and a handful cannot fill the memory."""
 
 T = TypeVar("T")
+
+
+class _Rest(Convertor[str]):
+    """`{key:rest}` is all that is left of an address, line ends too: with Starlette's `path`, `a%0A` would be `a`."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("rest", _Rest())
 
 
 class Envelope(BaseModel, Generic[T]):

@@ -1,0 +1,220 @@
+"""Buckets and objects: /admin/s3/buckets/…
+
+An object's key is the rest of its address. A key that a URL would change on its way (a part that is `.` or `..`, an
+empty one in some clients) goes into the query instead: `…/objects/?key=a/../b`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import unquote_to_bytes
+
+from fastapi import APIRouter, Query, Request, Response
+
+from v8box.api.routes import Envelope, router, success
+from v8box.bindings.interface import BindingError
+from v8box.bindings.s3.interface import BucketId, BucketInfo, ListOptions, ObjectInfo, ObjectStore
+from v8box.errors import BadRequest
+from v8box.features.objects import schemas
+from v8box.features.objects.download import Download
+from v8box.features.objects.headers import byte_range, condition, content_range, object_headers, put_options
+from v8box.kit.names import BUCKET
+
+MAX_KEY_BYTES = 1_024
+_BODY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_WITH_BODY = {"requestBody": {"required": True, "content": _BODY}}
+_IS_BODY: dict[int | str, dict[str, Any]] = {200: {"content": _BODY}, 206: {"content": _BODY}, 304: {}}
+
+
+def build_router(objects: ObjectStore, *, project: str = "default") -> APIRouter:
+    """The routes on one project's buckets."""
+    handlers = _Handlers(objects, project)
+    made = router("/admin/s3", "s3")
+    bucket, key = "/buckets/{bucket}", "/buckets/{bucket}/objects/{key:rest}"
+    for method, path, handler, shape in (
+        ("GET", "/buckets", handlers.list_buckets, Envelope[list[schemas.BucketEntry]]),
+        ("POST", "/buckets", handlers.create_bucket, Envelope[schemas.BucketEntry]),
+        ("PATCH", bucket, handlers.change_bucket, Envelope[schemas.BucketEntry]),
+        ("DELETE", bucket, handlers.delete_bucket, Envelope[schemas.DeletedBucket]),
+        ("GET", f"{bucket}/objects", handlers.list_objects, Envelope[schemas.ObjectPage]),
+        ("POST", f"{bucket}/objects/delete", handlers.delete_objects, Envelope[schemas.DeletedKeys]),
+        ("DELETE", key, handlers.delete_object, Envelope[schemas.DeletedKeys]),
+    ):
+        status = 201 if handler == handlers.create_bucket else 200
+        made.add_api_route(path, handler, methods=[method], response_model=shape, status_code=status)
+    made.add_api_route(
+        key,
+        handlers.put_object,
+        methods=["PUT"],
+        response_model=Envelope[schemas.ObjectEntry],
+        status_code=201,
+        openapi_extra=_WITH_BODY,
+    )
+    made.add_api_route(
+        key, handlers.get_object, methods=["GET"], response_class=Response, response_model=None, responses=_IS_BODY
+    )
+    made.add_api_route(key, handlers.head_object, methods=["HEAD"], response_class=Response, response_model=None)
+    return made
+
+
+class _Handlers:
+    """What each address does."""
+
+    def __init__(self, objects: ObjectStore, project: str) -> None:
+        self._objects = objects
+        self._project = project
+
+    # ---- buckets
+
+    async def list_buckets(self) -> Response:
+        """All buckets by name, with what they hold."""
+        return success([_bucket(each) for each in await self._objects.buckets(self._project)])
+
+    async def create_bucket(self, body: schemas.NewBucket) -> Response:
+        """A new, empty bucket."""
+        bucket = self._bucket(body.name)
+        await self._objects.create_bucket(bucket, body.quota)
+        return success(_bucket(await self._info(bucket)), 201)
+
+    async def change_bucket(self, bucket: str, body: schemas.BucketChange) -> Response:
+        """Sets the quota. What a bucket already holds beyond it stays."""
+        known = self._bucket(bucket)
+        await self._objects.set_quota(known, body.quota)
+        return success(_bucket(await self._info(known)))
+
+    async def delete_bucket(self, bucket: str) -> Response:
+        """Deletes an empty bucket."""
+        await self._objects.delete_bucket(self._bucket(bucket))
+        return success({"deleted": bucket})
+
+    # ---- objects
+
+    async def list_objects(
+        self,
+        bucket: str,
+        prefix: Annotated[str, Query(max_length=MAX_KEY_BYTES)] = "",
+        delimiter: Annotated[str, Query(max_length=100)] = "",
+        cursor: Annotated[str, Query(max_length=4_096)] = "",
+        limit: Annotated[int, Query(ge=1, le=schemas.MAX_KEYS)] = 100,
+    ) -> Response:
+        """One page of objects by key."""
+        options = ListOptions(prefix=_utf8(prefix), delimiter=_utf8(delimiter), cursor=_utf8(cursor), limit=limit)
+        page = await self._objects.list_page(self._bucket(bucket), options)
+        found = [_object(each) for each in page.objects]
+        return success({"objects": found, "prefixes": page.prefixes, "cursor": page.cursor})
+
+    async def put_object(self, bucket: str, key: str, request: Request) -> Response:
+        """Stores the body under the key. It streams to the store: its size is bounded by the disk and the quota."""
+        options = put_options(request.headers)
+        name = _key(request, key)
+        info = await self._objects.put(self._bucket(bucket), name, request.stream(), options)
+        if info is None:
+            raise BindingError("precondition_failed", "the condition did not hold: nothing was stored")
+        return success(_object(info), 201)
+
+    async def get_object(self, bucket: str, key: str, request: Request) -> Response:
+        """The object, or the part that `Range` names, as a download."""
+        name, only_if = _key(request, key), condition(request.headers)
+        part = byte_range(request.headers.get("range"))
+        found = await self._objects.get(self._bucket(bucket), name, part, only_if)
+        if found is None:
+            raise _no_such_key(name)
+        headers = object_headers(found.info)
+        if found.body is None:
+            if only_if is not None and only_if.none_match is not None:
+                return Response(None, 304, headers)
+            raise BindingError("precondition_failed", "the object is not the one that If-Match names")
+        if part is not None:
+            headers["content-range"] = content_range(found)
+        return Download(206 if part is not None else 200, headers, found.body, found.length)
+
+    async def head_object(self, bucket: str, key: str, request: Request) -> Response:
+        """What is known of the object, as headers."""
+        name = _key(request, key)
+        info = await self._objects.head(self._bucket(bucket), name)
+        if info is None:
+            raise _no_such_key(name)
+        return Download(200, object_headers(info), b"", info.size)
+
+    async def delete_object(self, bucket: str, key: str, request: Request) -> Response:
+        """Deletes one object."""
+        name, known = _key(request, key), self._bucket(bucket)
+        if await self._objects.head(known, name) is None:
+            raise _no_such_key(name)
+        await self._objects.delete(known, [name])
+        return success({"deleted": [name]})
+
+    async def delete_objects(self, bucket: str, body: schemas.Keys) -> Response:
+        """Deletes up to 1 000 objects. Keys that are not there are no error."""
+        keys = [_checked(key) for key in body.keys]
+        await self._objects.delete(self._bucket(bucket), keys)
+        return success({"deleted": keys})
+
+    # ---- names
+
+    def _bucket(self, name: str) -> BucketId:
+        if not BUCKET.fullmatch(name):
+            raise BadRequest(
+                "A bucket's name is 3 to 63 of a-z, 0-9, . and -, and begins and ends with a letter or digit."
+            )
+        return BucketId(self._project, name)
+
+    async def _info(self, bucket: BucketId) -> BucketInfo:
+        for each in await self._objects.buckets(self._project):
+            if each.name == bucket.name:
+                return each
+        raise BindingError("no_such_bucket", f"there is no bucket {bucket.name}")
+
+
+def _key(request: Request, key: str) -> str:
+    """The key that the address names; the query's where the address ends before it."""
+    try:
+        unquote_to_bytes(request.scope.get("raw_path", b"")).decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest("The key is not UTF-8 text.") from error
+    return _checked(key or request.query_params.get("key", ""))
+
+
+def _checked(key: str) -> str:
+    if not 1 <= len(_utf8(key).encode()) <= MAX_KEY_BYTES:
+        raise BadRequest(f"A key has 1 to {MAX_KEY_BYTES} bytes of UTF-8.")
+    return key
+
+
+def _utf8(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest("A key is UTF-8 text.") from error
+    return text
+
+
+def _no_such_key(key: str) -> BindingError:
+    return BindingError("no_such_key", f"there is no object under {key[:200]!r} in this bucket")
+
+
+def _bucket(info: BucketInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "created": _time(info.created) if info.created else None,
+        "objects": info.objects,
+        "sizeBytes": info.size,
+        "quota": info.quota,
+    }
+
+
+def _object(info: ObjectInfo) -> dict[str, Any]:
+    return {
+        "key": info.key,
+        "sizeBytes": info.size,
+        "etag": info.etag,
+        "uploaded": _time(info.uploaded),
+        "http": info.http,
+        "metadata": info.custom,
+    }
+
+
+def _time(milliseconds: int) -> str:
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
