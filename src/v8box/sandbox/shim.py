@@ -24,7 +24,7 @@ class ShimError(V8BoxError):
 
 
 def _sources() -> list[Path]:
-    files = [*(_PACKAGE / "runtime").glob("*.ts"), *(_PACKAGE / "bindings").glob("*/client*.ts")]
+    files = [*(_PACKAGE / "runtime").glob("*.ts"), *(_PACKAGE / "bindings").glob("*/*.ts")]
     return sorted(file for file in files if not file.name.endswith("_test.ts"))
 
 

@@ -161,6 +161,7 @@ Deno.test("errors have the SDK's names", async () => {
     "client",
     "so it is",
   ]);
+  assert.equal((error.constructor as unknown as Any).shapeId, "com.amazonaws.s3#NoSuchBucket");
   assert.deepEqual(error.$metadata, { httpStatusCode: 404, attempts: 1, totalRetryDelay: 0 });
   assert.equal((await refused("no_such_bucket", "HeadBucket")).name, "NotFound");
   assert.equal((await refused("bucket_not_granted")).name, "AccessDenied");

@@ -57,19 +57,35 @@ export interface Input {
 
 // --- errors ---------------------------------------------------------------------------------------------------------
 
-/** An error as the SDK throws it: `instanceof NoSuchKey` holds for its name, `$fault` and `$metadata`. */
+/** An error as the SDK throws it: `instanceof NoSuchKey` and `instanceof S3ServiceException` hold with its classes. */
 export class SdkError extends Error {
+  // The SDK's classes know their kind by this, and not by its name, which a bundler may change.
+  static readonly shapeId: string = "smithy.ts.sdk.synthetic.com.amazonaws.s3#S3ServiceException";
   readonly $fault: "client" | "server";
   readonly $metadata: { httpStatusCode: number; attempts: number; totalRetryDelay: number };
   readonly Code: string;
 
   constructor(name: string, status: number, message: string, cause?: Error) {
     super(message, { cause });
+    Object.setPrototypeOf(this, kindOf(name));
     this.name = name;
     this.Code = name;
     this.$fault = status < 500 ? "client" : "server";
     this.$metadata = { httpStatusCode: status, attempts: 1, totalRetryDelay: 0 };
   }
+}
+
+const kinds = new Map<string, SdkError>();
+
+function kindOf(name: string): SdkError {
+  let kind = kinds.get(name);
+  if (kind === undefined) {
+    kind = class extends SdkError {
+      static override readonly shapeId = `com.amazonaws.s3#${name}`;
+    }.prototype;
+    kinds.set(name, kind);
+  }
+  return kind;
 }
 
 const ERRORS: ReadonlyMap<string, [name: string, status: number]> = new Map([
