@@ -27,6 +27,13 @@ async def launch(argv: Sequence[str], stdin: int | None, env: Mapping[str, str])
     return await asyncio.create_subprocess_exec(*argv, stdin=stdin, env=dict(env))
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits until it holds, ten seconds at most."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what it looks at has no event
+            await asyncio.sleep(0.01)
+
+
 @asynccontextmanager
 async def served(app: ASGIApp) -> AsyncIterator[int]:
     """Serves the application on a free port of this machine; gives the port."""
