@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 from tests.bindings.db.backends import DbBackend
+from tests.bindings.db.libsql_backend import empty, libsql_backend
+from tests.servers.fixtures import sqld_server
 
 from v8box.bindings.cache.binding import CacheBinding
 from v8box.bindings.cache.valkey_store import ValkeyStore
@@ -53,6 +55,8 @@ def short_dir() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
+__all__ = ["sqld_server"]  # a fixture, for the tests of the LibSQL backend
+
 Ask = Callable[..., Awaitable[Any]]
 
 
@@ -76,9 +80,13 @@ def ask() -> Callable[..., Awaitable[tuple[Any, bytes | None]]]:
 MakeDb = Callable[..., AbstractAsyncContextManager[DbBinding]]
 
 
-@pytest.fixture(params=["embedded"])
+@pytest.fixture(params=["embedded", "libsql"])
 def db_backend(request: pytest.FixtureRequest, tmp_path: Path, launch: Launch) -> DbBackend:
     """Each backend of `db`. Every test that asks for `db_backend`, `make_db` or `db` runs on all of them."""
+    if request.param == "libsql":
+        server = request.getfixturevalue("sqld_server")
+        request.addfinalizer(lambda: empty(server))
+        return libsql_backend(server, tmp_path)
     assert request.param == "embedded"
     return DbBackend(
         request.param, lambda limits: EmbeddedDatabases(tmp_path / "databases", launch, limits=limits, engines=1)

@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 DEFAULT_PROJECT: Final = "default"
 _REGISTRY: Final = "v8box"  # a namespace; a project's databases have a dot in theirs
 _HEALTH_SECONDS: Final = 2.0
+_TIDY_SECONDS: Final = 3.0
 _CONNECTIONS: Final = 64  # at once; the server has 128 by default, for all nodes
 _PROJECT_CONNECTIONS: Final = 16
 _TRANSACTIONS: Final = 48  # open at once; each holds one of the server's connections
@@ -103,14 +104,16 @@ class LibsqlServer:
         return Replica(HranaClient(url, connections=_CONNECTIONS), self._tasks, QUERIES["probe"])
 
     async def start(self) -> None:
-        """Reads the key file. The server need not be there: what it is asked for first says if it is not."""
+        """Reads the key file and deletes scratch databases that were left over. The server need not be there: the first
+        call says if it is not. Raises `SettingsError` for a key file that cannot be used."""
         if self._key_file is not None:
             try:
                 self._backend.keys = NamespaceKeys(await asyncio.to_thread(read_or_make_secret, self._key_file))
             except KeyFileFault as error:
                 raise SettingsError(str(error)) from error
         if self._registry is not None:
-            self._tasks.add(self._tidy(self._registry), "tidy-libsql-server")
+            tidying = self._tasks.add(self._tidy(self._registry), "tidy-libsql-server")
+            await asyncio.wait([tidying], timeout=_TIDY_SECONDS)  # what takes longer goes on beside the box
 
     async def stop(self) -> None:
         await self._tasks.cancel()

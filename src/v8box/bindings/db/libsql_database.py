@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from v8box.bindings.db.hrana import Ask, Close, Describe, Execute, Sequence, Stmt
+from v8box.bindings.db.hrana import Ask, Close, Describe, Execute, Failed, Sequence, Stmt
 from v8box.bindings.db.interface import DbLimits, Mode, Result, Statement, View
 from v8box.bindings.db.libsql_guard import Place, judge
 from v8box.bindings.db.libsql_namespace import Namespace
@@ -28,7 +28,9 @@ from v8box.bindings.db.libsql_statements import (
     read_results,
     refuse_writes,
     which_key,
+    which_statement,
     with_key,
+    with_statement,
 )
 from v8box.bindings.db.libsql_transaction import LibsqlTransaction
 from v8box.bindings.interface import BindingError
@@ -147,10 +149,21 @@ class LibsqlDatabase:
                 answer.results[0], prepared, self._encoding, self._limits, offset=len(before)
             )
         except BindingError as error:
+            if isinstance(answer.results[0], Failed):
+                raise await self._placed(error, prepared) from error
             raise await self._told(error) from error
         if writes:
             namespace.wrote(index)
         return result
+
+    async def _placed(self, error: BindingError, prepared: list[Prepared]) -> BindingError:
+        """The error with the place of the statement for which the whole batch was refused."""
+        requests = [*which_statement(prepared), Close()]
+        try:
+            answer = await self._namespace.ask(requests, seconds=self._seconds.statement, reads=True)
+        except BindingError:
+            return error  # as far as it is known
+        return with_statement(error, answer.results)
 
     async def _told(self, error: BindingError) -> BindingError:
         """The error with the extended code that the server keeps to itself."""

@@ -50,6 +50,7 @@ _RAW_CODES: Final = {
 _OWN_WORDS: Final = frozenset(
     {"ARGS_INVALID", "SQL_MANY_STATEMENTS", "SQL_NO_STATEMENT", "TRANSACTION_TIMEOUT", "BLOCKED"}
 )
+_TOO_BIG: Final = "string or blob too big"
 _NOT_UTF8: Final = "invalid utf-8"
 _GONE: Final = re.compile(r"(?:Namespace `.*` doesn't exist|Requested namespace doesn't exist)")
 
@@ -74,6 +75,8 @@ def _in_words(error: HranaError, result_bytes: int, database_bytes: int) -> tupl
     code = error.code or ""
     if code == "SQLITE_CONSTRAINT":
         return _constraint(message)
+    if code == "ARGS_INVALID" and message.endswith(_TOO_BIG):
+        return "SQLITE_TOOBIG", _TOO_BIG, 18
     if code == "RESPONSE_TOO_LARGE":
         return code, too_large(result_bytes).message, 0
     if code in _OWN_WORDS:

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from v8box.bindings.db.hrana import (
+    Ask,
     AutocommitAnswer,
     Batch,
     BatchAnswer,
@@ -25,6 +26,7 @@ from v8box.bindings.db.hrana import (
     HranaError,
     Step,
     StepIs,
+    StepIsNot,
     Steps,
     Stmt,
     Text,
@@ -164,6 +166,18 @@ def with_key(error: BindingError, entry: Done | Failed, limits: DbLimits) -> Bin
     if isinstance(entry, Failed):
         return error  # as far as it is known
     return primary_key(error) if read_rows(entry, limits)[0][0] else error
+
+
+def which_statement(prepared: list[Prepared]) -> list[Ask]:
+    """What to ask when a batch was refused as a whole, before any of it ran, for a statement that cannot be parsed:
+    each statement again, under a condition that never holds."""
+    never = StepIsNot(StepIs(0))
+    return [Batch(Steps([Step(Stmt(QUERIES["probe"])), Step(one.stmt, never)])) for one in prepared]
+
+
+def with_statement(error: BindingError, entries: list[Done | Failed]) -> BindingError:
+    """The error with its statement's place, from what `which_statement` was answered."""
+    return with_index(error, next((n for n, entry in enumerate(entries) if isinstance(entry, Failed)), None))
 
 
 async def _converted(raw: msgspec.Raw, encoding: Encoding, *, writes: bool) -> tuple[Result, int | None]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from v8box.bindings.db.hrana import Ask, Close, Describe, Execute, GetAutocommit, PipelineAnswer, Sequence, Stmt
+from v8box.bindings.db.hrana import Ask, Close, Describe, Execute, Failed, GetAutocommit, PipelineAnswer, Sequence, Stmt
 from v8box.bindings.db.interface import Encoding, Mode, Result, Statement
 from v8box.bindings.db.libsql_admission import Gate
 from v8box.bindings.db.libsql_guard import Place, judge
@@ -32,7 +32,9 @@ from v8box.bindings.db.libsql_statements import (
     read_results,
     refuse_writes,
     which_key,
+    which_statement,
     with_key,
+    with_statement,
 )
 from v8box.bindings.interface import BindingError
 
@@ -117,6 +119,8 @@ class LibsqlTransaction:
             try:
                 result, _ = await read_results(answer.results[0], prepared, self._encoding, self._limits, offset=0)
             except BindingError as error:
+                if isinstance(answer.results[0], Failed):
+                    raise await self._placed(error, prepared) from error
                 raise await self._told(error) from error
             return result
 
@@ -216,6 +220,16 @@ class LibsqlTransaction:
         except BindingError:
             return error  # as far as it is known
         return with_key(error, answer.results[0], self._limits)
+
+    async def _placed(self, error: BindingError, prepared: list[Prepared]) -> BindingError:
+        """The error with the place of the statement for which the whole batch was refused."""
+        if self._ended is not None:
+            return error
+        try:
+            answer = await self._ask(which_statement(prepared), self._statement_seconds)
+        except BindingError:
+            return error  # as far as it is known
+        return with_statement(error, answer.results)
 
     def _as_lost(self, error: BindingError) -> BindingError:
         """What a baton that the server does not know any more means."""

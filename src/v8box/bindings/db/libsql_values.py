@@ -106,9 +106,15 @@ def to_result(raw: msgspec.Raw, encoding: Encoding, *, writes: bool) -> tuple[Re
     found = _decode_result(raw)
     index = int(found.replication_index) if found.replication_index is not None else None
     changes = found.affected_row_count if writes else 0
-    if encoding == "hrana":
-        return Result(msgspec.Raw(bytes(raw)), len(found.rows), changes), index
     rowid = found.last_insert_rowid if writes else None
+    if encoding == "hrana":
+        passed = {
+            "cols": found.cols,
+            "rows": found.rows,  # as they came
+            "affected_row_count": changes,
+            "last_insert_rowid": rowid if rowid != "0" else None,
+        }
+        return Result(msgspec.Raw(_encode(passed)), len(found.rows), changes), index
     encoded = b"".join(
         (
             b'{"c":',
