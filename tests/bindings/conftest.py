@@ -81,16 +81,17 @@ MakeDb = Callable[..., AbstractAsyncContextManager[DbBinding]]
 
 
 @pytest.fixture(params=["embedded", "libsql"])
-def db_backend(request: pytest.FixtureRequest, tmp_path: Path, launch: Launch) -> DbBackend:
+def db_backend(request: pytest.FixtureRequest, tmp_path: Path, launch: Launch) -> Iterator[DbBackend]:
     """Each backend of `db`. Every test that asks for `db_backend`, `make_db` or `db` runs on all of them."""
     if request.param == "libsql":
         server = request.getfixturevalue("sqld_server")
-        request.addfinalizer(lambda: empty(server))
-        return libsql_backend(server, tmp_path)
-    assert request.param == "embedded"
-    return DbBackend(
-        request.param, lambda limits: EmbeddedDatabases(tmp_path / "databases", launch, limits=limits, engines=1)
-    )
+        yield libsql_backend(server, tmp_path)
+        empty(server)
+    else:
+        assert request.param == "embedded"
+        yield DbBackend(
+            request.param, lambda limits: EmbeddedDatabases(tmp_path / "databases", launch, limits=limits, engines=1)
+        )
 
 
 @pytest.fixture
