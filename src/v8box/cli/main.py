@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from v8box.cli import db, s3
+
 app = typer.Typer(
     name="v8box",
     help="The self-hosted serverless platform: TypeScript workers on V8, in one box you own.",
@@ -40,6 +42,10 @@ def version() -> None:
     from v8box import __version__
 
     typer.echo(f"v8box {__version__}")
+
+
+app.add_typer(db.app)
+app.add_typer(s3.app)
 
 
 def main() -> None:

@@ -1,0 +1,97 @@
+"""A served admin API for the commands: the real stores behind the real server, without sandboxes and workers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer.testing
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from v8box.api import LazyApp, LoopbackOnly
+from v8box.api.asgi import ASGIApp
+from v8box.bindings.db.embedded import EmbeddedDatabases
+from v8box.bindings.s3.embedded import EmbeddedObjects
+from v8box.cli.main import app
+
+
+async def _launch(argv: Sequence[str], stdin: int | None, env: Mapping[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(*argv, stdin=stdin, env=dict(env))
+
+
+@dataclass
+class Served:
+    """What the commands talk to. `run` runs one of them, as if typed."""
+
+    directory: Path
+    port: int
+    run: Callable[..., typer.testing.Result]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _serve(directory: Path, port: int, ready: threading.Event, stop: threading.Event) -> None:
+    databases = EmbeddedDatabases(directory / "databases", _launch, engines=1)
+    objects = EmbeddedObjects(directory / "objects")
+
+    def build() -> ASGIApp:
+        from v8box.api.app import build_api
+        from v8box.features.database.routes import build_router as database_router
+        from v8box.features.objects.routes import build_router as objects_router
+
+        return build_api([database_router(databases), objects_router(objects)])
+
+    await databases.start()
+    await objects.start()
+    served = LoopbackOnly(LazyApp(build), domain="localhost")
+    server = Server(served, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False)
+    serving = asyncio.create_task(server.serve())
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            break
+        except OSError:
+            await asyncio.sleep(0.01)
+    writer.close()
+    ready.set()
+    await asyncio.to_thread(stop.wait)
+    server.stop()  # type: ignore[no-untyped-call] # granian has no types here
+    await asyncio.wait([serving], timeout=5)
+    await objects.stop()
+    await databases.stop()
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A server in a thread of its own, and its address where `v8box up` writes it."""
+    for name in ("V8BOX_URL", "V8BOX_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    directory = tmp_path / "box"
+    data = directory / "data"
+    data.mkdir(parents=True)
+    port = _free_port()
+    (data / "address").write_text(f"http://127.0.0.1:{port}\n")
+    ready, stop = threading.Event(), threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(data, port, ready, stop)), name="served")
+    thread.start()
+    assert ready.wait(30)
+    monkeypatch.chdir(directory)
+    runner = typer.testing.CliRunner()
+
+    def run(*words: str, given: str | bytes | None = None) -> typer.testing.Result:
+        return runner.invoke(app, list(words), input=given)
+
+    yield Served(directory, port, run)
+    stop.set()
+    thread.join(30)
