@@ -21,10 +21,11 @@ from typing import Final
 from v8box.bindings.interface import BindingError
 from v8box.bindings.s3.contents import store_fault
 
-INLINE_BYTES: Final = 32 * 1024  # a body up to here becomes a row: no file, no sync of its own
+INLINE_BYTES: Final = 64 * 1024  # a body up to here becomes a row: no file, no sync of its own
+_HASH_BYTES: Final = 16 * 1024  # hashed on the loop up to here: that is shorter than the way to a thread
 BATCH_BYTES: Final = 512 * 1024
 WAITING_BATCHES: Final = 4
-SYNC_BYTES: Final = 16 * 1024 * 1024  # written without a sync at most, so that the last sync is a short one
+FLUSH_BYTES: Final = 4 * 1024 * 1024  # the disk begins to write after so many, so that the sync at the end is short
 
 Bytes = bytes | bytearray | memoryview
 Grow = Callable[[int], None]
@@ -98,7 +99,8 @@ class _UploadFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = -1
-        self._unsynced = 0
+        self._written = 0
+        self._flushed = 0
         self._discarded = False
         self._lock = threading.Lock()  # a descriptor closed under a write may already be another file's
 
@@ -112,10 +114,12 @@ class _UploadFile:
             while view:
                 count = os.write(self._descriptor, view)
                 view = view[count:]
-                self._unsynced += count
-            if self._unsynced >= SYNC_BYTES:
-                os.fdatasync(self._descriptor)
-                self._unsynced = 0
+                self._written += count
+            if self._written - self._flushed >= FLUSH_BYTES:
+                # Linux starts to write these pages out, and does not wait for them: pages still dirty are not dropped.
+                length = self._written - self._flushed
+                os.posix_fadvise(self._descriptor, self._flushed, length, os.POSIX_FADV_DONTNEED)
+                self._flushed = self._written
 
     def finish(self) -> None:
         with self._lock:
@@ -166,7 +170,7 @@ class Intake:
         """Raises `object_too_large`, `bad_digest`, `no_space`, and what `grow` and the body raise."""
         gathered = await self._gather(body)
         if self._file is None:
-            return self._keep(bytes(gathered))
+            return await self._keep(bytes(gathered))
         await self._feed(gathered)
         return await self._finish(self._file)
 
@@ -226,11 +230,17 @@ class Intake:
             raise store_fault(error) from error
         return Received(self._size, self._hexdigest("sha256"), self._hexdigest("md5"), path=file.path)
 
-    def _keep(self, data: bytes) -> Received:
-        for digest in self._hashes.values():
-            digest.update(data)
+    async def _keep(self, data: bytes) -> Received:
+        if len(data) <= _HASH_BYTES:
+            self._hash(data)
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._pool, self._hash, data)
         self._check_digests()
         return Received(self._size, self._hexdigest("sha256"), self._hexdigest("md5"), inline=data)
+
+    def _hash(self, data: bytes) -> None:
+        for digest in self._hashes.values():
+            digest.update(data)
 
     def _check_digests(self) -> None:
         for algorithm, expected in self._digests.items():

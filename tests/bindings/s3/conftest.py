@@ -1,0 +1,83 @@
+"""The stores that the `s3` suite runs on, and what is known of each server's faults."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.servers import S3Server as ServerProcess
+from tests.servers.fixtures import rclone_server, swift_server
+
+from v8box.bindings.s3.binding import S3Binding
+from v8box.bindings.s3.embedded import EmbeddedObjects
+from v8box.bindings.s3.interface import ObjectLimits, ObjectStore
+from v8box.bindings.s3.server import S3Server
+
+__all__ = ["rclone_server", "swift_server"]
+
+LIMITS = ObjectLimits(object_bytes=12_000_000)
+PROJECT = "one"
+OTHER_BUCKETS = ("second", "third")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """A store under test. What is False or not empty is a known difference, with its reason beside it below."""
+
+    name: str
+    store: ObjectStore
+    default_bucket: str
+    exact_times: bool = True
+    """A put answers the very time that the object has from then on."""
+    atomic_conditions: bool = True
+    """Of many puts under one condition, one wins."""
+    any_key: bool = True
+    """Keys like `a//b`, `..` and control characters."""
+    quotas: bool = True
+    long_metadata: bool = True
+    """8 KiB of custom metadata, any Unicode in its names."""
+    lists_uploads: bool = True
+    small_parts_refused: bool = True
+    listing: bool = True
+    """Listings page with a delimiter as S3's do."""
+    keeps_http: frozenset[str] = frozenset(
+        {"contentType", "contentLanguage", "contentDisposition", "contentEncoding", "cacheControl", "cacheExpiry"}
+    )
+
+
+def server_backend(process: ServerProcess, **faults: object) -> Backend:
+    default_bucket = f"b{secrets.token_hex(6)}"
+    store = S3Server(
+        process.endpoint,
+        process.access_key,
+        process.secret_key,
+        process.region,
+        default_bucket=default_bucket,
+        initial_buckets=(),
+        default_project=PROJECT,
+        limits=LIMITS,
+    )
+    common: dict[str, object] = {"exact_times": False, "quotas": False, "long_metadata": False}
+    return Backend(default_bucket=default_bucket, store=store, **{**common, **faults})  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=["embedded", "swift", "rclone"])
+async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
+    if request.param == "embedded":
+        store = EmbeddedObjects(tmp_path / "objects", default_project=PROJECT, limits=LIMITS)
+        made = Backend(name="embedded", store=store, default_bucket="v8box")
+    elif request.param == "swift":
+        made = server_backend(request.getfixturevalue("swift_server"), name="swift")
+    else:
+        made = server_backend(request.getfixturevalue("rclone_server"), name="rclone")
+    await made.store.start()
+    yield made
+    await made.store.stop()
+
+
+@pytest.fixture
+async def s3(backend: Backend) -> S3Binding:
+    return S3Binding(backend.store, default_bucket=backend.default_bucket)
