@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.docs.examples import CHECKS, Example, as_toml, blocks, manifest, worker_source
@@ -16,11 +17,11 @@ PAGES = sorted(ROOT.glob("docs/bindings/*.md"))
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker answered, and what the box printed meanwhile."""
+    """What a worker answered, and what the box printed of it."""
 
     status: int
     text: str
-    printed: list[str]
+    printed: str
 
 
 def examples(page: Path) -> list[Example]:
@@ -32,7 +33,7 @@ def runnable() -> list[Example]:
 
 
 @pytest.fixture(scope="session")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Example, Outcome]]:
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Example, Outcome]:
     """By example. Blocks of a page may build on what those before them stored."""
     directory = tmp_path_factory.mktemp("docs")
     (directory / "functions").mkdir()
@@ -49,12 +50,34 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Example,
     box = RunningBox(directory)
     try:
         box.wait_ready()
-        yield {example: _run(box, example) for example in runnable()}
+        for page in PAGES:
+            _make(box, manifest(examples(page)))
+        answers = {example: box.run(example.worker) for example in runnable()}
     finally:
-        box.stop()
+        box.stop()  # and all that it has to say has been printed
+    return {
+        example: Outcome(answer.status_code, answer.text, _printed(box.lines, example.worker))
+        for example, answer in answers.items()
+    }
 
 
-def _run(box: RunningBox, example: Example) -> Outcome:
-    mark = box.mark()
-    answer = box.run(example.worker)
-    return Outcome(answer.status_code, answer.text, box.lines[mark:])
+def _make(box: RunningBox, granted: Mapping[str, Any]) -> None:
+    """Makes the databases and buckets that the manifest of a page names, as an operator does beforehand. What cannot be
+    made fails the examples that want it, with the box's words for that."""
+    permissions, bindings = granted.get("permissions", {}), granted.get("bindings", {}).values()
+    for key, kind, route in (
+        ("databases", "database", "/admin/database/databases"),
+        ("buckets", "bucket", "/admin/s3/buckets"),
+    ):
+        for name in {*permissions.get(key, ()), *(entry[kind] for entry in bindings if kind in entry)}:
+            box.client.post(route, json={"name": name})
+
+
+def _printed(lines: list[str], worker: str) -> str:
+    """The worker's lines, and those that go on from one of them."""
+    found, its = [], False
+    for line in lines:
+        its = line.startswith(f"{worker} |") or (its and line.startswith(" "))
+        if its:
+            found.append(line)
+    return "\n".join(found)

@@ -74,7 +74,7 @@ def worker_source(example: Example) -> str:
     if not _WHOLE_WORKER.search(example.code):
         body = next((at for at, line in enumerate(lines) if line.strip() and not _is_import(lines, at)), 0)
         lines[body] = f"{_HANDLER} {lines[body]}"
-        lines[-1] += "\n};"
+        lines[-1] += "\nreturn null;\n};"
     lines[0] = f'import {{ check as __check }} from "../checks.ts"; {lines[0]}'
     return "\n" * (example.line - 1) + "\n".join(lines) + "\n"
 

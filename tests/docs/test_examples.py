@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 from tests.docs.conftest import Outcome, runnable
-from tests.docs.examples import BadExample, Example, as_toml, blocks, manifest, worker_source
+from tests.docs.examples import CHECKS, BadExample, Example, as_toml, blocks, manifest, worker_source
+
+from v8box.sandbox.runtime import find_deno
 
 
 @pytest.mark.parametrize("example", runnable(), ids=str)
 def test_example(example: Example, outcomes: dict[Example, Outcome]) -> None:
     outcome = outcomes[example]
-    printed = "\n".join(outcome.printed)
-    assert outcome.status < 400, f"{example}: {outcome.status} {outcome.text}\n{printed}\n\n{example.code}"
+    if outcome.status >= 400:
+        pytest.fail(f"{example}: {outcome.status} {outcome.text}\n{outcome.printed}\n\n{example.code}", pytrace=False)
 
 
 def body(code: str) -> Example:
@@ -78,3 +85,27 @@ def test_the_manifest_of_a_page_is_that_of_all_its_workers() -> None:
     merged = manifest(page)
     assert merged == {"permissions": {"databases": ["crm", "shop"]}, "env": {"A": "b"}}
     assert as_toml(merged) == '{"permissions" = {"databases" = ["crm", "shop"]}, "env" = {"A" = "b"}}'
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("1 + 1; // → 3", "docs/p.md:3: expected 3, got 2"),
+        ('const { a } = { a: "x", b: 1 }; // → { a: "y" }', """docs/p.md:3: expected { a: "y" }, got { a: "x" }"""),
+        ("(class { a = 1 }).name; // → undefined", """docs/p.md:3: expected undefined, got \"\""""),
+        ("Object.assign(Object.create({ z: 1 }), { a: [1, 2n] }); // → { a: [1, 2n] }", "fine"),
+        ("new Uint8Array([1]).buffer; // → new Uint8Array([1])", "fine"),
+        ("new Date(5); // → new Date(6)", "docs/p.md:3: expected 1970-01-01T00:00:00.006Z"),
+    ],
+)
+def test_a_wrong_value_is_told(code: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "functions").mkdir()
+    shutil.copy(CHECKS, tmp_path)
+    (tmp_path / "functions" / "w.ts").write_text(worker_source(body(code)))
+    run = "const { default: run } = await import('./functions/w.ts'); "
+    (tmp_path / "run.ts").write_text(run + "console.log(await run({}).then(() => 'fine', (error) => error.message));")
+    command = [find_deno(), "run", "--no-config", "--no-lock", "--allow-read", "run.ts"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=True, env={**os.environ, "NO_COLOR": "1"}
+    )
+    assert told in done.stdout

@@ -88,21 +88,31 @@ function kindOf(name: string): SdkError {
   return kind;
 }
 
+// The names that the box's S3 API has for them too.
 const ERRORS: ReadonlyMap<string, [name: string, status: number]> = new Map([
-  ["no_such_key", ["NoSuchKey", 404]],
-  ["no_such_bucket", ["NoSuchBucket", 404]],
-  ["no_such_upload", ["NoSuchUpload", 404]],
-  ["invalid_part", ["InvalidPart", 400]],
-  ["part_too_small", ["EntityTooSmall", 400]],
-  ["invalid_range", ["InvalidRange", 416]],
+  ["access_denied", ["AccessDenied", 403]],
   ["bad_digest", ["BadDigest", 400]],
   ["bucket_not_granted", ["AccessDenied", 403]],
-  ["object_too_large", ["EntityTooLarge", 400]],
-  ["quota_exceeded", ["QuotaExceeded", 403]],
-  ["invalid_key", ["KeyTooLongError", 400]],
+  ["bucket_required", ["AccessDenied", 403]],
+  ["conflict", ["OperationAborted", 409]],
   ["invalid_argument", ["InvalidArgument", 400]],
+  ["invalid_bucket", ["InvalidBucketName", 400]],
+  ["invalid_key", ["KeyTooLongError", 400]],
+  ["invalid_part", ["InvalidPart", 400]],
+  ["invalid_part_order", ["InvalidPartOrder", 400]],
+  ["invalid_range", ["InvalidRange", 416]],
+  ["io_error", ["InternalError", 500]],
   ["metadata_too_large", ["MetadataTooLarge", 400]],
-  ["no_space", ["InsufficientStorage", 507]],
+  ["no_space", ["StorageFull", 507]],
+  ["no_such_bucket", ["NoSuchBucket", 404]],
+  ["no_such_key", ["NoSuchKey", 404]],
+  ["no_such_upload", ["NoSuchUpload", 404]],
+  ["not_available", ["NotImplemented", 501]],
+  ["not_ready", ["ServiceUnavailable", 503]],
+  ["object_too_large", ["EntityTooLarge", 400]],
+  ["part_too_small", ["EntityTooSmall", 400]],
+  ["quota_exceeded", ["QuotaExceeded", 403]],
+  ["too_many_uploads", ["InvalidRequest", 400]],
   ["unavailable", ["ServiceUnavailable", 503]],
 ]);
 
