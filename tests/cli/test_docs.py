@@ -1,0 +1,123 @@
+"""docs/cli.md has every command with what it takes; docs/data-api.md has every route, and its examples run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import typer.main
+from fastapi.routing import APIRoute
+from tests.cli.conftest import Served
+
+from v8box.cli.main import app
+from v8box.features.database.routes import build_router as database_router
+from v8box.features.objects.routes import build_router as objects_router
+
+ROOT = Path(__file__).parents[2]
+CLI = (ROOT / "docs" / "cli.md").read_text()
+API = (ROOT / "docs" / "data-api.md").read_text()
+COMMON = {"--help", "--url", "--dir", "--json"}
+
+
+def commands(group: Any, words: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{words} {name}")
+        else:
+            yield f"{words} {name}", command
+
+
+ALL = dict(commands(typer.main.get_command(app), "v8box"))
+
+
+def section(words: str) -> str:
+    match = re.search(rf"^### `{re.escape(words)}( [^`]*)?`\n(.*?)(?=^##|\Z)", CLI, re.MULTILINE | re.DOTALL)
+    assert match, f"docs/cli.md has no heading ### `{words} …`"
+    return match[0]
+
+
+@pytest.mark.parametrize("words", ALL)
+def test_a_command_has_a_heading_with_its_arguments_and_names_its_options(words: str) -> None:
+    text = section(words)
+    parameters = ALL[words].params
+    arguments = [each for each in parameters if each.param_type_name == "argument"]
+    shown = text.split("\n", 1)[0].removeprefix(f"### `{words}").rstrip("`").split()
+    assert len(shown) == len(arguments)
+    options = {each.opts[0] for each in parameters if each.param_type_name == "option"} - COMMON
+    assert {option for option in options if option not in text} == set()
+
+
+def test_there_are_no_commands_in_the_document_that_do_not_exist() -> None:
+    named = re.findall(r"^### `(v8box [a-z0-9 ]+?)(?: [^a-z`][^`]*| s3://[^`]*)?`$", CLI, re.MULTILINE)
+    assert sorted(named) == sorted(ALL)
+
+
+def test_every_command_says_what_it_does() -> None:
+    assert [words for words, command in ALL.items() if not command.help] == []
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    store: Any = None
+    for router in (database_router(store), objects_router(store)):
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            for method in route.methods:
+                yield method, re.sub(r":\w+\}", "}", route.path)
+
+
+def test_every_route_has_a_heading_and_every_heading_a_route() -> None:
+    named = re.findall(r"^### `([A-Z]+) (\S+)`$", API, re.MULTILINE)
+    assert sorted(named) == sorted(routes())
+
+
+def test_the_examples_run(served: Served) -> None:
+    """Each `curl` of the page, in order, as it stands."""
+    (served.directory / "README.md").write_text("hello\n" * 100)
+    blocks = re.findall(r"^```sh\n(.*?)^```", API, re.MULTILINE | re.DOTALL)
+    ran = set()
+    with httpx.Client(trust_env=False, timeout=60) as client:
+        for line in _calls(blocks):
+            method, url, options = _request(line, f"http://127.0.0.1:{served.port}", served.directory)
+            response = client.request(method, url, **options)
+            assert response.is_success, (line, response.text)
+            ran.add(method)
+    assert ran == {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"}
+
+
+def _calls(blocks: list[str]) -> Iterator[list[str]]:
+    for block in blocks:
+        for call in re.split(r"^(?=curl )", block.replace("\\\n", " "), flags=re.MULTILINE):
+            if call.strip():
+                yield shlex.split(call)
+
+
+def _request(words: list[str], box: str, directory: Path) -> tuple[str, str, dict[str, Any]]:
+    """What curl would ask."""
+    assert words.pop(0) == "curl"
+    method, url = "", ""
+    headers: dict[str, str] = {}
+    options: dict[str, Any] = {"headers": headers}
+    while words:
+        match words.pop(0):
+            case "-X":
+                method = words.pop(0)
+            case "-I":
+                method = "HEAD"
+            case "-H":
+                name, _, value = words.pop(0).partition(": ")
+                headers[name] = value
+            case "-o":
+                words.pop(0)
+            case "-T":
+                method, options["content"] = "PUT", (directory / words.pop(0)).read_bytes()
+            case "--json":
+                method, options["content"] = method or "POST", words.pop(0)
+                headers["content-type"] = "application/json"
+            case address:
+                url = address.replace("$BOX", box)
+    return method or "GET", url, options
