@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +28,10 @@ class Clock:
     """The wall's clock, which tests may turn."""
 
     def __init__(self) -> None:
-        import time
-
-        self._time = time.time
         self.ahead = 0.0
 
     def __call__(self) -> float:
-        return self._time() + self.ahead
+        return time.time() + self.ahead
 
 
 @dataclass
@@ -116,10 +114,9 @@ async def serve(api: S3Api) -> AsyncIterator[int]:
 
 
 @pytest.fixture
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    yield
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from v8box.features.s3_api.errors import S3Error
 from v8box.features.s3_api.listing import owner
 from v8box.features.s3_api.operation import Call, Operation
 from v8box.features.s3_api.responses import Response, iso_time, xml_response
-from v8box.features.s3_api.service import BUCKET_NAME, Permission
+from v8box.features.s3_api.service import Permission
 from v8box.features.s3_api.xml import element, text
+from v8box.kit.names import BUCKET
 
 _CONFIGURATION_BYTES: Final = 64 * 1024
 
@@ -31,7 +32,7 @@ async def list_buckets(call: Call) -> Response:
 async def create_bucket(call: Call) -> Response:
     call.require(Permission.WRITE)
     name = call.request.bucket
-    if not BUCKET_NAME.fullmatch(name) or ".." in name:
+    if not BUCKET.fullmatch(name) or ".." in name:
         raise S3Error("InvalidBucketName")
     if call.request.headers.get("x-amz-bucket-object-lock-enabled", "false").lower() == "true":
         raise S3Error("NotImplemented", "This box has no object lock.")

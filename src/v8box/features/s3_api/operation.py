@@ -13,7 +13,8 @@ from v8box.features.s3_api.errors import S3Error
 from v8box.features.s3_api.payload import Payload
 from v8box.features.s3_api.request import Request, checked_key
 from v8box.features.s3_api.responses import Response
-from v8box.features.s3_api.service import BUCKET_NAME, Permission
+from v8box.features.s3_api.service import Permission
+from v8box.kit.names import BUCKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Call:
         return self.bucket_named(self.request.bucket)
 
     def bucket_named(self, name: str) -> BucketId:
-        if not BUCKET_NAME.fullmatch(name):
+        if not BUCKET.fullmatch(name):
             raise S3Error("NoSuchBucket")
         return BucketId(self.caller.project, name)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -16,6 +15,7 @@ import msgspec
 
 from v8box.errors import BadRequest, NotFound, V8BoxError
 from v8box.features.s3_api.box_key import BoxKey
+from v8box.kit.names import BUCKET
 from v8box.kit.tasks import TaskSet
 from v8box.storage import Database, load_migrations, load_queries
 from v8box.storage.database import Row
@@ -25,7 +25,6 @@ MAX_KEYS: Final = 1_000
 MAX_BUCKETS: Final = 100
 """Buckets that one access key may be confined to."""
 MAX_LABEL: Final = 200
-BUCKET_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 _PACKAGE: Final = "v8box.features.s3_api"
 _REMEMBERED: Final = 4_096
@@ -192,7 +191,7 @@ def _bucket_names(buckets: Iterable[str]) -> frozenset[str]:
     if not 1 <= len(names) <= MAX_BUCKETS:
         raise BadRequest(f"An access key is for 1 to {MAX_BUCKETS} buckets, or for all when none is named.")
     for name in sorted(names):
-        if not BUCKET_NAME.fullmatch(name):
+        if not BUCKET.fullmatch(name):
             raise BadRequest(f"{name[:70]!r} is no bucket's name: 3 to 63 of a-z, 0-9, . and -.")
     return names
 
