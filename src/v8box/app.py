@@ -6,30 +6,29 @@ Only this module picks implementations. Everything it opens goes on one stack an
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import logging
 import os
-import resource
 import signal
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
+from v8box.api import LazyApp, LoopbackOnly
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
 from v8box.errors import V8BoxError
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
 from v8box.features.health.service import Health
+from v8box.features.hrana import HranaApp, Tokens
+from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
+from v8box.gateway.http import allow_many_files, free_port, http_server
 from v8box.gateway.server import Gateway, GatewayParts
 from v8box.kit.lock import AlreadyLocked, DirectoryLock
 from v8box.kit.runtime_folder import RuntimeFolder
@@ -46,24 +45,19 @@ from v8box.settings import Settings
 from v8box.storage import Database, FolderBlobs
 from v8box.telemetry.runs import LineRecord, RunLog
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
 logger = logging.getLogger(__name__)
 
 _HTTP_STOP_SECONDS: Final = 2.0
 _SETTLE_SECONDS: Final = 20.0
-_BACKLOG: Final = 2048
-_MAX_CONNECTIONS: Final = 1 << 16
 
 
 class AlreadyRunning(V8BoxError):
     """Another box serves this data directory."""
 
     code = "already_running"
-
-
-class AddressInUse(V8BoxError):
-    """Another program listens on this address."""
-
-    code = "address_in_use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +115,14 @@ class Box:
             loop.add_signal_handler(number, self.stop)
         settings = self.settings
         data = settings.data_directory
-        _allow_many_files()
+        allow_many_files()
         try:
             lock = await asyncio.to_thread(DirectoryLock, data)
         except AlreadyLocked as error:
             message = f"Another box (process {error.pid}) serves {data}. Stop it, or set V8BOX_DATA_DIR."
             raise AlreadyRunning(message) from error
         self._stack.callback(lock.release)
-        self.port = _free_port(settings.box.host, settings.box.port)
+        self.port = free_port(settings.box.host, settings.box.port)
         self.written = await asyncio.to_thread(scaffold, settings.directory, data)
         # What the box and its helpers write from here on is nobody else's to read.
         self._stack.callback(os.umask, os.umask(0o077))
@@ -152,15 +146,26 @@ class Box:
 
         folder = await asyncio.to_thread(RuntimeFolder, data)
         self._stack.callback(folder.remove)
-        valkey_url, shim = await asyncio.gather(
+        (valkey_url, restart_valkey), shim = await asyncio.gather(
             self._valkey(helpers, folder.path), build_shim(deno, data / "cache" / "shim", self._build_environ(data))
         )
-        engine = partial(helpers.launch_engine, data=data / "databases")
-        bindings = registry.build(registry.Resources(data_dir=data, valkey_url=valkey_url, launch=engine))
-        for binding in bindings.values():
+        tokens = await Tokens.open(database)
+        self._stack.push_async_callback(tokens.close)
+        keys = await AccessKeys.open(database, data / "keys" / "s3.key")
+        self._stack.push_async_callback(keys.stop)
+        services = registry.build(
+            registry.Resources(
+                settings=settings,
+                valkey_url=valkey_url,
+                restart_valkey=restart_valkey,
+                launch=partial(helpers.launch_engine, data=data / "databases"),
+                presign=UrlPresigner(keys.box_key, settings.s3_url(self.port)),
+            )
+        )
+        for binding in services.bindings.values():
             await binding.start()
             self._stack.push_async_callback(binding.stop)
-        broker = Broker(bindings)
+        broker = Broker(services.bindings)
         self._stack.push_async_callback(broker.stop)
 
         runtime = DenoRuntime(spawner, deno, broker, journal, allow_ipv6=settings.sandboxes.allow_ipv6)
@@ -177,7 +182,12 @@ class Box:
         self._tasks.forever(deploys.run(), "deploys")
         self._tasks.add(self._watch_spawner(), "nursery watch")
 
-        health = Health({name: binding.health for name, binding in bindings.items()})
+        health = Health({name: binding.health for name, binding in services.bindings.items()})
+        hrana = HranaApp(services.databases, tokens)
+        self._stack.push_async_callback(hrana.stop)
+        admin = LazyApp(
+            partial(_admin_api, settings.db_url(self.port), settings.s3_url(self.port), services, tokens, keys)
+        )
         gateway = Gateway(
             GatewayParts(
                 box=settings.box,
@@ -185,47 +195,34 @@ class Box:
                 routes=lambda: catalog.routes,
                 pool=pool,
                 pages={"/health": health.page},
-                mounts={},
+                mounts={
+                    "admin": LoopbackOnly(admin, domain=settings.box.domain),
+                    "db": hrana,
+                    "s3": S3Api(services.objects, keys),
+                },
                 runs=runs,
             )
         )
-        self._listen(gateway)
+        self._server = http_server(gateway, settings.box.host, self.port, settings.requests)
+        self._serving = asyncio.create_task(self._server.serve(), name="http server")
         # A registry that cannot be reached must not keep the other workers, or the box itself, from being ready.
         settled = self._tasks.add(deploys.settle(), "first deploys")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop signal")
         await asyncio.wait((settled, stopping), timeout=_SETTLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
 
-    async def _valkey(self, helpers: Helpers, folder: Path) -> str:
-        """The address of the Valkey to use; the private one is started unless another is named."""
+    async def _valkey(self, helpers: Helpers, folder: Path) -> tuple[str, Callable[[], None] | None]:
+        """The address of the Valkey to use, and how to restart it; the private one is started unless another is
+        named."""
         if self.settings.valkey.url is not None:
-            return self.settings.valkey.url.reveal()
+            return self.settings.valkey.url.reveal(), None
         valkey = PrivateValkey(self.settings.data_directory / "valkey", folder / "valkey", helpers.launch)
         await valkey.start()
         self._stack.push_async_callback(valkey.stop)
-        return valkey.url
+        return valkey.url, valkey.restart
 
     def _build_environ(self, data: Path) -> dict[str, str]:
         return {**self._environ, "DENO_DIR": str(data / "cache" / "deno"), "NO_COLOR": "1"}
-
-    def _listen(self, gateway: Gateway) -> None:
-        self._server = Server(
-            gateway,
-            address=self.settings.box.host,
-            port=self.port,
-            interface=Interfaces.ASGINL,
-            http=HTTPModes.auto,
-            backlog=_BACKLOG,
-            backpressure=_MAX_CONNECTIONS,
-            # hyper refuses a longer head by itself (431), with some room so that our own answer comes first
-            http1_settings=HTTP1Settings(
-                max_buffer_size=max(
-                    65_536, 2 * (self.settings.requests.max_header_bytes + self.settings.requests.max_url_bytes)
-                )
-            ),
-            log_enabled=False,
-        )
-        self._serving = asyncio.create_task(self._server.serve(), name="http server")
 
     async def _watch_spawner(self) -> None:
         await asyncio.shield(self._spawner.died)
@@ -248,6 +245,7 @@ class Box:
         gc.set_threshold(20_000, 20, 100)
         if self._stopping.is_set():
             return
+        self._announce()
         self._listeners.on_ready(self)
         stopping = asyncio.create_task(self._stopping.wait(), name="stop signal")
         await asyncio.wait((stopping, self._serving), return_when=asyncio.FIRST_COMPLETED)
@@ -255,6 +253,14 @@ class Box:
             stopping.cancel()
             self._serving.result()
             raise V8BoxError("The HTTP server ended by itself.")
+
+    def _announce(self) -> None:
+        """Where commands on this machine find the box, for as long as it serves."""
+        host = self.settings.box.host
+        place = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host  # noqa: S104
+        file = self.settings.data_directory / "address"
+        file.write_text(f"http://{place}:{self.port}\n")
+        self._stack.callback(file.unlink, missing_ok=True)
 
     # ---- stop
 
@@ -284,6 +290,24 @@ def _nothing(_: str) -> None:
     """A start that failed has said so itself."""
 
 
+def _admin_api(db_url: str, s3_url: str, services: registry.Services, tokens: Tokens, keys: AccessKeys) -> FastAPI:
+    """The admin API. Imported and built at its first request: FastAPI alone takes 0.6 s."""
+    from v8box.api.app import build_api
+    from v8box.features.database import routes as database
+    from v8box.features.hrana import routes as hrana
+    from v8box.features.objects import routes as objects
+    from v8box.features.s3_api import routes as s3_api
+
+    return build_api(
+        [
+            hrana.build_router(tokens, services.databases, lambda: db_url),
+            s3_api.build_router(keys, lambda: s3_url),
+            database.build_router(services.databases),
+            objects.build_router(services.objects),
+        ]
+    )
+
+
 async def _run_bundler(
     helpers: Helpers,
     argv: Sequence[str],
@@ -294,28 +318,3 @@ async def _run_bundler(
 ) -> Completed:
     bound = MAX_OUTPUT_BYTES
     return Completed(*await helpers.run_bundler(argv, env, cwd, read_only, read_write, max_output_bytes=bound))
-
-
-def _allow_many_files() -> None:
-    """A connection is an open file, and the usual soft limit is 1024. What the box starts sets its own limits."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MAX_CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, _MAX_CONNECTIONS)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _free_port(host: str, port: int) -> int:
-    """The port to listen on. The server shares ports (SO_REUSEPORT), so one in use must be noticed here."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            reasons = {
-                errno.EADDRINUSE: "another program listens there; stop it, or set PORT to another port",
-                errno.EACCES: "ports below 1024 need more rights; set PORT to another port",
-                errno.EADDRNOTAVAIL: "this machine does not have that address; set V8BOX_HOST",
-            }
-            reason = reasons.get(error.errno or 0, os.strerror(error.errno or 0))
-            raise AddressInUse(f"Cannot listen on {host}:{port}: {reason}.") from error
-        return int(probe.getsockname()[1])

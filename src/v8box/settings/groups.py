@@ -255,6 +255,19 @@ class Settings:
     valkey: Valkey
     s3: S3
 
+    def db_url(self, port: int) -> str:
+        """Where LibSQL clients reach the box, which listens on `port`."""
+        return self._url("db", port)
+
+    def s3_url(self, port: int) -> str:
+        """Where S3 clients reach the box, which listens on `port`."""
+        return self.s3.public_url.reveal() if self.s3.public_url is not None else self._url("s3", port)
+
+    def _url(self, label: str, port: int) -> str:
+        """By path on localhost: not every resolver knows the names below it."""
+        local = self.box.domain == "localhost"
+        return f"http://localhost:{port}/{label}" if local else f"https://{label}.{self.box.domain}"
+
     @property
     def functions_directory(self) -> Path:
         return self.directory / "functions"
