@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from tests.e2e.box import RunningBox
+
+from v8box.sandbox.runtime import find_deno
 
 WORKERS = Path(__file__).parent / "workers_official"
 
@@ -34,3 +40,55 @@ def test_the_s3_sdk_in_a_worker(official: RunningBox, worker: str) -> None:
     mark = official.mark()
     answer = official.run(worker)
     assert answer.json().get("data") == "ok", "\n".join([answer.text, *official.lines[mark:]])
+
+
+def outside(script: str, *arguments: str) -> str:
+    """Runs a client of `workers_official/outside` in a Deno that knows nothing of the box; what it prints."""
+    path = WORKERS / "outside" / script
+    command = [find_deno(), "run", "--allow-all", "--quiet", "--no-lock", "--no-config", str(path), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def admin(box: RunningBox, path: str, **body: object) -> dict[str, Any]:
+    """What POST makes there."""
+    answer = box.client.post(f"/admin{path}", json=body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()["data"]
+    return made
+
+
+def by_url(url: str, method: str = "GET", **options: Any) -> httpx.Response:
+    return httpx.request(method, url, trust_env=False, **options)
+
+
+def test_the_libsql_client_opens_a_database_from_outside(official: RunningBox) -> None:
+    made = admin(official, "/database/tokens", label="test")
+    url = f"http://127.0.0.1:{official.port}/db/default/"
+    assert json.loads(outside("libsql.ts", url, made["token"])) == ["Ada", "Grace"]
+    assert official.run("shared", params={"of": "db"}).json() == ["Ada", "Grace"]
+    pipeline = {"requests": [{"type": "execute", "stmt": {"sql": "SELECT 1"}}]}
+    key = {"authorization": f"Bearer {made['token']}"}
+    assert official.client.post("/db/default/v2/pipeline", json=pipeline, headers=key).status_code == 200
+    assert official.client.delete(f"/admin/database/tokens/{made['id']}").status_code == 200
+    assert official.client.post("/db/default/v2/pipeline", json=pipeline, headers=key).status_code == 401
+
+
+def test_the_s3_client_opens_a_bucket_from_outside(official: RunningBox) -> None:
+    made = admin(official, "/s3/keys", label="test")
+    outside("s3.ts", f"http://127.0.0.1:{official.port}/s3", made["id"], made["secret"])
+    seen = official.run("shared").json()
+    assert (seen["text"], seen["type"], seen["custom"]) == ("hello", "text/plain", {"author": "me"})
+
+    got = by_url(seen["get"])
+    assert (got.status_code, got.text, got.headers["content-disposition"]) == (200, "hello", "attachment")
+    forged = seen["get"][:-1] + ("0" if seen["get"][-1] != "0" else "1")
+    assert by_url(forged).status_code == 403
+    assert by_url(seen["get"], "DELETE").status_code == 403
+    assert by_url(seen["put"], "PUT", content="x", headers={"content-type": "text/html"}).status_code == 403
+    put = by_url(seen["put"], "PUT", content="from a browser", headers={"content-type": "text/plain"})
+    assert put.status_code == 200
+    assert official.run("shared").json()["inbox"] == "from a browser"
+    assert by_url(seen["remove"], "DELETE").status_code == 204
+    assert "inbox" not in official.run("shared").json()
