@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -322,13 +323,14 @@ async def test_signed_chunks(box: Box, trailing: bool) -> None:
     request = signed(box, "PUT", KEY, headers=headers, payload=mode)
     assert (await request.send(box, body(request, [data[:8192], data[8192:]]))).status_code == 200
     assert await stored(box) == data
-    for bend in (
+    bends: list[Callable[[bytes], bytes]] = [
         lambda whole: whole.replace(data[:10], b"x" * 10, 1),
         lambda whole: whole[: whole.rindex(b"0;chunk")] + b"0\r\n\r\n",
         lambda whole: whole.replace(b"chunk-signature=", b"chunk-signature=0", 1)[:-1],
         lambda whole: whole[: whole.rindex(b"0;chunk")],
         lambda whole: whole.replace(b"x-amz-trailer-signature", b"x-other") if trailing else whole[:100],
-    ):
+    ]
+    for bend in bends:
         request = signed(box, "PUT", "/v8box/bad", headers=headers, payload=mode)
         answer = await request.send(box, bend(body(request, [data[:8192], data[8192:]])))
         assert code(answer) in ("SignatureDoesNotMatch", "InvalidRequest", "IncompleteBody")

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 from tests.s3_api.conftest import PROJECT, Box
 
 from v8box.features.s3_api.crc import CRC32C, CRC64NVME, Crc
