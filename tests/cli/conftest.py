@@ -19,6 +19,9 @@ from v8box.api.asgi import ASGIApp
 from v8box.bindings.db.embedded import EmbeddedDatabases
 from v8box.bindings.s3.embedded import EmbeddedObjects
 from v8box.cli.main import app
+from v8box.features.hrana import Tokens
+from v8box.features.s3_api import AccessKeys
+from v8box.storage import Database
 
 
 async def _launch(argv: Sequence[str], stdin: int | None, env: Mapping[str, str]) -> asyncio.subprocess.Process:
@@ -47,12 +50,24 @@ async def _serve(directory: Path, port: int, ready: threading.Event, stop: threa
     def build() -> ASGIApp:
         from v8box.api.app import build_api
         from v8box.features.database.routes import build_router as database_router
+        from v8box.features.hrana.routes import build_router as tokens_router
         from v8box.features.objects.routes import build_router as objects_router
+        from v8box.features.s3_api.routes import build_router as keys_router
 
-        return build_api([database_router(databases), objects_router(objects)])
+        return build_api(
+            [
+                database_router(databases),
+                tokens_router(tokens, databases, lambda: f"http://127.0.0.1:{port}/db"),
+                objects_router(objects),
+                keys_router(keys, lambda: f"http://127.0.0.1:{port}/s3"),
+            ]
+        )
 
     await databases.start()
     await objects.start()
+    state = await Database.open(directory / "catalog.db")
+    tokens = await Tokens.open(state)
+    keys = await AccessKeys.open(state, directory / "keys" / "s3.key")
     served = LoopbackOnly(LazyApp(build), domain="localhost")
     server = Server(served, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False)
     serving = asyncio.create_task(server.serve())
@@ -67,6 +82,9 @@ async def _serve(directory: Path, port: int, ready: threading.Event, stop: threa
     await asyncio.to_thread(stop.wait)
     server.stop()  # type: ignore[no-untyped-call] # granian has no types here
     await asyncio.wait([serving], timeout=5)
+    await keys.stop()
+    await tokens.close()
+    await state.close()
     await objects.stop()
     await databases.stop()
 

@@ -50,6 +50,26 @@ def test_deleting_asks_for_the_name_or_needs_yes(served: Served) -> None:
     assert "no database crm" in told(served.run("db", "delete", "crm", "--yes"), 1)
 
 
+def test_tokens(served: Served) -> None:
+    told(served.run("db", "create", "crm"))
+    made = data(
+        served.run("db", "token", "create", "-d", "crm", "--read-only", "--label", "ci", "--expires", "30d", "--json")
+    )
+    assert made["token"].startswith("v8db_")
+    assert (made["databases"], made["access"], made["label"]) == (["crm"], "read", "ci")
+    shown = told(served.run("db", "token", "create", "-d", "global"))
+    assert "v8db_" in shown
+    assert "libsql://" in shown
+    listed = told(served.run("db", "token", "list"))
+    assert "v8db_" not in listed
+    assert made["id"] in listed
+    told(served.run("db", "token", "revoke", made["id"]))
+    assert [each["databases"] for each in data(served.run("db", "token", "list", "--json"))] == [["default"]]
+    assert "no token" in told(served.run("db", "token", "revoke", made["id"]), 1)
+    assert "a time looks like" in told(served.run("db", "token", "create", "--expires", "soon"), 2)
+    assert "no database called nope" in told(served.run("db", "token", "create", "-d", "nope"), 1)
+
+
 def test_an_error_is_a_sentence_and_a_code(served: Served) -> None:
     assert "syntax error" in told(served.run("db", "query", "selec 1"), 1)
     assert "no database nope" in told(served.run("db", "query", "-d", "nope", "select 1"), 1)

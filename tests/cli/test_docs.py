@@ -66,7 +66,7 @@ def routes() -> Iterator[tuple[str, str]]:
     for router in (database_router(store), objects_router(store)):
         for route in router.routes:
             assert isinstance(route, APIRoute)
-            for method in route.methods:
+            for method in route.methods or ():
                 yield method, re.sub(r":\w+\}", "}", route.path)
 
 

@@ -73,6 +73,21 @@ def test_lists_and_deletes_by_prefix(photos: Served) -> None:
     assert "no object" in told(photos.run("s3", "rm", "s3://photos/a/1"), 1)
 
 
+def test_access_keys(photos: Served) -> None:
+    words = ("s3", "key", "create", "--label", "ci", "-b", "photos", "-p", "read", "-p", "list", "--expires", "12h")
+    made = data(photos.run(*words, "--json"))
+    assert (made["label"], made["buckets"], made["permissions"]) == ("ci", ["photos"], ["read", "list"])
+    shown = told(photos.run("s3", "key", "create"))
+    assert "secret access key" in shown
+    assert "endpoint" in shown
+    listed = told(photos.run("s3", "key", "list"))
+    assert made["id"] in listed
+    assert made["secret"] not in listed
+    told(photos.run("s3", "key", "revoke", made["id"]))
+    assert "revoked" in told(photos.run("s3", "key", "list"))
+    assert "no such access key" in told(photos.run("s3", "key", "revoke", "nope"), 1)
+
+
 def test_errors_are_sentences(photos: Served) -> None:
     assert "no object" in told(photos.run("s3", "cp", "s3://photos/nope", "x"), 1)
     assert not (photos.directory / "x").exists()

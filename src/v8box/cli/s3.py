@@ -177,7 +177,8 @@ def create_key(
         body["expires_in_seconds"] = parse_seconds(expires)
     with box(url, directory) as client:
         made = client.post("s3/keys", body)
-        show(made, as_json=as_json, columns=("", ""), rows=[(name, _plain(value)) for name, value in made.items()])
+        shown = ("access key id", "id"), ("secret access key", "secret"), ("endpoint", "endpoint"), ("region", "region")
+        show(made, as_json=as_json, columns=("", ""), rows=[(title, made[name]) for title, name in shown])
         say("Keep the secret now: it is not shown again")
 
 
@@ -186,10 +187,8 @@ def list_keys(url: Url = None, directory: Dir = _HERE, as_json: Json = False) ->
     """List the access keys, without their secrets."""
     with box(url, directory) as client:
         found = client.get("s3/keys")
-        columns = list(found[0]) if found else ["id", "label"]
-        show(
-            found, as_json=as_json, columns=columns, rows=[[_plain(value) for value in each.values()] for each in found]
-        )
+        columns = ("id", "label", "buckets", "permissions", "expires", "used", "state")
+        show(found, as_json=as_json, columns=columns, rows=[_key_row(each) for each in found])
 
 
 @key_app.command("revoke")
@@ -299,5 +298,14 @@ def _bucket(name: str) -> str:
     return f"s3/buckets/{segment(name)}"
 
 
-def _plain(value: Any) -> Any:
-    return ", ".join(map(str, value)) if isinstance(value, list) else value
+def _key_row(key: Any) -> tuple[Any, ...]:
+    state = "usable" if key["usable"] else "revoked" if key["revoked_at"] else "expired"
+    return (
+        key["id"],
+        key["label"],
+        "all" if key["buckets"] is None else ", ".join(key["buckets"]),
+        ", ".join(key["permissions"]),
+        key["expires_at"] or "never",
+        key["last_used_at"] or "never",
+        state,
+    )
