@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from enum import Enum
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import ClientDisconnect
 
 from v8box.api.envelope import success_body
 from v8box.errors import PayloadTooLarge
@@ -58,18 +60,41 @@ class Shape(BaseModel, extra="forbid", validate_by_name=True, validate_by_alias=
 
 
 class _BoundedRoute(APIRoute):
-    """Reads a JSON body before FastAPI does, up to the bound. A route without one may stream what comes."""
+    """Reads a JSON body before FastAPI does, up to the bound, and stops the work of a client that leaves: a query may
+    run for minutes and hold locks. A route that streams its body (it has none of FastAPI's) sees a client leave there.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
-        if self.body_field is None:
+        has_json = self.body_field is not None
+        if not has_json and set(self.methods or ()) <= {"PUT", "POST", "PATCH"}:
             return handler
 
         async def bounded(request: Request) -> Response:
-            await _read_body(request)
-            return await handler(request)
+            if has_json:
+                await _read_body(request)
+            return await _while_connected(request, handler(request))
 
         return bounded
+
+
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+    working = asyncio.create_task(work, name=f"{request.method} {request.url.path}"[:100])
+    leaving = asyncio.create_task(_disconnected(request), name="watch for a client that leaves")
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        leaving.cancel()
+        if working.cancel():
+            await asyncio.wait((working,))
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _read_body(request: Request) -> None:

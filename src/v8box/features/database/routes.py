@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
+import msgspec
 from fastapi import APIRouter, Query, Response
 
 from v8box.api.routes import Envelope, router, success
@@ -15,7 +16,7 @@ from v8box.features.database.conditions import EVERY_ROW, Condition, parse
 from v8box.features.database.migrations import Migrator
 from v8box.features.database.names import GLOBAL, database_id
 from v8box.features.database.rows import DEFAULT_LIMIT, Order, Page
-from v8box.features.database.values import one, to_argument
+from v8box.features.database.values import converted, to_argument, to_table
 from v8box.storage.migrations import Migration
 
 _ADMIN: Final = View(admin=True)
@@ -169,16 +170,7 @@ class _Handlers:
             else [to_argument(value, f"args[{index}]") for index, value in enumerate(body.args)]
         )
         opened = await self._open(database)
-        table = await one(await opened.execute(Statement(body.query, args)))
-        return success(
-            {
-                "columns": table.columns,
-                "columnTypes": table.types,
-                "rows": table.objects(),
-                "rowsAffected": table.changed,
-                "lastInsertRowid": rows.rowid_number(table.last_rowid),
-            }
-        )
+        return await converted(await opened.execute(Statement(body.query, args)), _query_answer)
 
     # ---- migrations
 
@@ -222,6 +214,19 @@ class _Handlers:
 
 def _entry(name: str, size_bytes: int) -> dict[str, Any]:
     return {"name": name, "sizeBytes": size_bytes, "default": name == DEFAULT_DATABASE}
+
+
+def _query_answer(encoded: msgspec.Raw) -> Response:
+    table = to_table(encoded)
+    return success(
+        {
+            "columns": table.columns,
+            "columnTypes": table.types,
+            "rows": table.objects(),
+            "rowsAffected": table.changed,
+            "lastInsertRowid": rows.rowid_number(table.last_rowid),
+        }
+    )
 
 
 def _required(where: str | None, args: list[Any]) -> Condition:

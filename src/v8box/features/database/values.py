@@ -11,13 +11,16 @@ import asyncio
 import math
 from base64 import b64decode
 from binascii import Error as Base64Error
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from v8box.bindings.db.interface import Result
 from v8box.bindings.db.values import MAX_SAFE_INTEGER
 from v8box.errors import BadRequest
+
+T = TypeVar("T")
 
 _LARGE_BYTES: Final = 128 * 1024  # a result of this size is decoded in a thread, since the loop serves the workers too
 
@@ -52,16 +55,19 @@ _decode_many: Final = msgspec.json.Decoder(list[_Encoded]).decode
 
 async def one(result: Result) -> Table:
     """The result of one statement."""
-    if len(result.encoded) > _LARGE_BYTES:
-        return await asyncio.to_thread(_to_table, result.encoded)
-    return _to_table(result.encoded)
+    return await converted(result, to_table)
 
 
 async def many(result: Result) -> list[Table]:
     """The results of a batch."""
+    return await converted(result, _to_tables)
+
+
+async def converted(result: Result, convert: Callable[[msgspec.Raw], T]) -> T:
+    """What `convert` makes of the encoded result; of a large one in a thread."""
     if len(result.encoded) > _LARGE_BYTES:
-        return await asyncio.to_thread(_to_tables, result.encoded)
-    return _to_tables(result.encoded)
+        return await asyncio.to_thread(convert, result.encoded)
+    return convert(result.encoded)
 
 
 def to_argument(value: Any, where: str) -> Any:
@@ -92,7 +98,7 @@ def _to_tables(encoded: msgspec.Raw) -> list[Table]:
     return [_table(each) for each in _decode_many(encoded)]
 
 
-def _to_table(encoded: msgspec.Raw) -> Table:
+def to_table(encoded: msgspec.Raw) -> Table:
     return _table(_decode_one(encoded))
 
 
