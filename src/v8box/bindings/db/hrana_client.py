@@ -22,7 +22,9 @@ _CONNECT_SECONDS: Final = 1.5
 _KEEP_ALIVE_SECONDS: Final = 30.0
 _SILENCE_SECONDS: Final = 0.5  # after this the server is asked for a sign of life
 _ALIVE_SECONDS: Final = 1.5  # how long it may take for that
+_HUSHED_SECONDS: Final = 1.0  # a server that gave none is not asked again for so long: who waits in line fails at once
 MOST_ERROR_BYTES: Final = 64 * 1024
+_SILENT: Final = "it accepts connections and does not answer"
 _SCHEMES: Final = {"libsql": "https", "https": "https", "wss": "https", "http": "http", "ws": "http"}
 
 
@@ -43,6 +45,10 @@ class ServerDown(Exception):
         self.reason = reason
         self.sent = sent
         super().__init__(reason)
+
+
+class ConnectionLost(ServerDown):
+    """The connection was lost while the server worked, or had been lost before."""
 
 
 class AnswerTooLarge(Exception):
@@ -114,6 +120,7 @@ class HranaClient:
         self._session: aiohttp.ClientSession | None = None
         self._waiting: set[_Waiting] = set()
         self._watcher: asyncio.Task[None] | None = None
+        self._hushed_until = 0.0
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(PipelineAnswer).decode
 
@@ -151,8 +158,8 @@ class HranaClient:
         deadline = asyncio.get_running_loop().time() + seconds
         try:
             status, content = await self._post(body, headers, deadline, most_bytes)
-        except ServerDown as down:
-            if not again or not down.sent:
+        except ConnectionLost:
+            if not again:
                 raise
             status, content = await self._post(body, headers, deadline, most_bytes)
         if status != 200:
@@ -170,7 +177,7 @@ class HranaClient:
             async with asyncio.timeout(seconds), self._open().get(f"{self.url.base}/health", allow_redirects=False):
                 return
         except TimeoutError as error:
-            raise ServerDown("it accepts connections and does not answer", sent=False) from error
+            raise ServerDown(_SILENT, sent=False) from error
         except (aiohttp.ClientError, OSError) as error:
             raise ServerDown(reason_of(error), sent=False) from error
 
@@ -182,6 +189,8 @@ class HranaClient:
     async def _post(self, body: bytes, headers: dict[str, str], deadline: float, most_bytes: int) -> tuple[int, bytes]:
         import aiohttp
 
+        if time.monotonic() < self._hushed_until:
+            raise ServerDown(_SILENT, sent=False)
         session = self._open()
         timeout = asyncio.timeout_at(deadline)
         waiting = _Waiting(timeout)
@@ -199,14 +208,15 @@ class HranaClient:
                 return response.status, await _read(response, most)
         except TimeoutError as error:
             if isinstance(error, aiohttp.ConnectionTimeoutError):
+                self._hushed_until = time.monotonic() + _HUSHED_SECONDS
                 raise ServerDown("it cannot be connected to in time", sent=False) from error
             if waiting.silent:
-                raise ServerDown("it accepts connections and does not answer", sent=True) from error
+                raise ServerDown(_SILENT, sent=True) from error
             raise
         except aiohttp.ClientConnectorError as error:
             raise ServerDown(reason_of(error), sent=False) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise ServerDown(reason_of(error), sent=True) from error
+            raise ConnectionLost(reason_of(error), sent=True) from error
         finally:
             self._waiting.discard(waiting)
 
@@ -222,6 +232,7 @@ class HranaClient:
                 try:
                     await self.alive()
                 except ServerDown:
+                    self._hushed_until = time.monotonic() + _HUSHED_SECONDS
                     for waiting in silent:
                         if waiting in self._waiting:
                             waiting.silent = True

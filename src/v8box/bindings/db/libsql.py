@@ -210,9 +210,16 @@ class LibsqlServer:
         """Deletes the scratch databases of an earlier life of this node."""
         try:
             for database in await registry.left_over():
-                await self.delete(database)
+                await self._delete_if_there(database)
         except BindingError as error:
             logger.warning("databases left over on the LibSQL server were not deleted: %s", error)
+
+    async def _delete_if_there(self, database: DatabaseId) -> None:
+        try:
+            await self.delete(database)
+        except BindingError as error:
+            if error.code != "DATABASE_NOT_FOUND":
+                raise
 
     def _namespace(self, database: DatabaseId) -> Namespace:
         """Raises `BindingError` for what needs the admin API when there is none."""

@@ -12,13 +12,13 @@ import msgspec
 
 from v8box.bindings.db.hrana import Ask, Close, Describe, Execute, Failed, Sequence, Stmt
 from v8box.bindings.db.interface import DbLimits, Mode, Result, Statement, View
-from v8box.bindings.db.libsql_guard import Place, judge
+from v8box.bindings.db.libsql_guard import Place
 from v8box.bindings.db.libsql_namespace import Namespace
 from v8box.bindings.db.libsql_statements import (
     QUERIES,
     Prepared,
-    check_length,
     in_order,
+    judge_script,
     prepare,
     prepare_all,
     read_description,
@@ -71,7 +71,7 @@ class LibsqlDatabase:
 
     async def execute(self, statement: Statement) -> Result:
         namespace = self._namespace
-        prepared = prepare(statement, Place.STATEMENT, self._limits)
+        prepared = await prepare(statement, Place.STATEMENT, self._limits)
         requests: list[Ask] = [Execute(prepared.stmt), Close()]
         if not prepared.writes:
             answer = await namespace.read(requests, self._seconds.statement)
@@ -88,7 +88,7 @@ class LibsqlDatabase:
     async def batch(self, statements: list[Statement], mode: Mode) -> Result:
         if not statements:
             return _EMPTY
-        prepared = prepare_all(statements, Place.STATEMENT, self._limits)
+        prepared = await prepare_all(statements, Place.STATEMENT, self._limits)
         if mode == "read":
             refuse_writes(prepared)
         return await self._batch([BEGIN[mode]], prepared, locks=mode == "write")
@@ -96,13 +96,12 @@ class LibsqlDatabase:
     async def migrate(self, statements: list[Statement]) -> Result:
         if not statements:
             return _EMPTY
-        prepared = prepare_all(statements, Place.STATEMENT, self._limits)
+        prepared = await prepare_all(statements, Place.STATEMENT, self._limits)
         return await self._batch(["PRAGMA foreign_keys=OFF", BEGIN["write"]], prepared, locks=True)
 
     async def script(self, sql: str) -> None:
         namespace = self._namespace
-        check_length(sql, self._limits)
-        writes = judge(sql, Place.SCRIPT)
+        writes = await judge_script(sql, Place.SCRIPT, self._limits)
         # What is left open is rolled back with the stream; the query after it tells how far replication has got.
         requests: list[Ask] = [Sequence(sql), Execute(Stmt(QUERIES["probe"])), Close()]
         if not writes:
@@ -117,8 +116,7 @@ class LibsqlDatabase:
             raise await self._told(error) from error
 
     async def describe(self, sql: str) -> Result:
-        check_length(sql, self._limits)
-        judge(sql, Place.STATEMENT)
+        await judge_script(sql, Place.STATEMENT, self._limits)
         answer = await self._namespace.read([Describe(sql), Close()], self._seconds.statement)
         return read_description(answer.results[0], self._encoding, self._limits)
 

@@ -41,6 +41,7 @@ from v8box.storage.sql import load_queries
 QUERIES: Final = load_queries("v8box.bindings.db", "libsql.sql")
 Shape = TypeVar("Shape")
 _IN_A_THREAD_BYTES: Final = 256 * 1024  # a larger result would hold the event loop up while it is encoded anew
+_IN_A_THREAD_CHARACTERS: Final = 16 * 1024  # nor may a longer text while it is judged
 _READ_ONLY: Final = "attempt to write a readonly database"
 
 
@@ -52,9 +53,27 @@ class Prepared:
     writes: bool
 
 
-def prepare(statement: Statement, place: Place, limits: DbLimits) -> Prepared:
+async def prepare(statement: Statement, place: Place, limits: DbLimits) -> Prepared:
     """Raises `BindingError` for a statement that must not run or does not fit."""
-    check_length(statement.sql, limits)
+    if len(statement.sql) > _IN_A_THREAD_CHARACTERS:
+        return await asyncio.to_thread(_prepare, statement, place, limits)
+    return _prepare(statement, place, limits)
+
+
+async def prepare_all(statements: list[Statement], place: Place, limits: DbLimits) -> list[Prepared]:
+    """The statements of a batch; an error has its `statement_index`."""
+    if sum(len(statement.sql) for statement in statements) > _IN_A_THREAD_CHARACTERS:
+        return await asyncio.to_thread(_prepare_all, statements, place, limits)
+    return _prepare_all(statements, place, limits)
+
+
+async def judge_script(sql: str, place: Place, limits: DbLimits) -> bool:
+    """Whether a script, or a statement without arguments, writes. Raises `BindingError` like `prepare`."""
+    return (await prepare(Statement(sql), place, limits)).writes
+
+
+def _prepare(statement: Statement, place: Place, limits: DbLimits) -> Prepared:
+    _check_length(statement.sql, limits)
     writes = judge(statement.sql, place)
     args = statement.args
     if args:
@@ -63,19 +82,17 @@ def prepare(statement: Statement, place: Place, limits: DbLimits) -> Prepared:
     return Prepared(to_stmt(statement), writes)
 
 
-def prepare_all(statements: list[Statement], place: Place, limits: DbLimits) -> list[Prepared]:
-    """The statements of a batch; an error has its `statement_index`."""
+def _prepare_all(statements: list[Statement], place: Place, limits: DbLimits) -> list[Prepared]:
     prepared = []
     for index, statement in enumerate(statements):
         try:
-            prepared.append(prepare(statement, place, limits))
+            prepared.append(_prepare(statement, place, limits))
         except BindingError as error:
             raise with_index(error, index) from error
     return prepared
 
 
-def check_length(sql: str, limits: DbLimits) -> None:
-    """Raises `BindingError` (`SQLITE_TOOBIG`)."""
+def _check_length(sql: str, limits: DbLimits) -> None:
     if len(sql) > limits.sql_bytes or (not sql.isascii() and len(sql.encode(errors="replace")) > limits.sql_bytes):
         raise _too_big(f"the SQL text is longer than {limits.sql_bytes} bytes")
 

@@ -15,14 +15,14 @@ import msgspec
 from v8box.bindings.db.hrana import Ask, Close, Describe, Execute, Failed, GetAutocommit, PipelineAnswer, Sequence, Stmt
 from v8box.bindings.db.interface import Encoding, Mode, Result, Statement
 from v8box.bindings.db.libsql_admission import Gate
-from v8box.bindings.db.libsql_guard import Place, judge
+from v8box.bindings.db.libsql_guard import Place
 from v8box.bindings.db.libsql_keys import Access
 from v8box.bindings.db.libsql_namespace import Namespace
 from v8box.bindings.db.libsql_statements import (
     Prepared,
-    check_length,
     in_order,
     in_transaction,
+    judge_script,
     prepare,
     prepare_all,
     read_description,
@@ -98,7 +98,7 @@ class LibsqlTransaction:
         self._start_lease()
 
     async def execute(self, statement: Statement) -> Result:
-        prepared = prepare(statement, Place.TRANSACTION, self._limits)
+        prepared = await prepare(statement, Place.TRANSACTION, self._limits)
         async with self._turn:
             await self._admit([prepared])
             answer = await self._ask([Execute(prepared.stmt)], self._statement_seconds)
@@ -109,7 +109,7 @@ class LibsqlTransaction:
             return result
 
     async def batch(self, statements: list[Statement], mode: Mode) -> Result:
-        prepared = prepare_all(statements, Place.TRANSACTION, self._limits)
+        prepared = await prepare_all(statements, Place.TRANSACTION, self._limits)
         async with self._turn:
             await self._admit(prepared)
             if not prepared:
@@ -125,8 +125,7 @@ class LibsqlTransaction:
             return result
 
     async def script(self, sql: str) -> None:
-        check_length(sql, self._limits)
-        writes = judge(sql, Place.SCRIPT_INSIDE)
+        writes = await judge_script(sql, Place.SCRIPT_INSIDE, self._limits)
         async with self._turn:
             await self._admit([Prepared(Stmt(sql), writes)])
             answer = await self._ask([Sequence(sql)], self._batch_seconds)
@@ -136,8 +135,7 @@ class LibsqlTransaction:
                 raise await self._told(error) from error
 
     async def describe(self, sql: str) -> Result:
-        check_length(sql, self._limits)
-        judge(sql, Place.TRANSACTION)
+        await judge_script(sql, Place.TRANSACTION, self._limits)
         async with self._turn:
             await self._admit([])
             answer = await self._ask([Describe(sql)], self._statement_seconds)
