@@ -352,6 +352,25 @@ async def test_bodies_are_bounded(box: Box) -> None:
     assert await stored(box) is None
 
 
+async def test_promises_that_are_not_kept_are_refused(box: Box) -> None:
+    upload = await box.store.create_upload(HERE, "k", PutOptions())
+    body = b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>"
+    for method, query, headers in (
+        ("POST", f"uploadId={upload}", {"x-amz-checksum-crc64nvme": "AAAAAAAAAAA="}),
+        ("POST", f"uploadId={upload}", {"if-none-match": "*"}),
+        ("PUT", "", {"x-amz-server-side-encryption-customer-algorithm": "AES256"}),
+        ("PUT", "", {"x-amz-object-lock-mode": "COMPLIANCE"}),
+        ("PUT", "", {"x-amz-grant-read": "x"}),
+        ("DELETE", "", {"if-match": "x"}),
+    ):
+        answer = await signed(box, method, KEY, body, query=query, headers=headers).send(box)
+        assert (answer.status_code, code(answer)) == (501, "NotImplemented"), headers
+    owned = {"x-amz-expected-bucket-owner": "111122223333"}
+    assert code(await signed(box, "GET", "/v8box", headers=owned).send(box)) == "AccessDenied"
+    owned = {"x-amz-expected-bucket-owner": "one"}
+    assert (await signed(box, "GET", "/v8box", headers=owned).send(box)).status_code == 200
+
+
 # ---- XML
 
 BOMB = """<?xml version="1.0"?><!DOCTYPE Delete [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>

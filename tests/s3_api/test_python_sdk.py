@@ -142,7 +142,7 @@ async def test_metadata(s3: Any) -> None:
     assert (overridden["ContentType"], overridden["ContentDisposition"], overridden["CacheControl"]) == (
         "a/b",
         "inline",
-        "x",
+        "no",
     )
     too_much = {"n": "x" * 8192}
     assert await code_of(s3.put_object(Bucket=BUCKET, Key="k", Metadata=too_much)) == ("MetadataTooLarge", 400)
@@ -306,29 +306,27 @@ async def test_a_part_too_large_a_number(s3: Any) -> None:
 KEYS = ["a", "a b", "d/1", "d/2", "d/e/1", "d/e/2", "e", "f/1", "ü"]
 
 
-@pytest.mark.parametrize("operation", ["list_objects", "list_objects_v2"])
-@pytest.mark.parametrize(("prefix", "delimiter"), [("", ""), ("", "/"), ("d/", "/"), ("d", ""), ("", "1"), ("x", "/")])
-@pytest.mark.parametrize("page", [1, 2, 1000])
-async def test_listings(box: Box, operation: str, prefix: str, delimiter: str, page: int) -> None:
-    expected: list[str] = []
-    prefixes: list[str] = []
-    async with box.client() as s3:
+async def test_listings(s3: Any) -> None:
+    for key in KEYS:
+        await s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
+    for prefix, delimiter in (("", ""), ("", "/"), ("d/", "/"), ("d", ""), ("", "1"), ("x", "/")):
+        expected: list[str] = []
+        prefixes: list[str] = []
         for key in KEYS:
-            await s3.put_object(Bucket="v8box", Key=key, Body=b"x")
             cut = key.find(delimiter, len(prefix)) if delimiter else -1
             if key.startswith(prefix) and cut < 0:
                 expected.append(key)
             elif key.startswith(prefix) and key[: cut + 1] not in prefixes:
                 prefixes.append(key[: cut + 1])
-        found: list[str] = []
-        found_prefixes: list[str] = []
-        pages = s3.get_paginator(operation).paginate(
-            Bucket="v8box", Prefix=prefix, Delimiter=delimiter, PaginationConfig={"PageSize": page}
-        )
-        async for answer in pages:
-            found += [each["Key"] for each in answer.get("Contents", [])]
-            found_prefixes += [each["Prefix"] for each in answer.get("CommonPrefixes", [])]
-    assert (found, found_prefixes) == (expected, prefixes)
+        for operation in ("list_objects", "list_objects_v2"):
+            for size in (1, 2, 1000):
+                pages = s3.get_paginator(operation).paginate(
+                    Bucket=BUCKET, Prefix=prefix, Delimiter=delimiter, PaginationConfig={"PageSize": size}
+                )
+                answers = [answer async for answer in pages]
+                found = [each["Key"] for answer in answers for each in answer.get("Contents", [])]
+                common = [each["Prefix"] for answer in answers for each in answer.get("CommonPrefixes", [])]
+                assert (found, common) == (expected, prefixes), (operation, prefix, delimiter, size)
 
 
 async def test_lists_begin_where_they_are_told(s3: Any) -> None:

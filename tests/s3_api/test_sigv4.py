@@ -13,6 +13,9 @@ from botocore.credentials import Credentials  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
+from v8box.bindings.s3.interface import BucketId
+from v8box.features.s3_api import UrlPresigner
+from v8box.features.s3_api.box_key import BoxKey
 from v8box.features.s3_api.chunked import ChunkedDecoder, ChunkSigner
 from v8box.features.s3_api.errors import S3Error
 from v8box.features.s3_api.sigv4 import (
@@ -217,6 +220,23 @@ def test_botocore_s_presigned_urls(key: str, query: dict[str, str]) -> None:
     path, raw_query, headers = as_received(request)
     made, claim = signature_of("PUT", path, raw_query, headers, UNSIGNED_PAYLOAD)
     assert claim.signature in made
+
+
+@given(keys, st.sampled_from(["http://s3.localhost:8000", "https://s3.example.com/", "http://Host:80/s3"]))
+def test_the_box_s_presigned_urls(key: str, base: str) -> None:
+    box_key = BoxKey(bytes(32))
+    url = urlsplit(UrlPresigner(box_key, base).presign(BucketId("one"), key, "GET", 60, disposition="attachment"))
+    host = {"http://s3.localhost:8000": "s3.localhost:8000", "https://s3.example.com/": "s3.example.com"}.get(
+        base, "host"
+    )
+    path, query = url.path.encode(), url.query.encode()
+    pairs = parse_query(query)
+    claim = claim_of({"host": host}, pairs)
+    assert claim is not None
+    assert box_key.project_of(claim.key_id) == "one"
+    secret = box_key.secret(claim.key_id)
+    made, _ = signature_of("GET", path, query, {"host": host}, UNSIGNED_PAYLOAD, secret)
+    assert made == {claim.signature}
 
 
 @pytest.mark.parametrize("path", [b"/b/(x)!*'", b"/b/a b", b"/b/\xc3\xbc", b"/b/%2e%2E/a%2fb", b"/b/~a+b", b"//b//"])

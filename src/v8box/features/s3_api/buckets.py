@@ -36,11 +36,16 @@ async def create_bucket(call: Call) -> Response:
         raise S3Error("InvalidBucketName")
     if call.request.headers.get("x-amz-bucket-object-lock-enabled", "false").lower() == "true":
         raise S3Error("NotImplemented", "This box has no object lock.")
-    body = await call.payload.whole(_CONFIGURATION_BYTES)
-    if body.strip():
-        xml.read(body, "CreateBucketConfiguration", "Location", 1)  # any place will do: there is one
+    if call.payload.length != 0:
+        await _read_configuration(call)
     await call.store.create_bucket(call.bucket)
     return Response(200, [("location", f"/{name}")])
+
+
+async def _read_configuration(call: Call) -> None:
+    """Any place will do: there is one."""
+    if body := (await call.payload.whole(_CONFIGURATION_BYTES)).strip():
+        xml.read(body, "CreateBucketConfiguration", "Location", 1)
 
 
 async def head_bucket(call: Call) -> Response:

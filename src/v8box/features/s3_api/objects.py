@@ -6,7 +6,7 @@ from typing import Final
 
 from v8box.bindings.interface import BindingError
 from v8box.bindings.s3.interface import BucketId, Condition, Found, ObjectInfo, PutOptions, Range
-from v8box.features.s3_api import conditions, metadata, xml
+from v8box.features.s3_api import conditions, metadata
 from v8box.features.s3_api.errors import S3Error
 from v8box.features.s3_api.operation import Answered, Call
 from v8box.features.s3_api.payload import WHOLE_BYTES
@@ -87,7 +87,7 @@ async def delete_object(call: Call) -> Response:
 
 async def delete_objects(call: Call) -> Response:
     call.require(Permission.WRITE)
-    tree = xml.read(await call.payload.whole(_DELETE_BYTES), "Delete", "Object", _DELETE_KEYS)
+    tree = await call.xml("Delete", "Object", _DELETE_KEYS, _DELETE_BYTES)
     if not tree.records:
         raise S3Error("MalformedXML")
     shown: list[str] = []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Final, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from v8box.bindings.s3.interface import BucketId, ListOptions, ObjectStore
@@ -14,7 +15,10 @@ from v8box.features.s3_api.payload import Payload
 from v8box.features.s3_api.request import Request, checked_key
 from v8box.features.s3_api.responses import Response
 from v8box.features.s3_api.service import Permission
+from v8box.features.s3_api.xml import Tree, read
 from v8box.kit.names import BUCKET
+
+_QUICKLY_PARSED_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,13 @@ class Call:
     async def require_bucket(self) -> None:
         """Raises `no_such_bucket`."""
         await self.store.list_page(self.bucket, ListOptions(limit=1))
+
+    async def xml(self, root: str, record: str, most: int, most_bytes: int) -> Tree:
+        """The body as XML: see `xml.read`. A long one is parsed beside the loop."""
+        data = await self.payload.whole(most_bytes)
+        if len(data) <= _QUICKLY_PARSED_BYTES:
+            return read(data, root, record, most)
+        return await asyncio.to_thread(read, data, root, record, most)
 
     async def missing(self) -> NoReturn:
         """There is no object: for want of it, or of its bucket."""

@@ -11,7 +11,7 @@ from typing import Final
 from v8box.bindings.interface import BindingError
 from v8box.bindings.s3.interface import ObjectStore
 from v8box.features.s3_api import operations
-from v8box.features.s3_api.auth import Authenticator
+from v8box.features.s3_api.auth import Authenticator, Caller
 from v8box.features.s3_api.errors import ClientGone, S3Error, from_store
 from v8box.features.s3_api.operation import Answered, Call
 from v8box.features.s3_api.payload import Payload
@@ -75,6 +75,7 @@ class S3Api:
 
     async def _perform(self, request: Request, receive: Receive) -> Response:
         caller = await self._authenticator.authenticate(request)
+        _check_owner(request, caller)
         operation = operations.find(request)
         payload = Payload(request, receive, caller.signer, self._max_body_bytes)
         try:
@@ -90,3 +91,10 @@ class S3Api:
             if translated.status == 500:
                 logger.error("the object store failed: %s", error)
             raise translated from error
+
+
+def _check_owner(request: Request, caller: Caller) -> None:
+    """A client may say whose bucket it expects to meet. The owner that the lists show is the project."""
+    for name in ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"):
+        if request.headers.get(name, caller.project) != caller.project:
+            raise S3Error("AccessDenied", "The bucket belongs to another owner than the expected one.")
