@@ -163,6 +163,7 @@ class _Connection:
     def close_soon(self, code: int, reason: str) -> None:
         if not self._closing.done():
             self._closing.set_result(_Closing(code, reason))
+            self._room.set()  # nobody need wait for room any more
 
     async def hold(self) -> None:
         """Serves until either side closes."""
@@ -179,7 +180,7 @@ class _Connection:
 
     async def _next(self) -> str:
         """The next message. Raises `_Gone` when the client has left, `_Closing` when we are to close."""
-        receiving = asyncio.ensure_future(self._receive())
+        receiving = asyncio.create_task(self._listen(), name="database WebSocket in")
         limits = self._limits
         idle = limits.hello_seconds if self.token is None else limits.connection_idle_seconds
         try:
@@ -206,6 +207,9 @@ class _Connection:
             raise _Closing(_TOO_BIG, f"a message may have {limits.body_bytes} bytes")
         return text
 
+    async def _listen(self) -> Message:
+        return await self._receive()  # the server's own awaitable is no future that could be cancelled and awaited
+
     async def _handle(self, text: str) -> None:
         try:
             message = self._decode(text)
@@ -218,7 +222,7 @@ class _Connection:
             raise _Closing(_PROTOCOL, "the first message must be hello")
         if not self.token.valid:
             raise _Closing(_POLICY, "the token has expired or was deleted")
-        while self._outstanding >= self._limits.requests:
+        while self._outstanding >= self._limits.requests and not self._closing.done():
             self._room.clear()
             await self._room.wait()
         self._outstanding += 1
