@@ -14,4 +14,5 @@ for (const work of [() => forgotten.execute("insert into t values (3)"), () => f
 }
 assert.deepEqual(codes, ["TRANSACTION_TIMEOUT", "TRANSACTION_TIMEOUT"]);
 assert.deepEqual((await db.execute("select v from t")).rows.map((row) => row.v), [2]);
+db.close();
 console.log("timeout passed");

@@ -20,6 +20,8 @@ from v8box.features.hrana.tokens import Token
 from v8box.kit.tasks import TaskSet
 
 _VIEW: Final = View(encoding="hrana")
+_SEEN_SECONDS: Final = 0.05  # asking costs a third of a point read; a database that is deleted must not be used for long
+_MOST_SEEN: Final = 1_000
 
 
 class StreamExpired(V8BoxError):
@@ -59,6 +61,7 @@ class Streams:
         self._limits = limits
         self._transactions = Transactions(limits.transactions)
         self._budget = TextBudget(limits)
+        self._seen: dict[DatabaseId, float] = {}  # databases that are there, and until when that is believed
         self._open: set[Held] = set()
         self._per_token: Counter[str] = Counter()
         self._parked: dict[str, Held] = {}
@@ -81,12 +84,18 @@ class Streams:
     async def find(self, token: Token, name: str | None) -> DatabaseId:
         """The database that a client means. Raises `V8BoxError` when the token does not open it or it is not there."""
         database = token.database(name)
-        if (
-            not NAME.fullmatch(database.name)
-            or database.name.startswith(SCRATCH_PREFIX)
-            or not await self._databases.exists(database)
-        ):
-            raise NotFound(f"There is no database called {database.name[:63]}.")
+        now = asyncio.get_running_loop().time()
+        if now >= self._seen.get(database, 0.0):
+            if (
+                not NAME.fullmatch(database.name)
+                or database.name.startswith(SCRATCH_PREFIX)
+                or not await self._databases.exists(database)
+            ):
+                self._seen.pop(database, None)
+                raise NotFound(f"There is no database called {database.name[:63]}.")
+            if len(self._seen) >= _MOST_SEEN:
+                self._seen.clear()
+            self._seen[database] = now + _SEEN_SECONDS
         return database
 
     def open(self, token: Token, database: DatabaseId, texts: Texts) -> Held:
