@@ -22,6 +22,7 @@ from v8box.bindings.db.hrana_client import ServerUrl
 from v8box.bindings.db.interface import DatabaseId, DbLimits, Statement, View
 from v8box.bindings.db.libsql import LibsqlServer
 from v8box.bindings.db.libsql_keys import NamespaceKeys, read_or_make_secret
+from v8box.bindings.db.libsql_streams import Streams
 from v8box.bindings.interface import BindingError
 from v8box.errors import SettingsError
 
@@ -397,3 +398,35 @@ def test_tokens_are_renewed_before_they_end() -> None:
     claims = json.loads(base64.urlsafe_b64decode(second.split(".")[1] + "=="))
     assert claims == {"a": "rw", "exp": 2_500}
     assert keys.public("a") != keys.public("b")
+
+
+async def test_another_nodes_new_database_is_seen_where_the_old_one_was_being_read(
+    server: SqldServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server itself goes on reading the deleted one on a stream that was open."""
+    monkeypatch.setattr("v8box.bindings.db.libsql_streams._LIFE_SECONDS", 0.0)
+    both: dict[str, Any] = {"admin_url": server.admin_url, "key_file": tmp_path / "key"}
+    async with opened(server.url, **both, node="a") as a, opened(server.url, **both, node="b") as b:
+        await rows(a, ONE, "CREATE TABLE t AS SELECT 'old' AS a")
+        assert await rows(b, ONE, "SELECT a FROM t") == [["old"]]
+        await a.delete(ONE)
+        await rows(a, ONE, "CREATE TABLE t AS SELECT 'new' AS a")
+        await rows(b, ONE, "SELECT 1")  # the stream's last request
+        assert await rows(b, ONE, "SELECT a FROM t") == [["new"]]
+
+
+def test_streams_are_kept_for_the_next_read_and_never_more_than_so_many() -> None:
+    streams = Streams(2)
+    first, second = streams.take("a"), streams.take("a")
+    assert first is not None
+    assert second is not None
+    assert streams.take("b") is None
+    streams.give(first, "baton 1")
+    streams.give(second, "baton 2")
+    assert streams.take("b") is None
+    assert streams.take("a") is second  # the last used
+    streams.drop()
+    assert streams.take("b") is not None
+    streams.forget("a")
+    assert (found := streams.take("c")) is not None
+    assert found.baton is None

@@ -33,6 +33,7 @@ from v8box.bindings.db.libsql_namespace import SERVERS_DEFAULT, Backend, Namespa
 from v8box.bindings.db.libsql_registry import LibsqlRegistry
 from v8box.bindings.db.libsql_replica import Replica
 from v8box.bindings.db.libsql_statements import QUERIES, read_rows
+from v8box.bindings.db.libsql_streams import Streams
 from v8box.bindings.interface import BindingError
 from v8box.errors import SettingsError
 from v8box.kit.tasks import TaskSet
@@ -43,9 +44,11 @@ DEFAULT_PROJECT: Final = "default"
 _REGISTRY: Final = "v8box"  # a namespace; a project's databases have a dot in theirs
 _HEALTH_SECONDS: Final = 2.0
 _TIDY_SECONDS: Final = 3.0
-_CONNECTIONS: Final = 64  # at once; the server has 128 by default, for all nodes
+# The server has 128 connections by default, for all nodes. These three are what one node may hold of them.
+_CONNECTIONS: Final = 48  # requests at once
+_TRANSACTIONS: Final = 32  # open at once
+_STREAMS: Final = 24  # kept between reads
 _PROJECT_CONNECTIONS: Final = 16
-_TRANSACTIONS: Final = 48  # open at once; each holds one of the server's connections
 _NAMESPACES: Final = 4_096  # that are kept in mind; the longest unused is forgotten for the next
 _SIZES_AT_ONCE: Final = 8
 
@@ -85,6 +88,7 @@ class LibsqlServer:
             replica=self._replica(replica) if replica is not None else None,
             token=auth_token or server.token,
             limits=limits,
+            streams=Streams(_STREAMS),
             admission=Admission(in_all=_CONNECTIONS, per_project=_PROJECT_CONNECTIONS, waiting=limits.queued),
             transactions=Gate(
                 _TRANSACTIONS,

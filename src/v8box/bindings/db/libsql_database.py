@@ -72,12 +72,11 @@ class LibsqlDatabase:
     async def execute(self, statement: Statement) -> Result:
         namespace = self._namespace
         prepared = await prepare(statement, Place.STATEMENT, self._limits)
-        requests: list[Ask] = [Execute(prepared.stmt), Close()]
         if not prepared.writes:
-            answer = await namespace.read(requests, self._seconds.statement)
+            answer = await namespace.read_one(Execute(prepared.stmt), self._seconds.statement)
             return (await read_result(answer.results[0], prepared, self._encoding, self._limits))[0]
         async with namespace.writing():
-            answer = await namespace.ask(requests, seconds=self._seconds.statement)
+            answer = await namespace.ask([Execute(prepared.stmt), Close()], seconds=self._seconds.statement)
         try:
             result, index = await read_result(answer.results[0], prepared, self._encoding, self._limits)
         except BindingError as error:
@@ -103,12 +102,12 @@ class LibsqlDatabase:
         namespace = self._namespace
         writes = await judge_script(sql, Place.SCRIPT, self._limits)
         # What is left open is rolled back with the stream; the query after it tells how far replication has got.
-        requests: list[Ask] = [Sequence(sql), Execute(Stmt(QUERIES["probe"])), Close()]
+        requests: list[Ask] = [Sequence(sql), Execute(Stmt(QUERIES["probe"]))]
         if not writes:
             answer = await namespace.read(requests, self._seconds.batch)
             return read_done(answer.results[0], self._limits)
         async with namespace.writing():
-            answer = await namespace.ask(requests, seconds=self._seconds.batch)
+            answer = await namespace.ask([*requests, Close()], seconds=self._seconds.batch)
         namespace.wrote(read_index(answer.results[1]))
         try:
             read_done(answer.results[0], self._limits)
@@ -117,7 +116,7 @@ class LibsqlDatabase:
 
     async def describe(self, sql: str) -> Result:
         await judge_script(sql, Place.STATEMENT, self._limits)
-        answer = await self._namespace.read([Describe(sql), Close()], self._seconds.statement)
+        answer = await self._namespace.read([Describe(sql)], self._seconds.statement)
         return read_description(answer.results[0], self._encoding, self._limits)
 
     async def begin(self, mode: Mode) -> LibsqlTransaction:
@@ -134,12 +133,12 @@ class LibsqlDatabase:
 
     async def _batch(self, before: list[str], prepared: list[Prepared], *, locks: bool) -> Result:
         namespace = self._namespace
-        requests: list[Ask] = [in_order(before, prepared, ["COMMIT"]), Close()]
+        requests: list[Ask] = [in_order(before, prepared, ["COMMIT"])]
         seconds = self._seconds.for_batch(len(prepared))
         writes = locks or any(one.writes for one in prepared)
         if writes:
             async with namespace.writing():
-                answer = await namespace.ask(requests, seconds=seconds)
+                answer = await namespace.ask([*requests, Close()], seconds=seconds)
         else:
             answer = await namespace.read(requests, seconds)
         try:

@@ -121,6 +121,11 @@ def namespace_is_gone(error: ServerError) -> bool:
     return error.status == 404 and _GONE.search(error.message) is not None
 
 
+def stream_is_lost(error: BindingError) -> bool:
+    """Whether the server does not know a stream any more: it sat idle, or the server or its database is another."""
+    return error.code == "STREAM_EXPIRED" or "invalid baton" in error.message or _GONE.search(error.message) is not None
+
+
 def from_server(error: ServerError, host: str, *, key_is_ours: bool) -> BindingError:
     """An answer that is no Hrana: the whole request was refused."""
     if error.status == 401:

@@ -9,14 +9,15 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from v8box.bindings.db.hrana import Ask, PipelineAnswer
+from v8box.bindings.db.hrana import Ask, Close, Execute, PipelineAnswer
 from v8box.bindings.db.hrana_client import AnswerTooLarge, HranaClient, ServerDown, ServerError
 from v8box.bindings.db.interface import DatabaseId, DbLimits
 from v8box.bindings.db.libsql_admin import AdminApi, NamespaceSettings
 from v8box.bindings.db.libsql_admission import Admission, Gate
-from v8box.bindings.db.libsql_errors import from_server, namespace_is_gone, too_large
+from v8box.bindings.db.libsql_errors import from_server, namespace_is_gone, stream_is_lost, too_large
 from v8box.bindings.db.libsql_keys import Access, NamespaceKeys
 from v8box.bindings.db.libsql_replica import Progress, Replica
+from v8box.bindings.db.libsql_streams import Streams
 from v8box.bindings.interface import BindingError
 from v8box.kit.tasks import TaskSet
 
@@ -49,6 +50,7 @@ class Backend:
     token: str
     limits: DbLimits
     admission: Admission
+    streams: Streams
     transactions: Gate
     tasks: TaskSet
     registry: Registry | None = None
@@ -88,12 +90,41 @@ class Namespace:
 
     async def read(self, requests: list[Ask], seconds: float) -> PipelineAnswer:
         """Asks the replica if it will do, else the primary. Only for what writes nothing. Raises `BindingError`."""
+        answer = await self._read_from_replica([*requests, Close()], seconds)
+        return answer or await self.ask([*requests, Close()], seconds=seconds, reads=True)
+
+    async def read_one(self, request: Execute, seconds: float) -> PipelineAnswer:
+        """Like `read`, for a single statement: on a stream that is kept for the next one, if there may be one more."""
+        answer = await self._read_from_replica([request, Close()], seconds)
+        if answer is not None:
+            return answer
+        streams = self.backend.streams
+        stream = streams.take(self.name)
+        requests: list[Ask] = [request, Close()] if stream is None or stream.is_old else [request]
+        if stream is None:
+            return await self.ask(requests, seconds=seconds, reads=True)
+        baton: str | None = None
+        try:
+            answer = await self.ask(requests, seconds=seconds, baton=stream.baton, reads=True)
+            baton = answer.baton
+            return answer
+        except BindingError as error:
+            if stream.baton is None or not stream_is_lost(error):
+                raise
+        finally:
+            if baton is not None and not self._deleting:
+                streams.give(stream, baton)
+            else:
+                streams.drop()
+        return await self.ask([request, Close()], seconds=seconds, reads=True)
+
+    async def _read_from_replica(self, requests: list[Ask], seconds: float) -> PipelineAnswer | None:
         replica = self.backend.replica
         if replica is not None and not self._deleting:
             await self._make_ready()
             token = self._token("ro")
             if replica.may_serve(self.progress, self._header(), token):
-                answer = await self._guarded(
+                return await self._guarded(
                     replica.ask(
                         self.progress,
                         requests,
@@ -104,9 +135,7 @@ class Namespace:
                     ),
                     seconds,
                 )
-                if answer is not None:
-                    return answer
-        return await self.ask(requests, seconds=seconds, reads=True)
+        return None
 
     async def ask(
         self,
@@ -191,6 +220,7 @@ class Namespace:
         self._deleting = False
         self._ready = self.backend.admin is None
         self.progress.begin_anew()
+        self.backend.streams.forget(self.name)
 
     async def _make_ready(self) -> None:
         if not self._ready:

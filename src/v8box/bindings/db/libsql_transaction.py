@@ -15,6 +15,7 @@ import msgspec
 from v8box.bindings.db.hrana import Ask, Close, Describe, Execute, Failed, GetAutocommit, PipelineAnswer, Sequence, Stmt
 from v8box.bindings.db.interface import Encoding, Mode, Result, Statement
 from v8box.bindings.db.libsql_admission import Gate
+from v8box.bindings.db.libsql_errors import stream_is_lost
 from v8box.bindings.db.libsql_guard import Place
 from v8box.bindings.db.libsql_keys import Access
 from v8box.bindings.db.libsql_namespace import Namespace
@@ -40,7 +41,6 @@ from v8box.bindings.interface import BindingError
 
 _CLOSED: Final = ("TRANSACTION_CLOSED", "the transaction is closed")
 _LOST: Final = "the server has dropped the transaction: it was restarted, or the transaction sat idle for too long"
-_EXPIRED_BATONS: Final = frozenset({"STREAM_EXPIRED"})
 _EMPTY: Final = Result(msgspec.Raw(b"[]"))
 
 
@@ -231,9 +231,7 @@ class LibsqlTransaction:
 
     def _as_lost(self, error: BindingError) -> BindingError:
         """What a baton that the server does not know any more means."""
-        if error.code in _EXPIRED_BATONS or "invalid baton" in error.message:
-            return BindingError("TRANSACTION_CLOSED", _LOST)
-        return error
+        return BindingError("TRANSACTION_CLOSED", _LOST) if stream_is_lost(error) else error
 
     def _access(self) -> Access:
         return "ro" if self._mode == "read" else "rw"
