@@ -227,6 +227,7 @@ async def test_a_body_must_be_the_one_that_was_signed(box: Box) -> None:
         ({"content-md5": "x"}, "InvalidDigest"),
         ({"x-amz-checksum-crc32": "AAAA"}, "InvalidDigest"),
         ({"x-amz-checksum-md4": "AAAA"}, "InvalidRequest"),
+        ({"x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-crc32c": "AAAAAA=="}, "InvalidRequest"),
         ({"x-amz-content-sha256": "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"}, "NotImplemented"),
         ({"x-amz-content-sha256": "nonsense"}, "InvalidArgument"),
     ):
@@ -281,10 +282,14 @@ async def test_unsigned_chunks_with_a_trailer(box: Box) -> None:
         more = {**headers, "x-amz-trailer": f"x-amz-checksum-{name}"}
         request = signed(box, "PUT", KEY, headers=more, payload=mode)
         assert (await request.send(box, unsigned_trailer(data, name, value))).status_code == 200
+    both = {**headers, "x-amz-checksum-crc32": "AAAAAA=="}
+    answer = await signed(box, "PUT", "/v8box/bad", headers=both, payload=mode).send(box, unsigned_trailer(data))
+    assert code(answer) == "InvalidRequest"
     whole = unsigned_trailer(data)
     for body, expected in (
         (unsigned_trailer(data, value=b"AAAAAA=="), "BadDigest"),
         (unsigned_trailer(data, name="sha1"), "MalformedTrailerError"),
+        (unsigned_trailer(data)[:-2] + b"x-amz-checksum-crc32:AAAAAA==\r\n\r\n", "MalformedTrailerError"),
         (chunk(data) + b"0\r\n\r\n", "MalformedTrailerError"),
         (chunk(data), "IncompleteBody"),
         (unsigned_trailer(data[:-1]), "IncompleteBody"),

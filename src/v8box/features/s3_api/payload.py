@@ -75,7 +75,7 @@ class Payload:
 
     def _trailer(self, name: str, value: str) -> None:
         algorithm = checksums.algorithm_of(name)
-        if algorithm is None or name not in self._announced:
+        if algorithm is None or name not in self._announced or name in self._expected.values:
             raise S3Error("MalformedTrailerError")
         self._expected.checksum(algorithm, value)
 
@@ -90,6 +90,8 @@ class Payload:
             if name in in_query and value == _NO_BODY_CRC.get(algorithm) and self._sent != 0:
                 continue  # some SDKs presign a put with the checksum of the body they do not have yet: none
             self._expected.checksum(algorithm, value)
+        if len(self._expected.values) + len(self._announced) > 1:
+            raise S3Error("InvalidRequest", "Give one checksum, in a header or in the trailer.")
 
     @property
     def checksum_headers(self) -> list[tuple[str, str]]:

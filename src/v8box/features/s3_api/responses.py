@@ -83,12 +83,16 @@ async def send_response(response: Response, request_id: str, method: str, send: 
         length = len(body)
     if length is not None and response.status not in (204, 304):
         headers.append((b"content-length", b"%d" % length))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    if isinstance(body, bytes) or method == "HEAD":
-        shown = body if isinstance(body, bytes) and method != "HEAD" else b""
-        await send({"type": "http.response.body", "body": shown, "more_body": False})
+    start = {"type": "http.response.start", "status": response.status, "headers": headers}
+    if isinstance(body, bytes):
+        await send(start)
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body, "more_body": False})
         return
-    await _stream(body, send, receive)
+    try:
+        await send(start)
+        await _stream(body, send, receive)
+    finally:
+        await close(body)
 
 
 async def _stream(body: AsyncIterator[bytes], send: Send, receive: Receive) -> None:
@@ -102,7 +106,6 @@ async def _stream(body: AsyncIterator[bytes], send: Send, receive: Receive) -> N
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
         leaving.cancel()
-        await close(body)
 
 
 async def _left(receive: Receive) -> None:
