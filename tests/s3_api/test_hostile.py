@@ -469,9 +469,41 @@ async def test_metadata_cannot_split_an_answer(box: Box) -> None:
     assert "set-cookie" not in answer.headers
     assert answer.headers["x-amz-missing-meta"] == "2"
     assert answer.headers["x-amz-meta-fine"] == "=?UTF-8?B?w7w=?="
+    for expiry in ("999999999999999", "-1", "NaN", "8640000000000000"):
+        await box.store.put(HERE, "expiry", b"x", PutOptions(http={"cacheExpiry": expiry}))
+        answer = await signed(box, "GET", "/v8box/expiry").send(box)
+        assert (answer.status_code, "expires" in answer.headers) == (200, False)
     query = "response-content-type=a%2Fb%0D%0Aset-cookie%3A%20b%3Dc"
     answer = await signed(box, "GET", KEY, query=query).send(box)
     assert (answer.status_code, "set-cookie" in answer.headers) == (200, False)
+
+
+async def test_parts_and_ranges_by_hand(box: Box) -> None:
+    await box.store.put(HERE, "k", b"0123456789", PutOptions())
+    etag = (await signed(box, "HEAD", KEY).send(box)).headers["etag"]
+    modified = (await signed(box, "HEAD", KEY).send(box)).headers["last-modified"]
+    for headers, status, content in (
+        ({"range": "bytes=2-3", "if-range": etag}, 206, b"23"),
+        ({"range": "bytes=2-3", "if-range": modified}, 206, b"23"),
+        ({"range": "bytes=2-3", "if-range": '"other"'}, 200, b"0123456789"),
+        ({"range": "bytes=2-3", "if-range": "Wed, 21 Oct 2015 07:28:00 GMT"}, 200, b"0123456789"),
+        ({"range": "bytes=2-3", "if-match": etag}, 206, b"23"),
+        ({"range": "bytes=2-3", "if-none-match": etag}, 304, b""),
+        ({"range": "bytes=20-", "if-match": '"other"'}, 412, None),
+        ({"range": "bytes=20-"}, 416, None),
+        ({"range": "bytes= 8 - 99 "}, 206, b"89"),
+    ):
+        answer = await signed(box, "GET", KEY, headers=headers).send(box)
+        assert answer.status_code == status, headers
+        assert content is None or answer.content == content
+        head = await signed(box, "HEAD", KEY, headers=headers).send(box)
+        assert (head.status_code, head.content) == (status, b"")
+        if content:
+            assert head.headers["content-length"] == str(len(content))
+        if status == 416:
+            assert answer.headers["content-range"] == "bytes */10"
+    assert (await signed(box, "GET", KEY, query="partNumber=1").send(box)).content == b"0123456789"
+    assert code(await signed(box, "GET", KEY, query="partNumber=2").send(box)) == "InvalidRange"
 
 
 async def test_head_and_errors_have_no_body(box: Box) -> None:

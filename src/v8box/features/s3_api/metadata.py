@@ -29,6 +29,7 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]*")
 _FORBIDDEN: Final = re.compile(r"[\r\n\x00]")
 
+_YEAR_9999: Final = 253_402_300_799_999
 _NOT_KEPT: Final = (
     "x-amz-server-side-encryption",
     "x-amz-object-lock-",
@@ -107,14 +108,21 @@ def object_headers(info: ObjectInfo, overrides: Mapping[str, str]) -> Headers:
         value = overrides.get(f"response-{header}", "")
         if not value:
             value = info.http.get(name, "")
-            if header == "expires" and value:
-                value = http_time(int(value)) if re.fullmatch(r"[0-9]{1,15}", value) else ""
+            if header == "expires":
+                value = _expires(value)
         if header == "content-type":
             value = value or DEFAULT_TYPE
         if value and not _FORBIDDEN.search(value):
             headers.append((header, value))
     headers += _user_headers(info)
     return headers
+
+
+def _expires(milliseconds: str) -> str:
+    """Empty for what no HTTP date can say."""
+    if not re.fullmatch(r"[0-9]{1,15}", milliseconds) or int(milliseconds) > _YEAR_9999:
+        return ""
+    return http_time(int(milliseconds))
 
 
 def _user_headers(info: ObjectInfo) -> Headers:
