@@ -38,7 +38,7 @@ HEADER_VALUES = st.sampled_from(
         *("Wed, 21 Oct 2015 07:28:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "REPLACE", "AAAAAA==", "private", "5"),
         *("x-amz-checksum-crc32", "aws-chunked", "text/html; charset=ü", "\udcff\udcfe"),
     ]
-) | st.text(st.characters(blacklist_characters="\r\n\x00", blacklist_categories=("Cs",)), max_size=20)
+) | st.text(st.characters(exclude_characters="\r\n\x00", exclude_categories=["Cs"]), max_size=20)
 PATHS = st.sampled_from(["/", "/v8box", "/v8box/", "/v8box/k", "/none", "/none/k", "/v8box//", "/V", "/.", "/v8box/.."])
 PAYLOADS = st.sampled_from(
     [
