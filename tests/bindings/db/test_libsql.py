@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import random
 import stat
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
@@ -347,6 +348,53 @@ async def test_concurrent_writers_all_get_their_turn(server: SqldServer, tmp_pat
 
         await asyncio.gather(*(add() for _ in range(20)), *(rows(databases, ONE, "SELECT a FROM t") for _ in range(40)))
         assert await rows(databases, ONE, "SELECT a FROM t") == [[20]]
+
+
+async def test_one_projects_slow_queries_leave_room_for_others(server: SqldServer, tmp_path: Path) -> None:
+    async with opened(server.url, admin_url=server.admin_url, key_file=tmp_path / "key") as databases:
+        slow = [asyncio.create_task(rows(databases, ONE, ENDLESS)) for _ in range(60)]
+        await asyncio.wait(slow, timeout=0.2)
+        for _ in range(5):
+            assert await rows(databases, TWO, "SELECT 1") == [[1]]
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+        await idle(server.pid)
+
+
+async def test_cancelling_anything_at_any_moment_leaves_nothing_behind(server: SqldServer, tmp_path: Path) -> None:
+    limits = DbLimits(statement_seconds=2.0)
+    chance = random.Random(7)
+    async with opened(server.url, admin_url=server.admin_url, key_file=tmp_path / "key", limits=limits) as databases:
+        await rows(databases, ONE, "CREATE TABLE t (a INTEGER)")
+        database = databases.open(ONE)
+
+        async def use(kind: int) -> None:
+            if kind == 0:
+                await rows(databases, ONE, "SELECT count(*) FROM t")
+            elif kind == 1:
+                await rows(databases, ONE, "INSERT INTO t VALUES (1)")
+            elif kind == 2:
+                await database.batch([Statement("INSERT INTO t VALUES (1)")] * 3, "write")
+            else:
+                transaction = await database.begin("write" if kind == 3 else "deferred")
+                try:
+                    await transaction.execute(Statement("INSERT INTO t VALUES (1)"))
+                    await transaction.commit()
+                finally:
+                    await transaction.rollback()
+
+        for _ in range(6):
+            tasks = [asyncio.create_task(use(chance.randrange(5))) for _ in range(40)]
+            for task in tasks:
+                asyncio.get_running_loop().call_later(chance.random() * 0.3, task.cancel)
+            await asyncio.gather(*tasks, return_exceptions=True)
+        opened_at_once = await asyncio.gather(*(databases.open(TWO).begin("read") for _ in range(32)))
+        for transaction in opened_at_once:
+            await transaction.rollback()
+        await asyncio.gather(*(rows(databases, ONE, "SELECT 1") for _ in range(100)))
+        await rows(databases, ONE, "INSERT INTO t VALUES (2)")  # the write lock is free, here and there
+        assert await rows(databases, ONE, "SELECT count(*) FROM t WHERE a = 2") == [[1]]
 
 
 @pytest.mark.parametrize(

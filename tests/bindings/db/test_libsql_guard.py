@@ -6,10 +6,12 @@ import contextlib
 import itertools
 
 import apsw
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.bindings.db.test_guard import ALLOWED, FORBIDDEN
+from tests.servers.sqld import SqldServer
 
 from v8box.bindings.db.libsql_guard import Place, judge
 from v8box.bindings.interface import BindingError
@@ -165,6 +167,36 @@ def test_whatever_passes_sqlite_finds_nothing_forbidden_in_it(text: str) -> None
         connection.execute(text)
     connection.close()
     assert not seen
+
+
+LISTING = st.sampled_from(
+    """
+    SELECT * FROM PRAGMA EXPLAIN WITH x AS ( ) ( ) ; , . = main 'main' pragma_ pragma_database_list database_list
+    'pragma_database_list' "pragma_database_list" [pragma_database_list] `pragma_database_list` DATABASE_LIST
+    'database_list' \ufeff -- /* */ ' ' " \n 1 JOIN table_list UNION VALUES file
+    """.split(" ")
+).map(str.strip)
+
+
+@settings(max_examples=300, deadline=None)
+@given(pieces=st.lists(st.tuples(LISTING, st.sampled_from(["", " ", "/**/"])), min_size=2, max_size=10))
+def test_whatever_passes_the_server_does_not_say_where_it_lives(
+    sqld_server: SqldServer, pieces: list[tuple[str, str]]
+) -> None:
+    text = "".join(piece + gap for piece, gap in pieces)
+    try:
+        judge(text, Place.SCRIPT)
+    except BindingError:
+        return
+    body = {"requests": [{"type": "execute", "stmt": {"sql": text}}, {"type": "close"}]}
+    answer = httpx.post(
+        f"{sqld_server.url}/v3/pipeline",
+        json=body,
+        headers={"x-namespace-bin": "ZGVmYXVsdA"},  # default
+        timeout=10,
+        trust_env=False,
+    )
+    assert str(sqld_server.directory) not in answer.text, text
 
 
 @settings(max_examples=500, deadline=None)

@@ -49,7 +49,7 @@ class Replica:
     def __init__(self, client: HranaClient, tasks: TaskSet, probe: str) -> None:
         self._client = client
         self._tasks = tasks
-        self._probe = [Execute(Stmt(probe)), Close()]
+        self._probe: list[Ask] = [Execute(Stmt(probe)), Close()]
         self._down_until = 0.0
 
     async def close(self) -> None:
@@ -94,7 +94,7 @@ class Replica:
         try:
             answer = await self.ask(
                 progress,
-                list(self._probe),
+                self._probe,
                 namespace=namespace,
                 token=token,
                 seconds=_PROBE_SECONDS,
