@@ -101,12 +101,13 @@ class Expected:
         self.values[PREFIX + algorithm] = value
 
     def delegate(self) -> dict[str, str]:
-        """Takes out what somebody else will check: by algorithm, in hexadecimal."""
+        """Takes out what somebody else will check: by algorithm, in hexadecimal. Two that contradict each other stay
+        one here and one there, so that no body has both."""
         taken: dict[str, str] = {}
         for name, algorithm in (("payload", "sha256"), ("sha256", "sha256"), ("md5", "md5"), ("sha1", "sha1")):
             expected = self._expected.get(name)
             if expected is None or taken.get(algorithm, expected.hex()) != expected.hex():
-                continue  # two that contradict each other: one of them will not be found here
+                continue
             taken[algorithm] = expected.hex()
             self._delegated.append(name)
             del self._expected[name], self._digests[name]

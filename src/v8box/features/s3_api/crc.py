@@ -96,16 +96,28 @@ CRC64NVME: Final = Polynomial(
 
 
 class Crc:
-    """A running CRC with the methods of `hashlib`'s objects that are needed here."""
+    """A running CRC with the methods of `hashlib`'s objects that are needed here. It holds up to a block back: folding
+    is worth the more, the longer the block."""
 
     def __init__(self, polynomial: Polynomial) -> None:
         self._polynomial = polynomial
         self._register = polynomial.all_bits
+        self._waiting = bytearray()
 
-    def update(self, data: bytes | memoryview) -> None:
-        view = memoryview(data)
-        for start in range(0, len(view), BLOCK_BYTES):
-            self._register = self._polynomial.advance(self._register, view[start : start + BLOCK_BYTES])
+    def update(self, data: bytes, /) -> None:
+        self._waiting += data
+        whole = len(self._waiting) // BLOCK_BYTES * BLOCK_BYTES
+        if whole:
+            self._advance(whole)
+            del self._waiting[:whole]
 
     def digest(self) -> bytes:
+        """The CRC of everything. Call it once, at the end."""
+        self._advance(len(self._waiting))
+        self._waiting.clear()
         return (self._register ^ self._polynomial.all_bits).to_bytes(self._polynomial.bits // 8, "big")
+
+    def _advance(self, end: int) -> None:
+        with memoryview(self._waiting) as view:
+            for start in range(0, end, BLOCK_BYTES):
+                self._register = self._polynomial.advance(self._register, view[start : min(start + BLOCK_BYTES, end)])
