@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.bindings.db.test_guard import ALLOWED, FORBIDDEN
 from tests.servers.sqld import SqldServer
 
+from v8box.bindings.db import guard, libsql_guard
 from v8box.bindings.db.libsql_guard import Place, judge
 from v8box.bindings.interface import BindingError
 
@@ -117,6 +118,11 @@ def test_reading_is_told_from_writing(sql: str, writes: bool) -> None:
     assert judge(sql, Place.STATEMENT) is writes
 
 
+@pytest.mark.parametrize("name", ["_READABLE_PRAGMAS", "_ARGUMENT_PRAGMAS", "_SETTABLE_PRAGMAS", "_MODULES"])
+def test_both_guards_go_by_the_same_lists(name: str) -> None:
+    assert getattr(libsql_guard, name) == getattr(guard, name)
+
+
 def test_a_text_that_names_a_forbidden_word_is_given_as_an_argument() -> None:
     with pytest.raises(BindingError, match="give that text as an argument"):
         judge("INSERT INTO t VALUES ('how to use readfile')", Place.STATEMENT)
@@ -169,34 +175,58 @@ def test_whatever_passes_sqlite_finds_nothing_forbidden_in_it(text: str) -> None
     assert not seen
 
 
-LISTING = st.sampled_from(
-    """
-    SELECT * FROM PRAGMA EXPLAIN WITH x AS ( ) ( ) ; , . = main 'main' pragma_ pragma_database_list database_list
-    'pragma_database_list' "pragma_database_list" [pragma_database_list] `pragma_database_list` DATABASE_LIST
-    'database_list' \ufeff -- /* */ ' ' " \n 1 JOIN table_list UNION VALUES file
-    """.split(" ")
-).map(str.strip)
+QUOTES = st.sampled_from(["{}", '"{}"', "[{}]", "`{}`", "'{}'"])
+FORMS = st.sampled_from(
+    [
+        "PRAGMA {listing}",
+        "PRAGMA main . {listing}",
+        "SELECT * FROM {table}",
+        "SELECT * FROM {table} ( )",
+        "SELECT file FROM main . {table} AS x",
+        "SELECT x . * FROM sqlite_schema JOIN {table} AS x ON 1",
+        "SELECT * FROM ( SELECT 1 ) LEFT JOIN {table} ON 1",
+        "SELECT ( SELECT file FROM {table} )",
+        "WITH x AS ( SELECT * FROM {table} ) SELECT * FROM x",
+        "VALUES ( 1 , 2 , 3 ) UNION ALL SELECT * FROM {table}",
+        "SELECT group_concat ( file ) FROM {table} ; ;",
+    ]
+)
+GAPS = st.lists(
+    st.sampled_from([" ", "\n", "/*'*/", "--'\n", '/*"*/', " \ufeff", "/**/", "\t"]), min_size=1, max_size=2
+)
 
 
 @settings(max_examples=300, deadline=None)
-@given(pieces=st.lists(st.tuples(LISTING, st.sampled_from(["", " ", "/**/"])), min_size=2, max_size=10))
-def test_whatever_passes_the_server_does_not_say_where_it_lives(
-    sqld_server: SqldServer, pieces: list[tuple[str, str]]
+@given(form=FORMS, quotes=QUOTES, gaps=st.lists(GAPS, min_size=24, max_size=24), upper=st.booleans())
+def test_what_the_server_would_tell_of_its_files_it_is_not_asked(
+    sqld_server: SqldServer, form: str, quotes: str, gaps: list[list[str]], upper: bool
 ) -> None:
-    text = "".join(piece + gap for piece, gap in pieces)
+    """What it does not understand may pass: it is harmless, and some of the forms are no SQL."""
+    names = {"listing": "database_list", "table": "pragma_database_list"}
+    quoted = {key: quotes.format(name.upper() if upper else name) for key, name in names.items()}
+    words = form.format(**quoted).split(" ")
+    text = "".join(word + "".join(gap) for word, gap in zip(words, gaps, strict=False))
     try:
-        judge(text, Place.SCRIPT)
+        judge(text, Place.STATEMENT)
     except BindingError:
         return
-    body = {"requests": [{"type": "execute", "stmt": {"sql": text}}, {"type": "close"}]}
+    assert not tells(sqld_server, text), text
+
+
+def tells(server: SqldServer, sql: str) -> bool:
+    """Whether the server's answer, without any guard, has its path in it."""
     answer = httpx.post(
-        f"{sqld_server.url}/v3/pipeline",
-        json=body,
+        f"{server.url}/v3/pipeline",
+        json={"requests": [{"type": "execute", "stmt": {"sql": sql}}, {"type": "close"}]},
         headers={"x-namespace-bin": "ZGVmYXVsdA"},  # default
         timeout=10,
         trust_env=False,
     )
-    assert str(sqld_server.directory) not in answer.text, text
+    return str(server.directory) in answer.text
+
+
+def test_without_the_guard_it_would_tell(sqld_server: SqldServer) -> None:
+    assert tells(sqld_server, 'SELECT * FROM \ufeff"pragma_database_list"')
 
 
 @settings(max_examples=500, deadline=None)
