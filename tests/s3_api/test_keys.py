@@ -74,6 +74,16 @@ async def test_a_damaged_key_file_is_told(database: Database, tmp_path: Path) ->
         await opened(database, tmp_path, Clock())
 
 
+async def test_a_lost_key_file_is_told(database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    keys = await opened(database, tmp_path, Clock())
+    key, secret = await keys.create("one", "k")
+    assert caplog.records == []
+    (tmp_path / "keys" / "s3.key").unlink()
+    again = await opened(database, tmp_path, Clock())
+    assert "is missing" in caplog.text
+    assert again.box_key.secret(key.id) != secret
+
+
 async def test_the_last_use_is_written_once_a_minute(box: Box) -> None:
     async def last_used() -> int | None:
         return next(key.last_used for key in await box.keys.list("one") if key.id == box.key_id)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from v8box.features.s3_api import xml
+from v8box.features.s3_api.call import Call, Operation
 from v8box.features.s3_api.errors import S3Error
 from v8box.features.s3_api.listing import owner
-from v8box.features.s3_api.operation import Call, Operation
 from v8box.features.s3_api.responses import Response, iso_time, xml_response
 from v8box.features.s3_api.service import Permission
 from v8box.features.s3_api.xml import element, text

@@ -7,8 +7,8 @@ from typing import Final
 from urllib.parse import quote
 
 from v8box.bindings.s3.interface import Listing, ListOptions, ObjectInfo
+from v8box.features.s3_api.call import Call
 from v8box.features.s3_api.errors import S3Error
-from v8box.features.s3_api.operation import Call
 from v8box.features.s3_api.request import KEY_BYTES
 from v8box.features.s3_api.responses import Response, iso_time, xml_response
 from v8box.features.s3_api.service import Permission

@@ -7,11 +7,11 @@ from typing import Final
 
 from v8box.bindings.s3.interface import Condition, PartInfo, PutOptions
 from v8box.features.s3_api import conditions, metadata
+from v8box.features.s3_api.call import Call
 from v8box.features.s3_api.checksums import algorithm_of
 from v8box.features.s3_api.errors import S3Error
 from v8box.features.s3_api.listing import Shown
 from v8box.features.s3_api.objects import source_of_copy
-from v8box.features.s3_api.operation import Call
 from v8box.features.s3_api.payload import WHOLE_BYTES
 from v8box.features.s3_api.responses import Response, close, iso_time, xml_response
 from v8box.features.s3_api.service import Permission

@@ -7,8 +7,8 @@ from typing import Final
 from v8box.bindings.interface import BindingError
 from v8box.bindings.s3.interface import BucketId, Condition, Found, ObjectInfo, PutOptions, Range
 from v8box.features.s3_api import conditions, metadata
+from v8box.features.s3_api.call import Answered, Call
 from v8box.features.s3_api.errors import S3Error
-from v8box.features.s3_api.operation import Answered, Call
 from v8box.features.s3_api.payload import WHOLE_BYTES
 from v8box.features.s3_api.request import checked_key
 from v8box.features.s3_api.responses import Headers, Response, close, iso_time, xml_response

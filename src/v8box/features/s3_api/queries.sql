@@ -14,6 +14,9 @@ from s3_keys
 where project = :project
 order by created desc, id
 
+-- name: any
+select id from s3_keys limit 1
+
 -- name: count_usable
 select count(*) from s3_keys
 where project = :project and revoked is null and (expires is null or expires > :now)

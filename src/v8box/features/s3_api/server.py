@@ -10,10 +10,10 @@ from typing import Final
 
 from v8box.bindings.interface import BindingError
 from v8box.bindings.s3.interface import ObjectStore
-from v8box.features.s3_api import operations
+from v8box.features.s3_api import dispatch
 from v8box.features.s3_api.auth import Authenticator, Caller
+from v8box.features.s3_api.call import Answered, Call
 from v8box.features.s3_api.errors import ClientGone, S3Error, from_store
-from v8box.features.s3_api.operation import Answered, Call
 from v8box.features.s3_api.payload import Payload
 from v8box.features.s3_api.request import Receive, Request, Scope, Send, parse
 from v8box.features.s3_api.responses import Response, error_response, preflight, send_response
@@ -76,7 +76,7 @@ class S3Api:
     async def _perform(self, request: Request, receive: Receive) -> Response:
         caller = await self._authenticator.authenticate(request)
         _check_owner(request, caller)
-        operation = operations.find(request)
+        operation = dispatch.find(request)
         payload = Payload(request, receive, caller.signer, self._max_body_bytes)
         try:
             return await operation(Call(request, caller, payload, self._store))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -19,6 +20,8 @@ from v8box.kit.names import BUCKET
 from v8box.kit.tasks import TaskSet
 from v8box.storage import Database, load_migrations, load_queries
 from v8box.storage.database import Row
+
+logger = logging.getLogger(__name__)
 
 MAX_KEYS: Final = 1_000
 """Usable access keys of one project."""
@@ -89,6 +92,9 @@ class AccessKeys:
     async def open(cls, database: Database, key_file: Path, *, clock: Callable[[], float] = time.time) -> AccessKeys:
         """`key_file` is made when it is missing. `clock` gives seconds since 1970."""
         await database.migrate("s3_keys", load_migrations(_PACKAGE))
+        known = await database.read(lambda transaction: transaction.row(_SQL["any"]))
+        if known is not None and not await asyncio.to_thread(key_file.exists):
+            logger.warning("%s is missing and is made anew: all S3 access keys and presigned URLs end", key_file)
         return cls(database, await asyncio.to_thread(BoxKey.load, key_file), clock)
 
     async def stop(self) -> None:

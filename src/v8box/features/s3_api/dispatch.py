@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from v8box.features.s3_api import buckets, listing, multipart, objects
+from v8box.features.s3_api.call import Operation
 from v8box.features.s3_api.errors import S3Error
-from v8box.features.s3_api.operation import Operation
 from v8box.features.s3_api.request import Request
 
 _SUB_RESOURCES: Final = frozenset(
