@@ -478,6 +478,17 @@ async def test_a_pipeline_that_takes_too_long(make_world: MakeWorld) -> None:
         assert len(world.app.streams) == 0
 
 
+async def test_a_cursor_that_takes_too_long(make_world: MakeWorld) -> None:
+    limits = HranaLimits(pipeline_seconds=0.2)
+    async with make_world(limits=limits, db_limits=DbLimits(statement_seconds=60)) as world:
+        token = await world.token("crm")
+        endless = "with recursive n(i) as (values (1) union all select i + 1 from n) select max(i) from n"
+        answer = await world.post("/v3/cursor", {"batch": {"steps": [step("begin"), step(endless)]}}, token)
+        last = json.loads(answer.text.splitlines()[-1])
+        assert (last["type"], last["error"]["code"]) == ("error", "TIMEOUT")
+        assert len(world.app.streams) == 0
+
+
 async def test_a_body_that_never_ends(make_world: MakeWorld) -> None:
     async with make_world(limits=HranaLimits(body_seconds=0.1)) as world:
         token = await world.token("crm")

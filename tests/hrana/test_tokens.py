@@ -124,6 +124,8 @@ async def test_which_database_a_token_opens(world: World) -> None:
         (all_, "/scratch-1"): 404,
         (all_, "/..%2fcrm"): 404,
         (all_, "/CRM"): 404,
+        (all_, "/%ff%00"): 404,
+        (one, "/%ff"): 403,
         (two, ""): 400,
         (two, "/default"): 200,
         (elsewhere, "/crm"): 404,
@@ -156,3 +158,49 @@ async def test_a_deleted_token_ends_what_is_open(make_world: MakeWorld) -> None:
         await world.pipeline(other, "insert into t values (2)")  # the write lock is free
         answer = await world.post("/v2/pipeline", {"baton": answer["baton"], "requests": []}, text)
         assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "insert into t values (2)",
+        "update t set v = 2",
+        "delete from t returning v",
+        "replace into t values (2)",
+        "with x as (select 2) insert into t select * from x",
+        "create table u (v)",
+        "create view u as select 1",
+        "create virtual table u using fts5(v)",
+        "drop table t",
+        "alter table t rename to u",
+        "pragma user_version = 7",
+        "pragma query_only = off",
+        "reindex",
+        "analyze",
+        "begin immediate",
+        "begin; insert into t values (2); commit",
+        "begin; pragma query_only = off; insert into t values (2); commit",
+        "rollback; insert into t values (2)",
+        "commit; begin immediate; insert into t values (2); commit",
+        "savepoint a; insert into t values (2); release a",
+    ],
+)
+async def test_a_token_that_reads_cannot_write(world: World, sql: str) -> None:
+    token, reader = await world.token("crm"), await world.token("crm", access="read")
+    await world.pipeline(token, "create table t (v)", "insert into t values (1)")
+    state = "select group_concat(v) || (select count(*) from sqlite_schema) from t"
+    before = await world.value(token, state), await world.value(token, "pragma user_version")
+    statement = {"stmt": {"sql": sql}}
+    ways: list[list[object]] = [
+        [sql],
+        [{"type": "sequence", "sql": sql}],
+        [{"type": "batch", "batch": {"steps": [statement]}}],
+        ["begin", sql, "commit"],
+        ["begin", {"type": "sequence", "sql": sql}, "commit"],
+        ["begin readonly", "commit", sql],
+    ]
+    for way in ways:
+        await world.pipeline(reader, *way, {"type": "close"})
+    await world.post("/v3/cursor", {"batch": {"steps": [statement]}}, reader)
+    assert (await world.value(token, state), await world.value(token, "pragma user_version")) == before
+    await world.pipeline(token, "insert into t values (3)")  # nothing holds the write lock

@@ -152,6 +152,32 @@ async def test_streams_run_side_by_side_and_each_in_order(make_world: MakeWorld)
         await until(lambda: len(world.app.streams) == 0)  # leaving has stopped the statement
 
 
+async def test_a_text_may_be_closed_while_requests_that_use_it_wait(world: World) -> None:
+    async with signed_in(world) as made:
+        await made.ask("store_sql", sql_id=1, sql="select 'kept'")
+        slow = "with recursive n(i) as (values (1) union all select i + 1 from n where i < 100000) select max(i) from n"
+        numbers = [
+            await made.send("execute", stream_id=1, stmt={"sql": slow}),
+            await made.send("batch", stream_id=1, batch={"steps": [{"stmt": {"sql_id": 1}}]}),
+            await made.send("close_sql", sql_id=1),
+        ]
+        answers = {answer["request_id"]: answer for answer in [await made.hear() for _ in numbers]}
+        (result,) = answers[numbers[1]]["response"]["result"]["step_results"]
+        assert result["rows"] == [[{"type": "text", "value": "kept"}]]
+
+
+async def test_nothing_runs_on_a_stream_behind_its_close(world: World) -> None:
+    async with signed_in(world) as made:
+        await made.execute("create table t (v)")
+        await made.send("close_stream", stream_id=1)
+        for sql in ("begin immediate", "insert into t values (1)"):
+            await made.send("execute", stream_id=1, stmt={"sql": sql})
+        assert (await made.hear())["type"] == "response_ok"
+        assert [(await made.hear())["error"]["code"] for _ in range(2)] == ["STREAM_NOT_OPEN"] * 2
+        await made.ask("open_stream", stream_id=1)
+        assert await made.execute("select count(*) from t") == [["0"]]
+
+
 async def test_a_client_that_leaves_rolls_back(world: World) -> None:
     token = await world.token("crm")
     await world.pipeline(token, "create table t (v)", {"type": "close"})

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from contextlib import aclosing
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from v8box.bindings.db.interface import Databases
+from v8box.bindings.db.interface import DatabaseId, Databases
 from v8box.bindings.interface import BindingError
 from v8box.errors import BadRequest, MethodNotAllowed, NoCapacity, NotFound, PayloadTooLarge, RequestTimeout, V8BoxError
 from v8box.features.hrana import protocol
@@ -141,7 +142,7 @@ class HranaApp:
         finally:
             self._held_bytes -= len(body)
 
-    def _stream(self, baton: str | None, token: Token, database: Any) -> Held:
+    def _stream(self, baton: str | None, token: Token, database: DatabaseId) -> Held:
         if baton is None:
             return self._streams.open(token, database, self._streams.texts())
         return self._streams.resume(baton, token, database)
@@ -186,33 +187,40 @@ class HranaApp:
 
     async def _cursor(self, held: Held, batch: protocol.Batch, scope: Scope, receive: Receive, send: Send) -> None:
         baton = self._streams.new_baton()
-        done = False
+        last = b""
+        keep = False
         try:
             await self._while_present(self._send_cursor(held, batch, baton, send), receive)
-            done = held.token.valid
+            keep = held.token.valid
+        except ClientGone:
+            raise
+        except PipelineTimeout as error:
+            last = protocol.error_entry(error.code.upper(), error.detail)
+        except Exception:  # the answer has begun: what went wrong can only be its last entry
+            logger.exception("a cursor of a database failed")
+            last = protocol.error_entry("INTERNAL", "Something went wrong inside V8Box.")
         finally:
-            if not done:
+            if not keep:
                 await self._streams.close(held)
-        self._streams.park(held, baton)
-        await self._send_part(send, b"", more=False)
+        if keep:
+            self._streams.park(held, baton)
+        await self._send_part(send, last, more=False)
 
     async def _send_cursor(self, held: Held, batch: protocol.Batch, baton: str, send: Send) -> None:
         start = [*_BASE_HEADERS, (b"content-type", b"application/x-ndjson")]
         await send({"type": "http.response.start", "status": 200, "headers": start})
         out = bytearray(protocol.cursor_head(baton) + b"\n")
         try:
-            async for number, result in held.stream.steps(batch, held.texts, self._streams.allowance()):
-                if isinstance(result, BindingError):
-                    out += protocol.step_error(number, result) + b"\n"
-                    continue
-                for entry in protocol.step_entries(number, result):
-                    out += entry
-                    out += b"\n"
-                    if len(out) >= _CURSOR_BYTES:
-                        await self._send_part(send, bytes(out), more=True)
-                        out.clear()
+            async with aclosing(held.stream.steps(batch, held.texts, self._streams.allowance())) as steps:
+                async for number, result in steps:
+                    for entry in protocol.entries(number, result):
+                        out += entry
+                        out += b"\n"
+                        if len(out) >= _CURSOR_BYTES:
+                            await self._send_part(send, bytes(out), more=True)
+                            out.clear()
         except BindingError as error:
-            out += b'{"type":"error","error":%b}\n' % protocol.error_body(error.code, error.message)
+            out += protocol.error_entry(error.code, error.message)
         await self._send_part(send, bytes(out), more=True)
 
     async def _send_part(self, send: Send, body: bytes, *, more: bool) -> None:
@@ -257,7 +265,7 @@ class HranaApp:
             self._held_bytes -= size
             raise
 
-    async def _while_present(self, work: Any, receive: Receive) -> Any:
+    async def _while_present(self, work: Coroutine[Any, Any, T], receive: Receive) -> T:
         """What `work` gives, unless the client leaves before that: then it is cancelled, and so is its statement."""
         task = asyncio.create_task(work, name="database request from outside")
         watch: asyncio.Task[None] | None = None

@@ -7,14 +7,12 @@ come encoded from the database and only pass through.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
 
 import msgspec
 
 from v8box.bindings.interface import BindingError
-
-T = TypeVar("T")
 
 PROTOCOL_ERROR: Final = "HRANA_PROTO_ERROR"  # the official client's own word for it
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
@@ -205,6 +203,21 @@ class Decode:
             raise ProtocolError("the JSON is nested too deeply") from error
 
 
+def resolve(request: OverWebSocket, find: Callable[[str | None, int | None], str]) -> None:
+    """Puts the stored SQL texts that a request names into it."""
+    match request:
+        case Execute():
+            stmts: Iterable[Stmt | Sequence_ | Describe] = (request.stmt,)
+        case RunBatch() | OpenCursor():
+            stmts = (step.stmt for step in request.batch.steps)
+        case Sequence_() | Describe():
+            stmts = (request,)
+        case _:
+            return
+    for stmt in stmts:
+        stmt.sql, stmt.sql_id = find(stmt.sql, stmt.sql_id), None
+
+
 # ---- arguments
 
 
@@ -292,8 +305,11 @@ def batch_result(results: Sequence[bytes], errors: Sequence[bytes]) -> bytes:
     return b'{"step_results":[%b],"step_errors":[%b]}' % (b",".join(results), b",".join(errors))
 
 
-def step_entries(step: int, result: bytes | msgspec.Raw) -> Iterator[bytes]:
-    """The cursor entries of one step that ran."""
+def entries(step: int, result: bytes | BindingError) -> Iterator[bytes]:
+    """The cursor entries of one step that ran, or failed."""
+    if isinstance(result, BindingError):
+        yield b'{"type":"step_error","step":%d,"error":%b}' % (step, error_body(result.code, result.message))
+        return
     whole = _read_result(result)
     yield b'{"type":"step_begin","step":%d,"cols":%b}' % (step, bytes(whole.cols))
     for row in whole.rows:
@@ -302,5 +318,6 @@ def step_entries(step: int, result: bytes | msgspec.Raw) -> Iterator[bytes]:
     yield b'{"type":"step_end","affected_row_count":%d,"last_insert_rowid":%b}' % (whole.affected_row_count, rowid)
 
 
-def step_error(step: int, error: BindingError) -> bytes:
-    return b'{"type":"step_error","step":%d,"error":%b}' % (step, error_body(error.code, error.message))
+def error_entry(code: str, message: str) -> bytes:
+    """The last line of a cursor whose batch failed as a whole."""
+    return b'{"type":"error","error":%b}\n' % error_body(code, message)

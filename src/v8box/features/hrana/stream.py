@@ -8,7 +8,7 @@ further statement until the client rolls back or begins anew: none of them may r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -204,7 +204,7 @@ class Stream:
 
     async def steps(
         self, batch: Batch, texts: Texts, allowance: Allowance
-    ) -> AsyncIterator[tuple[int, bytes | BindingError]]:
+    ) -> AsyncGenerator[tuple[int, bytes | BindingError], None]:
         """Runs the steps whose conditions hold; gives each one's number and its result or error."""
         if len(batch.steps) > self._limits.steps:
             raise BindingError("BATCH_TOO_LARGE", f"a batch may have {self._limits.steps} steps")
@@ -266,7 +266,7 @@ class Stream:
 
     async def _migrate(
         self, batch: Batch, texts: Texts, allowance: Allowance
-    ) -> AsyncIterator[tuple[int, bytes | BindingError]]:
+    ) -> AsyncGenerator[tuple[int, bytes | BindingError], None]:
         if self._read_only:
             raise _may_only_read()
         sql = [texts.find(step.stmt.sql, step.stmt.sql_id) for step in batch.steps]
@@ -314,11 +314,11 @@ class Stream:
         if target is not self._database or not self._read_only:
             await target.script(sql)
             return
-        transaction = await self._database.begin("read")
+        await self._begin("read")
         try:
-            await transaction.script(sql)
+            await self._open_transaction_or_database().script(sql)
         finally:
-            await transaction.rollback()
+            await self.close()
 
 
 def _may_only_read() -> BindingError:

@@ -20,7 +20,9 @@ from v8box.features.hrana.tokens import Token
 from v8box.kit.tasks import TaskSet
 
 _VIEW: Final = View(encoding="hrana")
-_SEEN_SECONDS: Final = 0.05  # asking costs a third of a point read; a database that is deleted must not be used for long
+_SEEN_SECONDS: Final = (
+    0.05  # asking costs a third of a point read; a database that is deleted must not be used for long
+)
 _MOST_SEEN: Final = 1_000
 
 
