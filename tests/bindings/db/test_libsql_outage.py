@@ -175,3 +175,14 @@ async def test_what_was_acknowledged_survives_kills_under_load(databases: Libsql
     assert acknowledged <= found
     assert refusals <= {"DB_UNAVAILABLE"}
     assert await rows(databases, "PRAGMA integrity_check") == [["ok"]]
+
+
+async def test_an_admin_api_that_refuses_is_named_with_its_setting(server: SqldServer, tmp_path: Path) -> None:
+    """The server's own port is no admin API, which is what a mistaken setting comes to."""
+    backend = LibsqlServer(server.url, admin_url=server.url, key_file=tmp_path / "key")
+    await backend.start()
+    try:
+        with pytest.raises(BindingError, match="the admin API of the LibSQL server at"):
+            await rows(backend, "SELECT 1")
+    finally:
+        await backend.stop()

@@ -94,7 +94,7 @@ class LibsqlServer:
                 _TRANSACTIONS,
                 waiting=_TRANSACTIONS + limits.queued,
                 seconds=limits.statement_seconds,
-                busy=f"{_TRANSACTIONS} transactions are open, and none ended in {limits.statement_seconds:g} s",
+                busy=f"{_TRANSACTIONS} transactions were open, and none ended",
             ),
             tasks=self._tasks,
         )

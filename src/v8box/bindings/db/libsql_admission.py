@@ -6,8 +6,9 @@ The server has 128 connections by default and refuses what comes beyond them, to
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import Final, Self
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 
 from v8box.bindings.interface import BindingError
 
@@ -15,7 +16,8 @@ QUEUE_SECONDS: Final = 10.0  # a call that waited longer is refused: its caller 
 
 
 class Gate:
-    """Lets so many in at once; the rest wait in order, at most `waiting` of them and `seconds` each."""
+    """Lets so many in at once; the rest wait in order, at most `waiting` of them and `seconds` each. `busy` says why;
+    the time that was waited is put after it."""
 
     __slots__ = ("_busy", "_seconds", "_semaphore", "_waiting", "users")
 
@@ -26,8 +28,8 @@ class Gate:
         self._busy = busy
         self.users = 0  # inside and waiting
 
-    async def enter(self) -> None:
-        """Raises `BindingError` (`SQLITE_BUSY`)."""
+    async def enter(self, seconds: float | None = None) -> None:
+        """Waits, for a time of one's own if given. Raises `BindingError` (`SQLITE_BUSY`)."""
         if not self._semaphore.locked():
             self.users += 1
             await self._semaphore.acquire()  # at once
@@ -35,27 +37,28 @@ class Gate:
         if self.users >= self._waiting:
             raise BindingError("SQLITE_BUSY", "too many calls are waiting for this database", {"raw_code": 5})
         self.users += 1
+        seconds = self._seconds if seconds is None else seconds
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(seconds):
                 await self._semaphore.acquire()
         except BaseException as error:
             self.users -= 1
             if isinstance(error, TimeoutError):
-                raise BindingError("SQLITE_BUSY", self._busy, {"raw_code": 5}) from error
+                raise BindingError("SQLITE_BUSY", f"{self._busy} for {seconds:g} s", {"raw_code": 5}) from error
             raise
 
     def leave(self) -> None:
         self.users -= 1
         self._semaphore.release()
 
-    async def __aenter__(self) -> Self:
-        await self.enter()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.leave()
+    @asynccontextmanager
+    async def entered(self, seconds: float) -> AsyncIterator[None]:
+        """See `enter`; leaves at the end."""
+        await self.enter(seconds)
+        try:
+            yield
+        finally:
+            self.leave()
 
 
 class Admission:
@@ -68,7 +71,7 @@ class Admission:
         self._projects: dict[str, Gate] = {}
 
     def _gate(self, entries: int) -> Gate:
-        busy = f"the database was busy with other calls for {QUEUE_SECONDS:g} s"
+        busy = "the database was busy with other calls"
         return Gate(entries, waiting=entries + self._waiting, seconds=QUEUE_SECONDS, busy=busy)
 
     async def enter(self, project: str) -> None:

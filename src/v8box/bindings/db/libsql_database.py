@@ -75,7 +75,7 @@ class LibsqlDatabase:
         if not prepared.writes:
             answer = await namespace.read_one(Execute(prepared.stmt), self._seconds.statement)
             return (await read_result(answer.results[0], prepared, self._encoding, self._limits))[0]
-        async with namespace.writing():
+        async with namespace.write_lock().entered(self._seconds.statement):
             answer = await namespace.ask([Execute(prepared.stmt), Close()], seconds=self._seconds.statement)
         try:
             result, index = await read_result(answer.results[0], prepared, self._encoding, self._limits)
@@ -106,7 +106,7 @@ class LibsqlDatabase:
         if not writes:
             answer = await namespace.read(requests, self._seconds.batch)
             return read_done(answer.results[0], self._limits)
-        async with namespace.writing():
+        async with namespace.write_lock().entered(self._seconds.statement):
             answer = await namespace.ask([*requests, Close()], seconds=self._seconds.batch)
         namespace.wrote(read_index(answer.results[1]))
         try:
@@ -137,7 +137,7 @@ class LibsqlDatabase:
         seconds = self._seconds.for_batch(len(prepared))
         writes = locks or any(one.writes for one in prepared)
         if writes:
-            async with namespace.writing():
+            async with namespace.write_lock().entered(self._seconds.statement):
                 answer = await namespace.ask([*requests, Close()], seconds=seconds)
         else:
             answer = await namespace.read(requests, seconds)

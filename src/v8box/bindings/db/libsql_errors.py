@@ -6,12 +6,15 @@ The server knows only SQLite's primary codes, so the extended ones are told from
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Final
 
 from v8box.bindings.db.hrana import HranaError
 from v8box.bindings.db.hrana_client import ServerError
 from v8box.bindings.interface import BindingError
+
+logger = logging.getLogger(__name__)
 
 _PREFIX: Final = re.compile(r"(?:SQLite error|SQL input error|SQL string could not be parsed|Internal error): ")
 _OFFSET: Final = re.compile(r" \(at offset \d+\)\Z")
@@ -51,6 +54,7 @@ _OWN_WORDS: Final = frozenset(
     {"ARGS_INVALID", "SQL_MANY_STATEMENTS", "SQL_NO_STATEMENT", "TRANSACTION_TIMEOUT", "BLOCKED"}
 )
 _TOO_BIG: Final = "string or blob too big"
+_UNKNOWN_BATON: Final = "invalid baton"
 _NOT_UTF8: Final = "invalid utf-8"
 _GONE: Final = re.compile(r"(?:Namespace `.*` doesn't exist|Requested namespace doesn't exist)")
 
@@ -123,11 +127,11 @@ def namespace_is_gone(error: ServerError) -> bool:
 
 def stream_is_lost(error: BindingError) -> bool:
     """Whether the server does not know a stream any more: it sat idle, or the server or its database is another."""
-    return error.code == "STREAM_EXPIRED" or "invalid baton" in error.message or _GONE.search(error.message) is not None
+    return error.code == "STREAM_EXPIRED"
 
 
-def from_server(error: ServerError, host: str, *, key_is_ours: bool) -> BindingError:
-    """An answer that is no Hrana: the whole request was refused."""
+def from_server(error: ServerError, host: str, *, key_is_ours: bool, on_stream: bool) -> BindingError:
+    """An answer that is no Hrana: the whole request was refused. `on_stream`: it was to run on one that was open."""
     if error.status == 401:
         setting = "its own key: do all nodes share one key file?" if key_is_ours else "the token: see LIBSQL_AUTH_TOKEN"
         return BindingError("DB_UNAUTHORIZED", f"the LibSQL server at {host} refuses {setting} ({error.message})")
@@ -137,8 +141,14 @@ def from_server(error: ServerError, host: str, *, key_is_ours: bool) -> BindingE
         return BindingError("SQLITE_TOOBIG", "the SQL text and its arguments are too large", {"raw_code": 18})
     if error.status == 429:
         return BindingError("SQLITE_BUSY", f"the LibSQL server at {host} has no connection left", {"raw_code": 5})
+    if namespace_is_gone(error) and not on_stream:
+        return BindingError("DATABASE_NOT_FOUND", f"the LibSQL server at {host} has no namespace for this database")
+    if error.code == "STREAM_EXPIRED" or _UNKNOWN_BATON in error.message or namespace_is_gone(error):
+        return BindingError("STREAM_EXPIRED", "the server does not know the stream any more")
     if _NOT_UTF8 in error.message:
         return BindingError("INVALID_TEXT", "a text is not valid UTF-8: CAST it AS BLOB")
     if error.status == 400 and error.code is not None and _WORD.fullmatch(error.code):
         return BindingError(error.code, error.message)
-    return BindingError("DB_UNAVAILABLE", f"the LibSQL server at {host} failed: {error.status} {error.message[:200]}")
+    # Its words are for operators: they may name its files.
+    logger.warning("the LibSQL server at %s failed: %s %s", host, error.status, error.message[:500])
+    return BindingError("DB_UNAVAILABLE", f"the LibSQL server at {host} failed with status {error.status}")

@@ -5,6 +5,7 @@ write lock, what is under way in it, and every failure of the server in our word
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
@@ -20,6 +21,8 @@ from v8box.bindings.db.libsql_replica import Progress, Replica
 from v8box.bindings.db.libsql_streams import Streams
 from v8box.bindings.interface import BindingError
 from v8box.kit.tasks import TaskSet
+
+logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 SERVERS_DEFAULT: Final = "default"  # the namespace that a server always has
@@ -79,12 +82,12 @@ class Namespace:
     def idle(self) -> bool:
         return not (self.transactions or self._under_way or self._deleting or (self._writing and self._writing.users))
 
-    def writing(self) -> Gate:
+    def write_lock(self) -> Gate:
         """The write lock, as far as this node is concerned. The server has one too, but whoever waits there takes a
         connection, and what waits cannot be called back: it would be done after its caller was told it was not."""
         if self._writing is None:
             seconds = self.limits.statement_seconds
-            busy = f"database is locked: another call held the write lock for {seconds:g} s"
+            busy = "database is locked: other calls held the write lock"
             self._writing = Gate(1, waiting=self.limits.queued, seconds=seconds, busy=busy)
         return self._writing
 
@@ -176,7 +179,8 @@ class Namespace:
                     raise BindingError("DATABASE_NOT_FOUND", "there is no such database") from error
                 if error.status == 401:
                     self._ready = self.backend.admin is None  # so that the next call sets the key anew
-                raise from_server(error, self.backend.client.url.host, key_is_ours=self._has_key()) from error
+                host = self.backend.client.url.host
+                raise from_server(error, host, key_is_ours=self._has_key(), on_stream=baton is not None) from error
         raise AssertionError("unreachable")
 
     def wrote(self, index: int | None) -> None:
@@ -302,5 +306,8 @@ def admin_failed(admin: AdminApi, error: ServerDown | ServerError) -> BindingErr
     if isinstance(error, ServerDown):
         return BindingError("DB_UNAVAILABLE", f"the LibSQL server at {admin.url.host} is not available: {error.reason}")
     hint = ": see V8BOX_LIBSQL_ADMIN_TOKEN" if error.status in (401, 403) else ""
-    words = f"{error.status} {error.message[:200]}"
-    return BindingError("DB_UNAVAILABLE", f"the admin API of the LibSQL server at {admin.url.host} said {words}{hint}")
+    logger.warning("the admin API of the LibSQL server said %s %s", error.status, error.message[:500])
+    return BindingError(
+        "DB_UNAVAILABLE",
+        f"the admin API of the LibSQL server at {admin.url.host} failed with status {error.status}{hint}",
+    )

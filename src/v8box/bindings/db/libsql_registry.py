@@ -58,7 +58,7 @@ class LibsqlRegistry:
         if reads:
             answer = await self._namespace.ask(requests, seconds=seconds, reads=True)
         else:
-            async with self._namespace.writing():
+            async with self._namespace.write_lock().entered(seconds):
                 answer = await self._namespace.ask(requests, seconds=seconds)
         read_done(answer.results[0], self._namespace.limits)
         return answer.results[0]

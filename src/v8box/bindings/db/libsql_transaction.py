@@ -237,8 +237,8 @@ class LibsqlTransaction:
         return "ro" if self._mode == "read" else "rw"
 
     async def _take_lock(self) -> None:
-        lock = self._namespace.writing()
-        await lock.enter()
+        lock = self._namespace.write_lock()
+        await lock.enter(self._statement_seconds)
         if self._ended is not None:  # while it waited
             lock.leave()
             raise BindingError(*self._ended)
