@@ -5,6 +5,7 @@ down, also one that accepts connections and is silent. It knows nothing of datab
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from base64 import b64encode
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ _SILENCE_SECONDS: Final = 0.5  # after this the server is asked for a sign of li
 _ALIVE_SECONDS: Final = 1.5  # how long it may take for that
 _HUSHED_SECONDS: Final = 1.0  # a server that gave none is not asked again for so long: who waits in line fails at once
 MOST_ERROR_BYTES: Final = 64 * 1024
-_SILENT: Final = "it accepts connections and does not answer"
+_SILENT: Final = "it does not answer"
 _SCHEMES: Final = {"libsql": "https", "https": "https", "wss": "https", "http": "http", "ws": "http"}
 
 
@@ -278,6 +279,8 @@ def as_server_error(status: int, content: bytes) -> ServerError:
 def reason_of(error: Exception) -> str:
     """What went wrong, in words of the operating system; never the URL."""
     cause = getattr(error, "os_error", error)
+    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:  # those of name look-ups are negative
+        return os.strerror(cause.errno)
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
     return str(cause) or type(cause).__name__

@@ -58,8 +58,9 @@ class LibsqlServer:
 
     `url` takes `libsql: https: http: wss: ws:`. `auth_token` opens the server's default namespace. `admin_url` is the
     admin API's address and `admin_token` its key. `replica_url` may answer reads. `key_file` holds the secret that
-    databases' keys are derived from and is made when there is none; nodes that share a server share it. `node` names
-    this node among them. Raises `SettingsError` for a URL that is none.
+    databases' keys are derived from and is made when there is none; nodes that share a server share its content. `node`
+    names this node among them, by default after its machine and key file. Raises `SettingsError` for a URL that is
+    none.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class LibsqlServer:
         self._registry: LibsqlRegistry | None = None
         if admin is not None:
             own = Namespace(self._backend, _REGISTRY, _REGISTRY, None)
-            self._registry = self._backend.registry = LibsqlRegistry(own, node or socket.gethostname())
+            self._registry = self._backend.registry = LibsqlRegistry(own, node or _this_node(key_file))
 
     def _replica(self, url: ServerUrl) -> Replica:
         return Replica(HranaClient(url, connections=_CONNECTIONS), self._tasks, QUERIES["probe"])
@@ -262,6 +263,10 @@ def _parsed(setting: str, url: str) -> ServerUrl:
         return ServerUrl.parse(url)
     except ValueError as error:
         raise SettingsError(f"{setting}: {error}") from None  # the URL may hold a token
+
+
+def _this_node(key_file: Path | None) -> str:
+    return f"{socket.gethostname()}:{key_file.absolute() if key_file is not None else ''}"
 
 
 def _exists(database: DatabaseId) -> BindingError:
