@@ -6,28 +6,45 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from tests.e2e.box import RunningBox
+from tests.servers import RedisServer, SqldServer, SwiftServer
 
 from v8box.sandbox.runtime import find_deno
 
 WORKERS = Path(__file__).parent / "workers_official"
 
 
-@pytest.fixture(scope="module")
-def official(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
-    """A box whose workers import the clients from npm."""
+def on_servers(folder: Path, stack: ExitStack) -> dict[str, str]:
+    """The settings of a box that keeps nothing of its workers' data itself."""
+    libsql = stack.enter_context(SqldServer(folder / "sqld"))
+    redis = stack.enter_context(RedisServer(folder / "redis"))
+    swift = stack.enter_context(SwiftServer(folder / "swift"))
+    return {
+        "LIBSQL_URL": libsql.url,
+        "V8BOX_LIBSQL_ADMIN_URL": libsql.admin_url,
+        "VALKEY_URL": redis.url,
+        "S3_ENDPOINT": swift.endpoint,
+        "S3_ACCESS_KEY": swift.access_key,
+        "S3_SECRET_KEY": swift.secret_key,
+    }
+
+
+@pytest.fixture(scope="module", params=["embedded", "servers"])
+def official(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
+    """A box whose workers import the clients from npm: with its own services, and on real servers."""
     directory = tmp_path_factory.mktemp("official")
     shutil.copytree(WORKERS, directory, dirs_exist_ok=True)
-    running = RunningBox(directory)
-    try:
+    with ExitStack() as stack:
+        servers = tmp_path_factory.mktemp("servers")
+        running = RunningBox(directory, on_servers(servers, stack) if request.param == "servers" else None)
+        stack.callback(running.stop)
         yield running.wait_ready()
-    finally:
-        running.stop()
 
 
 def test_the_founding_products_kind_of_worker_runs_unchanged(official: RunningBox) -> None:
@@ -92,3 +109,9 @@ def test_the_s3_client_opens_a_bucket_from_outside(official: RunningBox) -> None
     assert official.run("shared").json()["inbox"] == "from a browser"
     assert by_url(seen["remove"], "DELETE").status_code == 204
     assert "inbox" not in official.run("shared").json()
+
+
+def test_what_send_gives_has_the_sdks_types() -> None:
+    command = [find_deno(), "check", "--quiet", "--no-lock", str(WORKERS / "types" / "send.ts")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
