@@ -45,26 +45,28 @@ _MODES: Final[dict[str, Mode]] = {
     "READONLY": "read",
 }
 
-_CLOSED: Final = r"[ \t\n\f\r]|--[^\n]*+(?:\n|\Z)|/\*(?s:.*?)\*/"
-_SPACE: Final = rf"{_CLOSED}|/\*(?s:.*)\Z"  # a comment that nothing closes goes on to the end
+_CLOSED: Final = r"[ \t\n\f\r][ \t\n\v\f\r]*+|--[^\n]*+(?:\n|\Z)|/\*(?s:.*?)\*/"
+# A comment that nothing closes goes on to the end; a byte order mark is blank where no word goes on with it.
+_SPACE: Final = rf"{_CLOSED}|/\*(?s:.*)\Z|(?<![\w$\x80-\ufefe\uff00-\U0010ffff])\ufeff"
 _GAP: Final = rf"(?:{_SPACE})++"
 _BLANK: Final = rf"(?:{_SPACE}|;)*+"
 _WORD: Final = r"[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*+"
 _QUOTED: Final = r"'(?:[^']|'')*+'|\"(?:[^\"]|\"\")*+\"|`(?:[^`]|``)*+`|\[[^\]]*+\]"
-_NAME: Final = rf"(?!(?:TO|READONLY)\b)(?:{_WORD}|{_QUOTED})"
+_STOP: Final = r"(?![\w$\x80-\U0010ffff])"
+_NAME: Final = rf"(?!(?:TO|READONLY){_STOP})(?:{_WORD}|{_QUOTED})"
 _CONTROL: Final = re.compile(
     rf"{_BLANK}(?:"
-    rf"(?P<begin>BEGIN)(?:{_GAP}(?P<mode>DEFERRED|IMMEDIATE|EXCLUSIVE|READONLY)\b)?"
-    rf"(?:{_GAP}TRANSACTION\b(?:{_GAP}(?:(?P<readonly>READONLY)\b|{_NAME}))?)?"
-    rf"|(?P<end>COMMIT|END|ROLLBACK)(?:{_GAP}TRANSACTION\b(?:{_GAP}{_NAME})?)?"
-    rf")(?![\w$\x80-\U0010ffff]){_BLANK}\Z",
-    re.IGNORECASE,
+    rf"(?P<begin>BEGIN)(?:{_GAP}(?P<mode>DEFERRED|IMMEDIATE|EXCLUSIVE|READONLY))?"
+    rf"(?:{_GAP}TRANSACTION{_STOP}(?:{_GAP}(?:(?P<readonly>READONLY){_STOP}|{_NAME}))?)?"
+    rf"|(?P<end>COMMIT|END|ROLLBACK)(?:{_GAP}TRANSACTION{_STOP}(?:{_GAP}{_NAME})?)?"
+    rf"){_STOP}{_BLANK}\Z",
+    re.IGNORECASE | re.ASCII,
 )
 _ONLY_BLANK: Final = re.compile(rf"{_BLANK}\Z")
 _FIRST_LETTERS: Final = frozenset("bBcCeErR")
-_MAY_CONTROL: Final = re.compile(r"\b(?:BEGIN|COMMIT|END|ROLLBACK)\b", re.IGNORECASE)
+_MAY_CONTROL: Final = re.compile(r"\b(?:BEGIN|COMMIT|END|ROLLBACK)\b", re.IGNORECASE | re.ASCII)
 _FOREIGN_KEYS: Final = re.compile(
-    rf"{_BLANK}PRAGMA{_GAP}foreign_keys(?:{_SPACE})*+=(?:{_SPACE})*+(?P<value>\w+){_BLANK}\Z", re.IGNORECASE
+    rf"{_BLANK}PRAGMA{_GAP}foreign_keys(?:{_SPACE})*+=(?:{_SPACE})*+(?P<value>\w+){_BLANK}\Z", re.IGNORECASE | re.ASCII
 )
 
 
