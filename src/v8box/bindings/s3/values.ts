@@ -64,7 +64,8 @@ export class Stored implements S3Object {
 
   get checksums(): S3Object["checksums"] {
     const md5 = this.etag;
-    if (md5.includes("-")) return { toJSON: () => ({}) }; // the MD5 of its parts' MD5s
+    // An object of parts has the MD5 of their MD5s, and other servers may have tags of other kinds.
+    if (!/^[0-9a-f]{32}$/i.test(md5)) return { toJSON: () => ({}) };
     return { md5: Uint8Array.fromHex(md5).buffer, toJSON: () => ({ md5 }) };
   }
 
