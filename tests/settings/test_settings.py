@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -93,7 +94,7 @@ SECRETS = {
     "LIBSQL_URL": "libsql://db.example.com:8080?authToken=hunter2",
     "LIBSQL_AUTH_TOKEN": "hunter2-token",
     "VALKEY_URL": "redis://user:hunter2@cache.example.com:6379/1",
-    "S3_ENDPOINT": "https://user:hunter2@[2001:db8::1]:9000",
+    "S3_ENDPOINT": "https://[2001:db8::1]:9000?hunter2",
     "S3_ACCESS_KEY": "hunter2-access",
     "S3_SECRET_KEY": "hunter2-secret",
     "CLOUDFLARE_TOKEN": "hunter2-cloud",
@@ -119,6 +120,12 @@ def test_what_is_set_and_does_nothing_is_named(tmp_path: Path) -> None:
     assert [sentence.split()[0] for sentence in told] == ["ADMIN_PASSWORD", "CLOUDFLARE_TOKEN"]
     assert told[0] == "ADMIN_PASSWORD is set, but this version has nothing to sign in to"
     assert "hunter2" not in "".join(told)
+
+
+@pytest.mark.parametrize("variable", ["LIBSQL_URL", "V8BOX_LIBSQL_ADMIN_URL", "S3_ENDPOINT"])
+def test_only_the_cache_has_its_login_in_the_address(tmp_path: Path, variable: str) -> None:
+    told = faults(tmp_path, "", {**SECRETS, variable: "http://user:hunter2@db.example.com"})
+    assert told == [f"{variable}: must not hold a user or a password: they have settings of their own"]
 
 
 @pytest.mark.parametrize("variable", sorted(SECRETS))
@@ -171,7 +178,7 @@ def test_the_data_directory_is_relative_to_the_served_one(tmp_path: Path, given:
 def test_every_setting_has_a_docstring_with_its_reason() -> None:
     source = Path(groups.__file__).read_text(encoding="utf-8")
     for variable, key, _ in settings.variables():
-        after = source.split(f'"{variable}", "{key}"', 1)[1]
+        after = re.split(rf'"{variable}",\s+"{re.escape(key)}"', source, maxsplit=1)[1]
         docstring = after.split('"""', 2)[1]
         assert len(docstring.split()) >= 4, variable
         assert after.index('"""') < 200, variable

@@ -194,7 +194,12 @@ class Valkey:
 
     url: Annotated[
         ServerUrl | None,
-        From("VALKEY_URL", "valkey.url", server_url("redis", "rediss", "valkey", "valkeys", "unix"), hidden=True),
+        From(
+            "VALKEY_URL",
+            "valkey.url",
+            server_url("redis", "rediss", "valkey", "valkeys", "unix", login=True),
+            hidden=True,
+        ),
     ] = None
     """The server's address, with its password. Not set: a private server on a Unix socket, nothing on the network."""
 

@@ -99,7 +99,9 @@ def networks(raw: Any) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, .
         raise ValueError("must be a list of addresses or networks such as 10.0.0.0/8") from None
 
 
-def server_url(*schemes: str) -> Reader[ServerUrl]:
+def server_url(*schemes: str, login: bool = False) -> Reader[ServerUrl]:
+    """`login`: whether the address may hold a user and a password."""
+
     def read(raw: Any) -> ServerUrl:
         wanted = f"must be an address that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
         value = text(raw)
@@ -110,6 +112,8 @@ def server_url(*schemes: str) -> Reader[ServerUrl]:
             or not (parts.hostname or (parts.scheme == "unix" and parts.path))
         ):
             raise ValueError(wanted)
+        if not login and parts.username is not None:
+            raise ValueError("must not hold a user or a password: they have settings of their own")
         return ServerUrl(value)
 
     return read
