@@ -81,7 +81,7 @@ lock: $(VENV)/bin/pip ## resolve the dependencies again (ARGS=--upgrade for newe
 	compile pyproject.toml - --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove what was installed and built
-	rm -rf $(VENV) dist build benchmarks/.cache
+	rm -rf $(VENV) dist build benchmarks/.cache .cache
 
 $(INSTALLED): | $(VENV)/bin/pip
 	$(PIP) install --quiet --require-hashes -r requirements.lock
