@@ -139,23 +139,27 @@ class PrivateValkey:
         """Ends the server at once: a script hangs in it. It is started again as after any death. Nothing that was
         acknowledged is lost, since each reply leaves after its write to the file."""
         if self._child is not None and self._up.is_set() and not self._stopping:
-            self._child.kill()
+            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                self._child.kill()
 
     async def stop(self) -> None:
         """Ends the server and waits until its file is written."""
         self._stopping = True
         if self.supervisor is not None and not self._up.is_set():
             self.supervisor.cancel()  # it is between two servers
+            await asyncio.gather(self.supervisor, return_exceptions=True)
         child = self._child
         if child is not None:
-            child.terminate()  # like SHUTDOWN: flushes and fsyncs the append-only file first
             try:
+                child.terminate()  # like SHUTDOWN: flushes and fsyncs the append-only file first
                 async with asyncio.timeout(STOP_SECONDS):
                     await child.wait()
             except TimeoutError:
                 log.warning("Valkey did not stop within %g s and is killed", STOP_SECONDS)
                 child.kill()
                 await child.wait()
+            except ProcessLookupError:
+                log.warning("Valkey had just ended by itself")
         if self._log_keeper is not None:
             self._log_keeper.cancel()
         tasks = [task for task in (self.supervisor, self._log_keeper) if task is not None]

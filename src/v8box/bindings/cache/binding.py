@@ -89,6 +89,9 @@ class CacheBinding:
     async def health(self) -> None:
         await self._store.health()
 
+    def keeps(self, scope: Scope) -> bool:
+        return self._subscriptions.keeps(scope) or self._wraps.keeps(scope)
+
     async def end_run(self, scope: Scope) -> None:
         """Closes the run's subscriptions and gives up its leases."""
         self._subscriptions.end_run(scope)

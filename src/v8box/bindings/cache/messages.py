@@ -109,6 +109,9 @@ class Subscriptions:
         self._of_run.setdefault(scope, set()).add(lines)
         return Answer({"channels": count}, lines)
 
+    def keeps(self, scope: Scope) -> bool:
+        return scope in self._of_run
+
     def end_run(self, scope: Scope) -> None:
         for lines in tuple(self._of_run.get(scope, ())):
             lines.close()

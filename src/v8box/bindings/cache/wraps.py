@@ -88,6 +88,9 @@ class Wraps:
             raise BindingError("ARGS_INVALID", "this run does not hold that lease")
         await self._finish(token, value, milliseconds)
 
+    def keeps(self, scope: Scope) -> bool:
+        return scope in self._of_run
+
     async def end_run(self, scope: Scope) -> None:
         """Gives up what the run still holds, so that another computes."""
         for token in tuple(self._of_run.get(scope, ())):
