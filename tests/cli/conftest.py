@@ -13,6 +13,7 @@ import pytest
 import typer.testing
 from granian.constants import Interfaces
 from granian.server.embed import Server
+from tests.servers.fixtures import redis_server, sqld_server, swift_server
 
 from v8box.api import LazyApp, LoopbackOnly
 from v8box.api.asgi import ASGIApp
@@ -22,6 +23,8 @@ from v8box.cli.main import app
 from v8box.features.hrana import Tokens
 from v8box.features.s3_api import AccessKeys
 from v8box.storage import Database
+
+__all__ = ["redis_server", "sqld_server", "swift_server"]
 
 
 async def _launch(argv: Sequence[str], stdin: int | None, env: Mapping[str, str]) -> asyncio.subprocess.Process:

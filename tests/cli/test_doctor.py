@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from tests.servers import RedisServer, SqldServer, SwiftServer
 
 from v8box.cli import doctor
-from v8box.cli.doctor import Check, Mark
+from v8box.cli.checks import Check, Mark
 from v8box.errors import V8BoxError
 from v8box.sandbox.rungs import Rungs
 from v8box.sandbox.spawner import Spawner
@@ -55,12 +56,38 @@ def test_a_missing_program_is_a_failure(
     assert any(row.split("│")[1:3] == [" ✗ ", f" {name:<19} "] for row in _rows(capsys))
 
 
-async def test_another_valkey_needs_none_here_and_its_password_is_not_shown(
+async def test_servers_that_are_down_are_warnings_and_their_secrets_are_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "find_binary", fail)
-    check = (await look(tmp_path, {"VALKEY_URL": "redis://me:hunter2@cache.example.com:6379"}))["valkey"]
-    assert check == Check(Mark.GOOD, "valkey", "redis://cache.example.com:6379 (not asked)")
+    monkeypatch.setattr(doctor, "find_binary", fail)  # the box needs none of its own then
+    environ = {
+        "VALKEY_URL": "redis://me:hunter2@127.0.0.1:1",
+        "LIBSQL_URL": "http://127.0.0.1:1",
+        "LIBSQL_AUTH_TOKEN": "hunter2",
+        "S3_ENDPOINT": "http://127.0.0.1:1",
+        "S3_ACCESS_KEY": "hunter2",
+        "S3_SECRET_KEY": "hunter2",
+    }
+    checks = await look(tmp_path, environ)
+    for name in ("valkey", "libsql", "s3"):
+        assert (checks[name].mark, "127.0.0.1:1" in checks[name].found) == (Mark.WARNING, True), checks[name]
+        assert "hunter2" not in str(checks[name])
+
+
+async def test_servers_that_answer_are_good(
+    tmp_path: Path, sqld_server: SqldServer, redis_server: RedisServer, swift_server: SwiftServer
+) -> None:
+    environ = {
+        "VALKEY_URL": redis_server.url,
+        "LIBSQL_URL": sqld_server.url,
+        "S3_ENDPOINT": swift_server.endpoint,
+        "S3_ACCESS_KEY": swift_server.access_key,
+        "S3_SECRET_KEY": swift_server.secret_key,
+    }
+    checks = await look(tmp_path, environ)
+    assert {name: checks[name].mark for name in ("valkey", "libsql", "s3")} == dict.fromkeys(
+        ("valkey", "libsql", "s3"), Mark.GOOD
+    )
 
 
 async def test_faults_of_the_settings_are_a_failure_shown_as_they_are(tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ import asyncio
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from v8box.bindings.valkey import find_binary
+from v8box.cli.checks import Check, Mark
+from v8box.cli.servers import ask_libsql, ask_s3, ask_valkey
 from v8box.errors import SettingsError, V8BoxError
 from v8box.sandbox.rungs import Rung
 from v8box.sandbox.runtime import find_deno
@@ -27,25 +27,6 @@ from v8box.settings import Settings, ignored, load
 
 _MIN_FREE_BYTES: Final = 1024**3
 _RUN_SECONDS: Final = 10.0
-
-
-class Mark(StrEnum):
-    """How a check went."""
-
-    GOOD = "✓"
-    WARNING = "!"
-    FAILED = "✗"
-    UNUSED = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One row."""
-
-    mark: Mark
-    name: str
-    found: str
-    advice: str = ""
 
 
 def run(directory: Path) -> int:
@@ -78,7 +59,11 @@ async def look(directory: Path, environ: Mapping[str, str]) -> Sequence[Check]:
         checks.append(Check(Mark.GOOD, "deno", deno))
     except V8BoxError as error:
         checks.append(Check(Mark.FAILED, "deno", "not found", error.detail))
-    checks.append(_valkey(settings))
+    if settings is None or settings.valkey.url is None:
+        checks.append(_private_valkey())
+    if settings is not None:
+        asked = (ask_libsql(settings.libsql), ask_valkey(settings.valkey), ask_s3(settings.s3))
+        checks += [check for answers in await asyncio.gather(*asked) for check in answers]
     return [*checks, *await _sandbox(deno)]
 
 
@@ -96,9 +81,7 @@ def _disk(data_directory: Path) -> Check:
     return Check(Mark.GOOD, "disk", found)
 
 
-def _valkey(settings: Settings | None) -> Check:
-    if settings is not None and settings.valkey.url is not None:
-        return Check(Mark.GOOD, "valkey", f"{settings.valkey.url} (not asked)")
+def _private_valkey() -> Check:
     try:
         return Check(Mark.GOOD, "valkey", find_binary())
     except V8BoxError as error:
