@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from v8box.bindings.db.interface import DbLimits
-from v8box.bindings.db.lanes import Job, Lane, ReaderLane, TransactionLane
+from v8box.bindings.db.lanes import Lane, ReaderLane, TransactionLane
 from v8box.bindings.db.session import reads_only
 from v8box.bindings.db.wire import Request
 
@@ -43,8 +43,9 @@ class LaneGroup:
         with self._lock:
             return [*self._shared(), *self._spare, *self._held]
 
-    def run(self, job: Job) -> None:
-        (self._reader() if _only_reads(job.request) else self._writing()).give(job)
+    def lane(self, request: Request) -> Lane:
+        """Where a call outside of transactions runs."""
+        return self._reader() if _only_reads(request) else self._writing()
 
     def hold(self, ended: Ended) -> TransactionLane:
         """A lane for one transaction, to be freed when `ended` is told."""
@@ -89,6 +90,7 @@ class DatabaseLanes:
     def __init__(self, path: Path, limits: DbLimits, operators: DbLimits) -> None:
         self.path = path
         self.used_at = time.monotonic()
+        self.not_here_until = 0.0  # its statements were not quick: until then the leader leaves them to the lanes
         self._runs = LaneGroup(path, limits)
         self._operators = LaneGroup(path, operators)
 
@@ -99,8 +101,8 @@ class DatabaseLanes:
     def lanes(self) -> list[Lane]:
         return [*self._runs.lanes(), *self._operators.lanes()]
 
-    def run(self, job: Job) -> None:
-        self._group(job.request).run(job)
+    def lane(self, request: Request) -> Lane:
+        return self._group(request).lane(request)
 
     def hold(self, request: Request, ended: Ended) -> TransactionLane:
         return self._group(request).hold(ended)

@@ -12,11 +12,12 @@ import sys
 import threading
 import time
 import traceback
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
 import apsw
@@ -32,6 +33,12 @@ from v8box.bindings.db.wire import NOTICE, FrameBuffer, Reply, Request, frame
 _READ_BYTES: Final = 256 * 1024
 _STUCK_SECONDS: Final = 3.0  # beyond its deadline: the statement sits in one step that nothing interrupts
 _EXIT_STUCK: Final = 70
+_EXIT_FAULT: Final = 71
+_LEAD_SECONDS: Final = 0.05  # until a leader is replaced that does not notice by itself how slow its statement is
+_SPARE_LEADERS: Final = 4
+_QUICK_SECONDS: Final = 0.0004
+_AWAY_FACTOR: Final = 50
+_REPLIES_AT_ONCE: Final = 16
 _QUEUE_SECONDS: Final = 10.0  # a call that waited longer is refused: its caller has a deadline of its own
 _END_SECONDS: Final = 10.0  # for a deleted database's calls to stop; the watchdog is quicker
 _WHOLE_FILES_AT_ONCE: Final = 4
@@ -48,7 +55,20 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
     limits: DbLimits
 
 
+class Turn:
+    """One thread's time as the leader. `since` says when the statement that it runs itself began; 0 if it runs none."""
+
+    __slots__ = ("since",)
+
+    def __init__(self) -> None:
+        self.since = 0.0
+
+
 class Engine:
+    """Requests are read by one thread, the leader, which runs what is quick by itself: handing a point read to another
+    thread and back costs more than the read. As soon as a statement takes longer than a moment, another thread leads.
+    """
+
     def __init__(self, connection: socket.socket, directory: Path, limits: DbLimits) -> None:
         self._socket = connection
         self._directory = directory
@@ -60,38 +80,92 @@ class Engine:
         self._transactions: dict[int, tuple[DatabaseLanes, TransactionLane, bool]] = {}
         self._running: dict[int, Job] = {}
         self._sending = threading.Lock()
+        # the leader's
+        self._decode = msgspec.msgpack.Decoder(Request).decode
+        self._frames = FrameBuffer()
+        self._pending: deque[Request] = deque()
+        self._replies: list[bytes] = []
+        self._turn: Turn | None = None
+        self._promoting = threading.Lock()
+        self._spares: list[SimpleQueue[Turn]] = []
+        self._ended = threading.Event()
         self._whole_files = ThreadPoolExecutor(_WHOLE_FILES_AT_ONCE, thread_name_prefix="files")
 
     def serve(self) -> None:
-        """Reads requests until the gateway closes the socket."""
-        decode = msgspec.msgpack.Decoder(Request).decode
-        frames = FrameBuffer()
-        while data := self._socket.recv(_READ_BYTES):
-            for head, _ in frames.feed(data):
-                self._handle(decode(head))
+        """Answers requests until the gateway closes the socket."""
+        self._promote(None)
+        self._ended.wait()
 
     def watch(self) -> None:
-        """Once a second: ends the process when a statement outlives its deadline (some steps of SQLite cannot be
-        interrupted), refuses what waited too long, closes what nobody uses."""
+        """Ends the process when a statement outlives its deadline (some steps of SQLite cannot be interrupted), refuses
+        what waited too long, closes what nobody uses; every second."""
+        next_round = 0.0
         while True:
-            time.sleep(1)
+            time.sleep(_LEAD_SECONDS)
             now = time.monotonic()
-            with self._opening:
-                databases = list(self._databases.values())
-                for key, database in list(self._databases.items()):
-                    if database.idle and now - database.used_at > self._limits.idle_seconds:
-                        self._databases.pop(key).close()
-            if any(_is_stuck(lane, now) for database in databases for lane in database.lanes()):
-                sys.stderr.write("a statement does not stop at its deadline: ending the engine\n")
-                sys.stderr.flush()
-                os._exit(_EXIT_STUCK)
-            for job in list(self._running.values()):
-                if now - job.queued_at > _QUEUE_SECONDS and job.take():
-                    ended = job.request.transaction if job.request.operation == "begin" else 0
-                    busy = f"the database was busy with other calls for {_QUEUE_SECONDS:g} s"
-                    job.failed(StatementError("SQLITE_BUSY", busy), ended)
+            turn = self._turn
+            if turn is not None and turn.since and now - turn.since > _LEAD_SECONDS:
+                self._promote(turn)  # it is in a step that does not look at the clock
+            if now >= next_round:
+                next_round = now + 1
+                self._look_after(now)
 
-    def _handle(self, request: Request) -> None:
+    def _look_after(self, now: float) -> None:
+        with self._opening:
+            databases = list(self._databases.values())
+            for key, database in list(self._databases.items()):
+                if database.idle and now - database.used_at > self._limits.idle_seconds:
+                    self._databases.pop(key).close()
+        if any(_is_stuck(lane, now) for database in databases for lane in database.lanes()):
+            sys.stderr.write("a statement does not stop at its deadline: ending the engine\n")
+            sys.stderr.flush()
+            os._exit(_EXIT_STUCK)
+        for job in list(self._running.values()):
+            if now - job.queued_at > _QUEUE_SECONDS and job.take():
+                ended = job.request.transaction if job.request.operation == "begin" else 0
+                busy = f"the database was busy with other calls for {_QUEUE_SECONDS:g} s"
+                job.failed(StatementError("SQLITE_BUSY", busy), ended)
+
+    def _promote(self, turn: Turn | None) -> None:
+        """Ends a leader's turn, if it still is one, and begins another thread's."""
+        with self._promoting:
+            if self._turn is turn and (turn is None or turn.since):
+                self._turn = Turn()
+                if self._spares:
+                    self._spares.pop().put(self._turn)
+                else:
+                    threading.Thread(target=self._follow, args=(self._turn,), name="leader", daemon=True).start()
+
+    def _follow(self, turn: Turn) -> None:
+        """A thread's life: leads, is replaced as it runs something slow, waits for its next turn."""
+        try:
+            while True:
+                self._lead(turn)
+                with self._promoting:
+                    if len(self._spares) == _SPARE_LEADERS:
+                        return
+                    called: SimpleQueue[Turn] = SimpleQueue()
+                    self._spares.append(called)
+                turn = called.get()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(_EXIT_FAULT)  # without a leader nothing is answered any more
+
+    def _lead(self, turn: Turn) -> None:
+        """Reads requests and runs what is quick; only one thread does at a time, until `_turn` is another's."""
+        while self._turn is turn:
+            if self._pending:
+                self._handle(self._pending.popleft(), turn)
+                continue
+            self._flush()
+            data = self._socket.recv(_READ_BYTES)
+            if not data:
+                self._ended.set()
+                return
+            for head, _ in self._frames.feed(data):
+                self._pending.append(self._decode(head))
+
+    def _handle(self, request: Request, turn: Turn) -> None:
         match request.operation:
             case "cancel":
                 if (running := self._running.get(request.id)) is not None:
@@ -115,9 +189,36 @@ class Engine:
                 else:
                     held[1].give(job)
             case _:
-                with self._opening:
-                    if (database := self._database(job)) is not None:
-                        database.run(job)
+                self._run(job, turn)
+
+    def _run(self, job: Job, turn: Turn) -> None:
+        with self._opening:
+            database = self._database(job)
+            if database is None:
+                return
+            lane = database.lane(job.request)
+            if job.queued_at < database.not_here_until or not lane.borrow():
+                lane.give(job)
+                return
+        job.take()
+        turn.since = time.monotonic()
+        worked = time.thread_time()  # what a busy machine takes from this thread is no fault of the statement's
+        answer = lane.run_here(job, partial(self._promote, turn))
+        worked = time.thread_time() - worked
+        if worked > _QUICK_SECONDS:  # others wait meanwhile: so that no database takes more than its share
+            database.not_here_until = turn.since + _AWAY_FACTOR * worked
+        with self._promoting:
+            turn.since = 0.0  # from here on nobody is promoted in its place
+            leads = self._turn is turn
+        if answer is None:
+            return
+        self._running.pop(job.request.id, None)
+        if not leads:
+            self._send(*answer)
+            return
+        self._replies.append(frame(*answer))
+        if len(self._replies) == _REPLIES_AT_ONCE:
+            self._flush()
 
     def _begin(self, job: Job) -> None:
         request = job.request
@@ -220,8 +321,17 @@ class Engine:
             held[0].free(lane, admin=held[2])
         self._send(Reply(NOTICE, "TRANSACTION_TIMEOUT" if why else "TRANSACTION_CLOSED", why, number), b"")
 
+    def _flush(self) -> None:
+        """Sends what the leader has answered; together, as a write costs as much as a small query."""
+        if self._replies:
+            data = b"".join(self._replies)
+            self._replies.clear()
+            self._write(data)
+
     def _send(self, reply: Reply, body: bytes) -> None:
-        data = frame(reply, body)
+        self._write(frame(reply, body))
+
+    def _write(self, data: bytes) -> None:
         try:
             with self._sending:
                 self._socket.sendall(data)

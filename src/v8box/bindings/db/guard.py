@@ -59,15 +59,15 @@ _ARGUMENT_PRAGMAS: Final = frozenset(
     "table_info table_list table_xinfo".split()
 )
 _SETTABLE_PRAGMAS: Final = frozenset({"application_id", "user_version"})  # stored in the file, harmless
-# WAL: readers and the writer do not wait for each other. NORMAL: a commit survives the death of any process, a power cut
-# may take the last moments but never tears the file (https://www.sqlite.org/wal.html#fsync).
+# WAL: readers and the writer do not wait for each other. NORMAL: a commit survives the death of any process, a power
+# cut may take the last moments but never tears the file (https://www.sqlite.org/wal.html#fsync).
 _SETTINGS: Final = (
     ("journal_mode", "WAL"),
     ("synchronous", "NORMAL"),
     ("foreign_keys", 1),
     ("temp_store", "MEMORY"),
     ("cache_size", -1000),
-    ("journal_size_limit", 67_108_864),
+    ("journal_size_limit", 16_777_216),  # what is left of the log's file once all of it is in the database
 )
 
 

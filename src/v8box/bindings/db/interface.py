@@ -160,6 +160,9 @@ class DbLimits:
     """The text of one statement or script."""
     database_bytes: int = 1_000_000_000
     """One database file."""
+    log_bytes: int = 128_000_000
+    """The write-ahead log of one database, which grows while a long read keeps it from being emptied. Beyond it nothing
+    new is written (`SQLITE_FULL`); what one transaction writes may come on top, and that is no more than the file."""
     heap_bytes: int = 256_000_000
     """SQLite's memory in one engine process, all its databases together: sorters, temporary tables, page caches."""
     batch_statements: int = 1_000

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Final
 
 from v8box.bindings.db.interface import DbLimits
 from v8box.bindings.db.session import HRANA, NOTHING, WORKER, Encoded, Session, StatementError, Stop
@@ -26,28 +27,38 @@ Answer = Callable[[Reply, bytes], None]
 class Job:
     """One request on its way: who answers it, and the flag that stops it."""
 
-    __slots__ = ("_answer", "_taken", "encoding", "queued_at", "request", "stop")
+    __slots__ = ("_taken", "answer", "encoding", "queued_at", "request", "stop")
 
     def __init__(self, request: Request, answer: Answer) -> None:
         self.request = request
         self.encoding = HRANA if request.hrana else WORKER
         self.stop = Stop()
         self.queued_at = time.monotonic()
-        self._answer = answer
+        self.answer = answer
         self._taken = threading.Lock()
 
     def take(self) -> bool:
         """Whether the caller is the first who wants to run it, or to refuse it unrun."""
         return self._taken.acquire(blocking=False)
 
+    def reply(self, outcome: Encoded | StatementError, ended: int = 0) -> tuple[Reply, bytes]:
+        """What goes back to the gateway."""
+        number = self.request.id
+        if isinstance(outcome, Encoded):
+            return Reply(number, "", "", ended, outcome.rows, outcome.written), outcome.body
+        return Reply(number, outcome.code, outcome.message, ended, 0, 0, outcome.raw_code, outcome.index), b""
+
     def done(self, result: Encoded) -> None:
-        self._answer(Reply(self.request.id, rows=result.rows, written=result.written), result.body)
+        self.answer(*self.reply(result))
 
     def failed(self, error: StatementError, ended: int = 0) -> None:
-        reply = Reply(
-            self.request.id, error.code, error.message, ended, raw_code=error.raw_code, statement_index=error.index
-        )
-        self._answer(reply, b"")
+        self.answer(*self.reply(error, ended))
+
+    def again(self) -> Job:
+        """The same for another lane, as if it had not been taken."""
+        job = Job(self.request, self.answer)
+        job.stop, job.queued_at = self.stop, self.queued_at
+        return job
 
     def abort(self, code: str, message: str) -> None:
         """Stops it where it runs; answers it at once where it only waits."""
@@ -55,6 +66,13 @@ class Job:
         if self.take():
             begun = self.request.operation == "begin"
             self.failed(StatementError(code, message), self.request.transaction if begun else 0)
+
+
+class Checkpoint:
+    """Asks a lane to move the write-ahead log into the file."""
+
+
+CHECKPOINT: Final = Checkpoint()
 
 
 class Lane:
@@ -65,8 +83,9 @@ class Lane:
         self._limits = limits
         self._query_only = query_only
         self._session: Session | None = None
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Job | Checkpoint | None] = SimpleQueue()
         self._giving = threading.Lock()  # so that nothing is given behind the end
+        self._using = threading.Lock()  # the session: the lane's own thread has it, or who borrows the lane
         self._closed = False
         self.waiting = 0  # jobs given and not yet answered; only a hint to choose a lane by
         self.busy_session: Session | None = None  # set while a job runs, for the watchdog
@@ -95,35 +114,63 @@ class Lane:
         self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
+    def borrow(self) -> bool:
+        """Lets the calling thread use an idle lane for one call, without waking the lane's own: see `run_here`."""
+        if self.waiting or self._session is None or not self._using.acquire(blocking=False):
+            return False
+        with self._giving:
+            if not self._closed and not self.waiting:
+                self.waiting = 1
+                return True
+        self._using.release()
+        return False
+
+    def run_here(self, job: Job, on_slow: Callable[[], None]) -> tuple[Reply, bytes] | None:
+        """Runs a call on a borrowed lane and gives the lane back. None when the call was passed on."""
+        try:
+            return self._outcome(job, on_slow)
+        finally:
+            self.busy_session = None
+            with self._giving:
+                if self._session is not None and self._session.wants_checkpoint and not self._closed:
+                    self._jobs.put(CHECKPOINT)  # the lane stays taken until that is done
+                else:
+                    self.waiting -= 1
+            self._using.release()
+
     def _work(self) -> None:
         while (job := self._next()) is not None:
-            try:
-                if job.take():
-                    self._serve(job)
-            finally:
-                self.busy_session = None
-                with self._giving:
-                    self.waiting -= 1
-        if self._session is not None:
-            self._session.close()
+            if isinstance(job, Checkpoint) or job.take():
+                with self._using:
+                    if isinstance(job, Job) and (answer := self._outcome(job, None)) is not None:
+                        self.busy_session = None
+                        job.answer(*answer)
+                    self.busy_session = None
+                    if self._session is not None and self._session.wants_checkpoint:
+                        self._session.checkpoint()
+            with self._giving:
+                self.waiting -= 1
+        with self._using:
+            if self._session is not None:
+                self._session.close()
+                self._session = None
 
-    def _next(self) -> Job | None:
+    def _next(self) -> Job | Checkpoint | None:
         return self._jobs.get()
 
-    def _serve(self, job: Job) -> None:
+    def _outcome(self, job: Job, on_slow: Callable[[], None] | None) -> tuple[Reply, bytes] | None:
         try:
-            if self._session is None:
-                self._session = Session(self._path, self._limits, query_only=self._query_only)
-            self._session.restart_clock()
-            self.busy_session = self._session
-            result = self._run(self._session, job)
+            session = self._session
+            if session is None:
+                session = self._session = Session(self._path, self._limits, query_only=self._query_only)
+            session.restart_clock(on_slow)
+            self.busy_session = session
+            return job.reply(self._run(session, job))
         except StatementError as error:
-            self._refused(job, error)
+            return self._refused(job, error)
         except Exception:
             traceback.print_exc()  # a fault of ours: the caller must not wait for ever, the log must have it
-            self._refused(job, StatementError("INTERNAL", "the database engine failed"))
-        else:
-            job.done(result)
+            return self._refused(job, StatementError("INTERNAL", "the database engine failed"))
 
     def _run(self, session: Session, job: Job) -> Encoded:
         request = job.request
@@ -142,8 +189,8 @@ class Lane:
             case operation:
                 raise StatementError("SQLITE_MISUSE", f"{operation} needs a transaction")
 
-    def _refused(self, job: Job, error: StatementError) -> None:
-        job.failed(error)
+    def _refused(self, job: Job, error: StatementError) -> tuple[Reply, bytes] | None:
+        return job.reply(error)
 
 
 class ReaderLane(Lane):
@@ -153,15 +200,13 @@ class ReaderLane(Lane):
         self._pass_on = pass_on
         super().__init__(path, limits, query_only=True)
 
-    def _refused(self, job: Job, error: StatementError) -> None:
+    def _refused(self, job: Job, error: StatementError) -> tuple[Reply, bytes] | None:
         # A batch in mode `read` refuses to write by itself, whatever connection it runs on.
         wanted = job.request.operation == "execute" or job.request.mode != "read"
         if wanted and error.code.startswith("SQLITE_READONLY"):
-            again = Job(job.request, job._answer)
-            again.stop, again.queued_at = job.stop, job.queued_at
-            self._pass_on(again)
-        else:
-            super()._refused(job, error)
+            self._pass_on(job.again())
+            return None
+        return super()._refused(job, error)
 
 
 class TransactionLane(Lane):
@@ -173,7 +218,7 @@ class TransactionLane(Lane):
         self._idle_deadline = self._last_deadline = 0.0
         super().__init__(path, limits, query_only=False)
 
-    def _next(self) -> Job | None:
+    def _next(self) -> Job | Checkpoint | None:
         while self._number:
             left = min(self._idle_deadline, self._last_deadline) - time.monotonic()
             try:
@@ -222,12 +267,12 @@ class TransactionLane(Lane):
                 raise StatementError("SQLITE_MISUSE", f"{operation} is not for transactions")
         return NOTHING
 
-    def _refused(self, job: Job, error: StatementError) -> None:
+    def _refused(self, job: Job, error: StatementError) -> tuple[Reply, bytes] | None:
         begun = job.request.operation == "begin"
         over = begun or job.request.transaction != self._number
-        job.failed(error, job.request.transaction if over else 0)
         if begun:
             self._ended(self, job.request.transaction, "")
+        return job.reply(error, job.request.transaction if over else 0)
 
     def _renew(self) -> None:
         self._idle_deadline = time.monotonic() + self._limits.lease_seconds

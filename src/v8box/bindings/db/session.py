@@ -5,7 +5,9 @@ Used by one thread at a time. Knows nothing of queues, transactions' leases or f
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +23,10 @@ from v8box.bindings.db.values import BadArgument, Columns, ResultTooLarge, bindi
 _BLANK: Final = re.compile(r"(?:\s|;|--[^\n]*+(?:\n|\Z)|/\*.*?(?:\*/|\Z))*+", re.DOTALL)
 _STEPS: Final = 5_000  # virtual machine steps between two looks at the clock: some 0.1 ms of work
 _BUSY_SECONDS: Final = 0.002  # between two tries for the write lock
+_CHECKPOINT_PAGES: Final = 1_000  # of the log: SQLite's own default
+_LONG_LOG_PAGES: Final = 4_000
+_CHECKPOINT_SECONDS: Final = 0.1
+_SLOW_SECONDS: Final = 0.001  # from then on nothing else should have to wait for a statement
 _ANY_ARGUMENTS: Final[Any] = apsw._null_bindings  # type: ignore[attr-defined]  # apsw.ext.query_info's own way
 _BEGIN: Final[dict[Mode, str]] = {"write": "BEGIN IMMEDIATE", "read": "BEGIN DEFERRED", "deferred": "BEGIN DEFERRED"}
 
@@ -88,7 +94,9 @@ class Session:
         self._limits = limits
         self._guard = Guard()
         self._stop = Stop()
-        self._deadline = self._unit_deadline = time.monotonic() + limits.statement_seconds
+        self._started = time.monotonic()
+        self._deadline = self._unit_deadline = self._started + limits.statement_seconds
+        self._on_slow: Callable[[], None] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = connect(path, self._guard, limits, query_only=query_only)
@@ -98,6 +106,12 @@ class Session:
             raise StatementError("SQLITE_CANTOPEN", f"the database cannot be opened: {error.strerror}") from error
         self._connection.set_progress_handler(self._must_stop, _STEPS)
         self._connection.set_busy_handler(self._wait_for_lock)
+        # In place of SQLite's own checkpoints, which hold up a commit.
+        self._connection.set_wal_hook(self._after_commit)
+        self._log = path.with_name(path.name + "-wal")
+        self._log_pages = 0
+        self._most_log_pages = limits.log_bytes // self._connection.pragma("page_size")
+        self._checkpoint_at = min(_CHECKPOINT_PAGES, self._most_log_pages)
         self._cursor = self._connection.cursor()
         self._cursor.exec_trace = self._before_statement
         self._text = ""
@@ -117,9 +131,36 @@ class Session:
         """When what runs now has to be over (monotonic seconds)."""
         return self._deadline
 
-    def restart_clock(self) -> None:
-        """Before a unit of work, so that nobody takes the last one's deadline for its own."""
-        self._deadline = time.monotonic() + self._limits.statement_seconds
+    def restart_clock(self, on_slow: Callable[[], None] | None = None) -> None:
+        """Before a unit of work, so that nobody takes the last one's deadline for its own. `on_slow` is called once,
+        on this thread, when the work turns out to take longer than a moment or to wait for a lock."""
+        self._started = time.monotonic()
+        self._deadline = self._started + self._limits.statement_seconds
+        self._on_slow = on_slow
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        """The log has grown, and somebody should `checkpoint` when nobody waits for an answer."""
+        return self._log_pages >= self._checkpoint_at and not self._connection.in_transaction
+
+    def checkpoint(self) -> None:
+        """Moves what the log holds into the file, as far as readers allow. A log that stays long although it is moved
+        is emptied, for which writers, and for a moment this call, have to wait."""
+        self.restart_clock()
+        self._deadline = self._started + _CHECKPOINT_SECONDS
+        self._stop = Stop()
+        long = self._log_pages >= min(_LONG_LOG_PAGES, self._most_log_pages)
+        mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if long else apsw.SQLITE_CHECKPOINT_PASSIVE
+        moved, pages = 0, self._log_pages
+        try:
+            pages, moved = self._connection.wal_checkpoint(mode=mode)
+        except apsw.BusyError:
+            pass  # a reader or writer was quicker: the next round tries again
+        except apsw.Error as error:
+            sys.stderr.write(f"a checkpoint failed: {error}\n")
+        # A reader that sits in the log leaves a rest: try again when there is as much more of it, not at every commit.
+        self._log_pages = pages if moved < pages else 0
+        self._checkpoint_at = self._log_pages + _CHECKPOINT_PAGES
 
     def close(self) -> None:
         self._guard.rules = Rules.OWN
@@ -301,7 +342,10 @@ class Session:
         return Encoded(encoding.result(self._columns, rows, changes, rowid), count, changes)
 
     def _guarded(self, sql: str, arguments: Any, *, can_cache: bool) -> Any:
-        self._deadline = min(time.monotonic() + self._limits.statement_seconds, self._unit_deadline)
+        now = time.monotonic()
+        self._deadline = min(now + self._limits.statement_seconds, self._unit_deadline)
+        if self._on_slow is not None and now - self._started > _SLOW_SECONDS:
+            self._tell_slow()
         try:
             yield from self._cursor.execute(sql, arguments, can_cache=can_cache)
         except StatementError:
@@ -318,6 +362,10 @@ class Session:
         """Called by apsw once a statement is compiled, before it runs."""
         if self._seen < 0:  # a script: any number, each with its own deadline
             self._deadline = min(time.monotonic() + self._limits.statement_seconds, self._unit_deadline)
+            if self._must_stop():
+                raise self._interrupted(apsw.SQLITE_INTERRUPT)
+            if not cursor.is_readonly:
+                self._check_log()
             return True
         self._offset += len(sql)
         if not cursor.has_vdbe:
@@ -327,12 +375,44 @@ class Session:
         self._seen = 1
         self._columns = cursor.get_description()
         self._readonly = cursor.is_readonly
+        if not self._readonly:
+            self._check_log()
         return True
 
+    def _after_commit(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        if pages < self._log_pages:
+            self._checkpoint_at = _CHECKPOINT_PAGES  # it has been emptied since
+        self._log_pages = pages
+        return apsw.SQLITE_OK
+
+    def _check_log(self) -> None:
+        if self._log_pages < self._most_log_pages:  # as of this connection's last commit, whoever wrote the rest
+            return
+        try:
+            size = os.stat(self._log).st_size
+        except FileNotFoundError:
+            return
+        if size > self._limits.log_bytes:
+            self._log_pages = self._checkpoint_at = max(_LONG_LOG_PAGES, self._most_log_pages)
+            raise StatementError(
+                "SQLITE_FULL",
+                f"the write-ahead log holds {size} bytes while a long read goes on: try again when it is through",
+                apsw.SQLITE_FULL,
+            )
+
     def _must_stop(self) -> bool:
-        return bool(self._stop.code) or time.monotonic() > self._deadline
+        now = time.monotonic()
+        if self._on_slow is not None and now - self._started > _SLOW_SECONDS:
+            self._tell_slow()
+        return now > self._deadline or bool(self._stop.code)
+
+    def _tell_slow(self) -> None:
+        tell, self._on_slow = self._on_slow, None
+        if tell is not None:
+            tell()
 
     def _wait_for_lock(self, _tries: int) -> bool:
+        self._tell_slow()
         if self._must_stop():
             return False
         time.sleep(_BUSY_SECONDS)
@@ -343,8 +423,7 @@ class Session:
         if self._stop.code and isinstance(error, apsw.InterruptError | apsw.BusyError):
             return StatementError(self._stop.code, self._stop.message)
         if isinstance(error, apsw.InterruptError):
-            seconds = self._limits.statement_seconds
-            return StatementError("SQLITE_INTERRUPT", f"interrupted: a statement may run for {seconds:g} s", raw)
+            return self._interrupted(raw)
         if isinstance(error, apsw.AuthError):
             return StatementError("SQLITE_AUTH", f"not authorized: {self._guard.refusal or error}", raw)
         if isinstance(error, apsw.NoMemError | MemoryError):
@@ -356,6 +435,12 @@ class Session:
         if isinstance(error, apsw.Error):
             return sqlite_error(error)
         return StatementError("SQLITE_ERROR", str(error), apsw.SQLITE_ERROR)
+
+    def _interrupted(self, raw: int) -> StatementError:
+        if self._stop.code:
+            return StatementError(self._stop.code, self._stop.message)
+        seconds = self._limits.statement_seconds
+        return StatementError("SQLITE_INTERRUPT", f"interrupted: a statement may run for {seconds:g} s", raw)
 
 
 def sqlite_error(error: apsw.Error) -> StatementError:
