@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -34,18 +35,18 @@ class Backend:
     """A put answers the very time that the object has from then on."""
     atomic_conditions: bool = True
     """Of many puts under one condition, one wins."""
-    any_key: bool = True
-    """Keys like `a//b`, `..` and control characters."""
+    refused_keys: re.Pattern[str] | None = None
+    """Keys that the server cannot have."""
     quotas: bool = True
     long_metadata: bool = True
     """8 KiB of custom metadata, any Unicode in its names."""
     lists_uploads: bool = True
     small_parts_refused: bool = True
     listing: bool = True
-    """Listings page with a delimiter as S3's do."""
-    keeps_http: frozenset[str] = frozenset(
-        {"contentType", "contentLanguage", "contentDisposition", "contentEncoding", "cacheControl", "cacheExpiry"}
-    )
+    """Listings of any keys page with any delimiter, as S3's do."""
+
+    def takes(self, key: str) -> bool:
+        return self.refused_keys is None or self.refused_keys.search(key) is None
 
 
 def server_backend(process: ServerProcess, **faults: object) -> Backend:
@@ -64,15 +65,23 @@ def server_backend(process: ServerProcess, **faults: object) -> Backend:
     return Backend(default_bucket=default_bucket, store=store, **{**common, **faults})  # type: ignore[arg-type]
 
 
+RCLONE: dict[str, object] = {
+    "atomic_conditions": False,  # it ignores If-None-Match
+    # Its keys are paths: cleaned as such, each of their names 255 bytes at most, `a` never beside `a/b`.
+    "refused_keys": re.compile(r"(^|/)(\.{0,2})(/|$)|[\x00-\x1f]|[^/]{256}"),
+    "listing": False,
+}
+
+
 @pytest.fixture(params=["embedded", "swift", "rclone"])
 async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
     if request.param == "embedded":
         store = EmbeddedObjects(tmp_path / "objects", default_project=PROJECT, limits=LIMITS)
         made = Backend(name="embedded", store=store, default_bucket="v8box")
     elif request.param == "swift":
-        made = server_backend(request.getfixturevalue("swift_server"), name="swift")
+        made = server_backend(request.getfixturevalue("swift_server"), name="swift", refused_keys=re.compile("\x00"))
     else:
-        made = server_backend(request.getfixturevalue("rclone_server"), name="rclone")
+        made = server_backend(request.getfixturevalue("rclone_server"), name="rclone", **RCLONE)
     await made.store.start()
     yield made
     await made.store.stop()

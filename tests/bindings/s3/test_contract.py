@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.bindings.s3.conftest import Backend
 
 from v8box.bindings.interface import BindingError, Call, Scope
 from v8box.bindings.s3.binding import S3Binding
@@ -41,7 +42,9 @@ async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 1_000_000])
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_an_object_comes_back_as_it_was_put(s3: S3Binding, ask: Ask, size: int, streamed: bool) -> None:
+async def test_an_object_comes_back_as_it_was_put(
+    backend: Backend, s3: S3Binding, ask: Ask, size: int, streamed: bool
+) -> None:
     content = bytes(range(256)) * (size // 256 + 1)
     content = content[:size]
     body = chunks(content[:1000], content[1000:]) if streamed else content
@@ -49,6 +52,9 @@ async def test_an_object_comes_back_as_it_was_put(s3: S3Binding, ask: Ask, size:
     assert (stored["size"], stored["etag"]) == (size, hashlib.md5(content).hexdigest())
     answer, got = await ask(s3, "get", {"key": "k"})
     assert got == content
+    if not backend.exact_times:
+        assert abs(answer["object"]["uploaded"] - stored["uploaded"]) < 5_000
+        stored["uploaded"] = answer["object"]["uploaded"]
     assert answer == {"object": stored, "range": [0, size], "body": True}
     assert (stored["http"], stored["custom"]) == ({"contentType": "a/b"}, {"n": "ü"})
     assert (await ask(s3, "head", {"key": "k"}))[0] == {"object": stored}
@@ -57,7 +63,9 @@ async def test_an_object_comes_back_as_it_was_put(s3: S3Binding, ask: Ask, size:
 @pytest.mark.parametrize(
     "key", ["..", "../../etc/passwd", "/", "//a//", "a/./b", ".", "ü/😀", "a\x00b", "\n", "%2e", "k" * 1024, "A", "a"]
 )
-async def test_any_key_is_just_a_key(s3: S3Binding, ask: Ask, key: str) -> None:
+async def test_any_key_is_just_a_key(backend: Backend, s3: S3Binding, ask: Ask, key: str) -> None:
+    if not backend.takes(key):
+        pytest.skip("a key that this server is known to refuse")
     await put(ask, s3, "other", b"other")
     await put(ask, s3, key, key.encode())
     assert (await ask(s3, "get", {"key": key}))[1] == key.encode()
@@ -130,7 +138,9 @@ async def test_conditions(s3: S3Binding, ask: Ask) -> None:
     assert (await ask(s3, "get", {"key": "k"}))[1] == b"2"
 
 
-async def test_one_of_many_conditional_puts_wins(s3: S3Binding, ask: Ask) -> None:
+async def test_one_of_many_conditional_puts_wins(backend: Backend, s3: S3Binding, ask: Ask) -> None:
+    if not backend.atomic_conditions:
+        pytest.skip("this server does not look at If-None-Match")
     outcomes = await asyncio.gather(
         *(put(ask, s3, "k", f"{number}".encode(), only_if={"none_match": ["*"]}) for number in range(20))
     )
@@ -149,9 +159,11 @@ async def test_digests_are_checked(s3: S3Binding, ask: Ask) -> None:
 
 
 async def test_an_object_has_a_largest_size(s3: S3Binding, ask: Ask) -> None:
-    assert await refusal(put(ask, s3, "k", bytes(8_000_001))) == "object_too_large"
-    assert await refusal(put(ask, s3, "k", chunks(*[bytes(100_000)] * 81))) == "object_too_large"
-    await put(ask, s3, "k", chunks(*[bytes(100_000)] * 80))
+    assert await refusal(put(ask, s3, "k", bytes(12_000_001))) == "object_too_large"
+    assert await refusal(put(ask, s3, "k", chunks(*[bytes(100_000)] * 121))) == "object_too_large"
+    assert (await ask(s3, "head", {"key": "k"}))[0] is None
+    await put(ask, s3, "k", chunks(*[bytes(100_000)] * 120))
+    assert (await ask(s3, "head", {"key": "k"}))[0]["object"]["size"] == 12_000_000
     assert await refusal(put(ask, s3, "k", custom={"n": "x" * 8200})) == "metadata_too_large"
 
 
@@ -217,7 +229,7 @@ async def test_a_body_may_be_left_unread(s3: S3Binding, ask: Ask) -> None:
     await put(ask, s3, "k", bytes(1_000_000))
     answer = await s3.call(Call(SCOPE, "get", {"key": "k"}))
     body: Any = answer.body
-    assert len(await anext(body)) == 262_144
+    assert 0 < len(await anext(body)) <= 262_144
     await body.aclose()
     with pytest.raises(StopAsyncIteration):
         await anext(body)
@@ -234,8 +246,10 @@ names = st.text(st.sampled_from("ab/é\U0001f600"), min_size=1, max_size=5)
     st.data(),
 )
 async def test_listing_is_that_of_a_model(
-    s3: S3Binding, ask: Ask, present: set[str], prefix: str, delimiter: str, data: st.DataObject
+    backend: Backend, s3: S3Binding, ask: Ask, present: set[str], prefix: str, delimiter: str, data: st.DataObject
 ) -> None:
+    if not backend.listing:
+        pytest.skip("a server that cannot have all of these keys")
     await ask(s3, "delete", {"keys": sorted(names for names in await keys(ask, s3))})
     for key in present:
         await put(ask, s3, key)
@@ -268,4 +282,5 @@ async def test_listing_is_that_of_a_model(
 
 async def test_it_is_healthy(s3: S3Binding) -> None:
     await s3.health()
+    assert not s3.keeps(SCOPE)
     await s3.end_run(SCOPE)

@@ -119,12 +119,12 @@ class S3Server:
         asked = _range_header(part)
         arguments: dict[str, Any] = {} if asked is None else {"Range": asked}
         if asked is None and part is not None:
-            return await self._get_nothing(bucket, key, part, only_if)
+            return await self._get_otherwise(bucket, key, part, only_if)
         try:
             answer = await self._client.call("get_object", Bucket=name, Key=key, **arguments)
         except BindingError as error:
             if error.code == "invalid_range" and part is not None:
-                return await self._get_nothing(bucket, key, part, only_if)
+                return await self._get_otherwise(bucket, key, part, only_if)
             await self._check_missing(bucket, name, error)
             return None
         # A server may answer a range with 206, with 200 and that range (rclone), or with 200 and the whole object.
@@ -388,15 +388,20 @@ class S3Server:
             if error.code not in ("no_such_key", "not_found"):
                 raise
 
-    async def _get_nothing(self, bucket: BucketId, key: str, part: Range, only_if: Condition | None) -> Found | None:
-        """Of a range that HTTP cannot ask for: no bytes at all, or any of an empty object."""
+    async def _get_otherwise(self, bucket: BucketId, key: str, part: Range, only_if: Condition | None) -> Found | None:
+        """Of a range that HTTP cannot ask for, or that the server refuses: no bytes at all, or all there are."""
         info = await self.head(bucket, key)
         if info is None:
             return None
         if only_if is not None and not only_if.holds(info):
             return Found(info)
         place = part.within(info.size)
-        if place is None or place[1] != 0:
+        if place is None:
+            raise _outside(info.size)
+        if place == (0, info.size) and info.size:
+            # rclone refuses the last 100 bytes of an object of 10, which are all of them.
+            return await self.get(bucket, key, None, only_if)
+        if place[1] != 0:
             raise _outside(info.size)
         return Found(info, place[0], 0, b"")
 

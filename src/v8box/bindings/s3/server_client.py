@@ -19,7 +19,7 @@ from v8box.bindings.interface import BindingError
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 1.5
-READ_SECONDS: Final = 60.0  # between two bytes of an answer; completing a large upload takes servers a while
+READ_SECONDS: Final = 30.0  # between two bytes of an answer; completing a large upload takes servers a while
 RETRY_PAUSES: Final = (0.1, 0.3)
 CONNECTIONS: Final = 512
 
@@ -124,6 +124,8 @@ class S3Client:
                 raise self.unavailable("cannot be reached") from error
             except self._exceptions.ParamValidationError as error:
                 raise BindingError("invalid_argument", f"S3 has no such request: {str(error)[:300]}") from error
+            except self._exceptions.ReadTimeoutError as error:
+                raise self.unavailable("does not answer") from error
             except self._exceptions.HTTPClientError as error:
                 fault, passing, cause = self.unavailable("broke the connection"), True, error
             except (self._exceptions.BotoCoreError, OSError, TimeoutError) as error:

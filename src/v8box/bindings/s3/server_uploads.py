@@ -46,15 +46,8 @@ class ServerUploads:
             if second is None:
                 md5 = await digests.see(first)
                 digests.check()
-                answer = await self._client.call(
-                    "put_object",
-                    once=bool(conditions),  # done and not answered, a second one would find the first one's object
-                    Bucket=bucket,
-                    Key=key,
-                    Body=first,
-                    ContentMD5=md5,
-                    **arguments,
-                    **conditions,
+                answer = await self._call_under(
+                    conditions, "put_object", Bucket=bucket, Key=key, Body=first, ContentMD5=md5, **arguments
                 )
                 return _stored(key, len(first), answer, options)
             size = 0
@@ -78,14 +71,15 @@ class ServerUploads:
                         sending.cancel()
                         await asyncio.gather(sending, return_exceptions=True)
                 digests.check()
-                answer = await self._client.call(
+                listed = {"Parts": done}
+                answer = await self._call_under(
+                    conditions,
                     "complete_multipart_upload",
                     once=True,
                     Bucket=bucket,
                     Key=key,
                     UploadId=upload,
-                    MultipartUpload={"Parts": done},
-                    **conditions,
+                    MultipartUpload=listed,
                 )
             except BaseException:
                 # Not awaited: this may be a cancellation.
@@ -188,6 +182,19 @@ class ServerUploads:
             "upload_part", Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=part, ContentMD5=md5
         )
         return {"PartNumber": number, "ETag": answer["ETag"]}
+
+    async def _call_under(
+        self, conditions: dict[str, Any], operation: str, *, once: bool = False, **arguments: Any
+    ) -> Any:
+        """With the headers of a condition; without, if the server says that it has no such thing."""
+        if conditions:
+            try:
+                # Once: done and not answered, a second one would find the first one's object.
+                return await self._client.call(operation, once=True, **arguments, **conditions)
+            except BindingError as error:
+                if error.code != "not_available":
+                    raise
+        return await self._client.call(operation, once=once, **arguments)
 
     async def _give_up(self, bucket: str, key: str, upload: str) -> None:
         try:
