@@ -8,9 +8,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.bindings.db.libsql_backend import empty, libsql_backend
+from tests.servers.fixtures import sqld_server
 
 from v8box.api.app import build_api
 from v8box.bindings.db.embedded import EmbeddedDatabases
+from v8box.bindings.db.interface import Databases, DbLimits
 from v8box.features.database.routes import build_router
 
 
@@ -18,16 +21,26 @@ async def launch(argv: Sequence[str], stdin: int | None, env: Mapping[str, str])
     return await asyncio.create_subprocess_exec(*argv, stdin=stdin, env=dict(env))
 
 
-@pytest.fixture
-async def databases(tmp_path: Path) -> AsyncIterator[EmbeddedDatabases]:
-    opened = EmbeddedDatabases(tmp_path / "databases", launch, engines=1)
+__all__ = ["sqld_server"]  # a fixture
+
+
+@pytest.fixture(params=["embedded", "libsql"])
+async def databases(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Databases]:
+    """Both implementations: what the operator is served is the same on either."""
+    opened: Databases
+    if request.param == "libsql":
+        server = request.getfixturevalue("sqld_server")
+        empty(server)
+        opened = libsql_backend(server, tmp_path).build(DbLimits())
+    else:
+        opened = EmbeddedDatabases(tmp_path / "databases", launch, engines=1)
     await opened.start()
     yield opened
     await opened.stop()
 
 
 @pytest.fixture
-async def client(databases: EmbeddedDatabases) -> AsyncIterator[httpx.AsyncClient]:
+async def client(databases: Databases) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=build_api([build_router(databases)]))
     base = "http://localhost/admin/database/"
     async with httpx.AsyncClient(transport=transport, base_url=base, timeout=30) as client:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from tests.database.answers import data, error
 
-from v8box.bindings.db.embedded import EmbeddedDatabases
+from v8box.bindings.db.interface import Databases
 
 MIGRATIONS = "databases/global/migrations"
 ONE: dict[str, Any] = {
@@ -87,7 +87,7 @@ async def test_drift_is_refused(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_dry_run_tells_what_would_be_and_leaves_no_trace(
-    client: httpx.AsyncClient, databases: EmbeddedDatabases
+    client: httpx.AsyncClient, databases: Databases
 ) -> None:
     data(await migrate(client, ONE))
     report = data(await migrate(client, ONE, TWO, dry=True))
@@ -159,9 +159,7 @@ async def test_migrations_of_a_database_of_its_own(client: httpx.AsyncClient) ->
     assert [each["name"] for each in data(await client.get("databases/crm/tables"))] == ["users"]
 
 
-async def test_a_client_that_leaves_leaves_no_half_migration(
-    client: httpx.AsyncClient, databases: EmbeddedDatabases
-) -> None:
+async def test_a_client_that_leaves_leaves_no_half_migration(client: httpx.AsyncClient, databases: Databases) -> None:
     numbers = "with recursive n(i) as (select 1 union all select i + 1 from n limit 3000000) select i from n"
     slow = f"create table s as {numbers}"
     for dry in (False, True):

@@ -1,8 +1,9 @@
 """SQLite's values in the API's JSON, both ways.
 
 null, text and numbers are themselves. An integer beyond ±(2^53 - 1), which most JSON readers would round, is a text of
-its digits; a blob is `{"base64": "…"}`; an infinite float is the text `"Infinity"` or `"-Infinity"`. Going in, an
-integer of 64 bits may be a JSON number, and true and false are 1 and 0.
+its digits; a blob is `{"base64": "…"}`; an infinite float is the text `"Infinity"` or `"-Infinity"`, or `"NaN"` from a
+LibSQL server, which does not tell them apart. Going in, an integer of 64 bits may be a JSON number, and true and false
+are 1 and 0.
 """
 
 from __future__ import annotations
@@ -120,6 +121,8 @@ def _from_tag(value: dict[str, Any]) -> Any:
             return "Infinity"
         case {"f": "-inf"}:
             return "-Infinity"
+        case {"f": "nan"}:
+            return "NaN"
         case {"f": number}:
             return number
     raise ValueError(f"a value with the unknown tag {sorted(value)}")
