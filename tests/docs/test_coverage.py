@@ -38,8 +38,8 @@ def methods(binding: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("binding", SURFACES)
 def test_every_method_is_documented(binding: str) -> None:
     page = ROOT / "docs" / "bindings" / f"{binding}.md"
-    if not page.exists():
-        pytest.skip(f"no docs/bindings/{binding}.md yet")
+    if binding == "cache" and not page.exists():
+        pytest.skip("no docs/bindings/cache.md yet")
     text = page.read_text(encoding="utf-8")
     code = " ".join(re.findall(r"^```.*?^```|`[^`\n]+`", text, re.MULTILINE | re.DOTALL))
     # The twin of a command that answers bytes needs no words of its own.

@@ -2,7 +2,19 @@
 /** A worker that uses what the declarations offer, and the proof that they say the same as the clients. Only checked. */
 
 import type { Cache } from "../../../src/v8box/bindings/cache/client.ts";
-import type { Db } from "../../../src/v8box/bindings/db/client.ts";
+import type {
+  Db,
+  LibsqlBatchError,
+  LibsqlError,
+  ResultSet,
+  Transaction,
+} from "../../../src/v8box/bindings/db/client.ts";
+import type {
+  D1Database,
+  D1DatabaseSession,
+  D1PreparedStatement,
+  D1Result,
+} from "../../../src/v8box/bindings/db/d1.ts";
 import type { S3 } from "../../../src/v8box/bindings/s3/client.ts";
 
 type Same<One, Two> = (<T>() => T extends One ? 1 : 2) extends (<T>() => T extends Two ? 1 : 2) ? true : false;
@@ -11,6 +23,14 @@ type AllTrue<Checked> = Checked[keyof Checked] extends true ? true : false;
 type Mutual<One, Two> = One extends Two ? Two extends One ? Same<keyof One, keyof Two> : false : false;
 
 const db: Mutual<Db, V8Box.Db> = true;
+const transaction: Mutual<Transaction, V8Box.DbTransaction> = true;
+const resultSet: Mutual<ResultSet, V8Box.ResultSet> = true;
+const refused: Mutual<LibsqlError, V8Box.LibsqlError> = true;
+const batchRefused: Mutual<LibsqlBatchError, V8Box.LibsqlBatchError> = true;
+const d1: Mutual<D1Database, V8Box.D1Database> = true;
+const d1Session: Mutual<D1DatabaseSession, V8Box.D1DatabaseSession> = true;
+const d1Statement: Mutual<D1PreparedStatement, V8Box.D1PreparedStatement> = true;
+const d1Result: Mutual<D1Result, V8Box.D1Result> = true;
 const cache: Mutual<Cache, V8Box.Cache> = true;
 const s3: Mutual<S3, V8Box.S3> = true;
 // Members one by one would be too strict for `use`, whose type names the interface itself.
@@ -18,6 +38,7 @@ const cacheMembers: AllTrue<Members<Cache, V8Box.Cache>> = true;
 // The comparison can fail: these are not the same.
 const lacking: Mutual<Omit<Db, "batch">, V8Box.Db> = false;
 const other: Mutual<Cache, V8Box.S3> = false;
+export const databases = [transaction, resultSet, refused, batchRefused, d1, d1Session, d1Statement, d1Result];
 export const proofs = [db, cache, s3, cacheMembers, lacking, other];
 
 const handler: V8Box.Handler = async ({ db, cache, s3, env, log, request, waitUntil, worker, version }, params) => {

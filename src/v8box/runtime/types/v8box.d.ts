@@ -149,30 +149,103 @@ declare namespace V8Box {
     sync(): Promise<never>;
   }
 
+  /** What `db` throws when it refuses a call: a `ServiceError`, whose `code` is SQLite's primary code word. */
+  interface LibsqlError extends Error {
+    readonly code: string;
+    /** The extended code word, e.g. `SQLITE_CONSTRAINT_UNIQUE`. */
+    readonly extendedCode?: string;
+    /** SQLite's number for it, where it is known. */
+    readonly rawCode?: number;
+  }
+
+  /** A statement of a batch was refused: the one at `statementIndex`, counted from 0. */
+  interface LibsqlBatchError extends LibsqlError {
+    readonly statementIndex: number;
+  }
+
+  // --- env.<BINDING> of a database: Cloudflare's D1 ---------------------------------------------------------------
+  //
+  // Booleans go in as 0 and 1, `undefined` is refused, blobs come back as arrays of numbers.
+
+  /** What a query cost. `rows_read` are the rows that came back, `duration` the milliseconds until they were there. */
+  interface D1Meta {
+    served_by: string;
+    duration: number;
+    changes: number;
+    last_row_id: number;
+    changed_db: boolean;
+    size_after: number;
+    rows_read: number;
+    rows_written: number;
+  }
+
+  interface D1Response {
+    success: true;
+    meta: D1Meta & Record<string, unknown>;
+    error?: never;
+  }
+
+  interface D1Result<T = unknown> extends D1Response {
+    results: T[];
+  }
+
+  interface D1ExecResult {
+    count: number;
+    /** Milliseconds. */
+    duration: number;
+  }
+
+  interface D1PreparedStatement {
+    /** The statement with values for its `?` or `?NNN`, in their order. */
+    bind(...values: unknown[]): D1PreparedStatement;
+    /** One column of the first row; null without a row. */
+    first<T = unknown>(column: string): Promise<T | null>;
+    /** The first row; null without one. */
+    first<T = Record<string, unknown>>(): Promise<T | null>;
+    run<T = Record<string, unknown>>(): Promise<D1Result<T>>;
+    all<T = Record<string, unknown>>(): Promise<D1Result<T>>;
+    /** The rows as arrays. */
+    raw<T = unknown[]>(options: { columnNames: true }): Promise<[string[], ...T[]]>;
+    raw<T = unknown[]>(options?: { columnNames?: false }): Promise<T[]>;
+  }
+
+  interface D1DatabaseSession {
+    prepare(query: string): D1PreparedStatement;
+    /** Runs all statements in one transaction: all of them or none. */
+    batch<T = unknown>(statements: D1PreparedStatement[]): Promise<D1Result<T>[]>;
+    /** Always null: every query sees all that was written before it, so there is no place to go on from. */
+    getBookmark(): string | null;
+  }
+
+  interface D1Database {
+    prepare(query: string): D1PreparedStatement;
+    /** Runs all statements in one transaction: all of them or none. */
+    batch<T = unknown>(statements: D1PreparedStatement[]): Promise<D1Result<T>[]>;
+    /** Runs a script line by line, each line by itself. What ran before a failing line stays. */
+    exec(query: string): Promise<D1ExecResult>;
+    withSession(constraintOrBookmark?: string): D1DatabaseSession;
+    /** Always rejects: back the database up with the box's own means. */
+    dump(): Promise<ArrayBuffer>;
+  }
+
   // --- cache: Redis commands under ioredis' names -----------------------------------------------------------------
   //
   // Every command also has a twin that ends in `Buffer` and answers bytes; those not named here go by `callBuffer`.
-  // Keys, channels and SCAN are confined to the project. Blocking, scripting, subscribing and admin commands are refused.
+  // Keys, channels and SCAN are confined to the project. Admin commands are refused.
 
   type CacheScalar = string | number | bigint | boolean | Uint8Array | ArrayBuffer | null | undefined;
-
   type CacheArg = CacheScalar | readonly CacheArg[];
-
   type CacheFields = Record<string, CacheScalar> | Map<string, CacheScalar>;
-
   type CacheReply = null | string | number | bigint | Uint8Array | CacheReply[];
 
   type CacheStatus = Promise<"OK">;
-
   type CacheText = Promise<string | null>;
-
   type CacheTexts = Promise<string[]>;
-
   type CacheCount = Promise<number>;
-
   type CacheBytes = Promise<Uint8Array | null>;
 
-  interface Cache {
+  /** The commands, under the names that ioredis gives them. */
+  interface CacheCommands {
     /** Any command that is allowed, by name: `call("SET", "k", "v", "EX", 60)`. */
     call(command: string, ...args: CacheArg[]): Promise<CacheReply>;
     callBuffer(command: string, ...args: CacheArg[]): Promise<CacheReply>;
@@ -188,24 +261,32 @@ declare namespace V8Box {
     getdel(key: string): CacheText;
     getdelBuffer(key: string): CacheBytes;
     getex(key: string, ...options: CacheArg[]): CacheText;
+    delifeq(key: string, value: CacheScalar): CacheCount;
     mget(...keys: CacheArg[]): Promise<(string | null)[]>;
     mgetBuffer(...keys: CacheArg[]): Promise<(Uint8Array | null)[]>;
     mset(values: CacheFields): CacheStatus;
     mset(...pairs: CacheArg[]): CacheStatus;
     msetnx(values: CacheFields): CacheCount;
     msetnx(...pairs: CacheArg[]): CacheCount;
+    msetex(count: number, ...pairsAndOptions: CacheArg[]): CacheCount;
     append(key: string, value: CacheScalar): CacheCount;
     strlen(key: string): CacheCount;
     getrange(key: string, start: number, end: number): Promise<string>;
+    substr(key: string, start: number, end: number): Promise<string>;
     setrange(key: string, offset: number, value: CacheScalar): CacheCount;
     incr(key: string): CacheCount;
     incrby(key: string, by: number | bigint): CacheCount;
     incrbyfloat(key: string, by: number): Promise<string>;
     decr(key: string): CacheCount;
     decrby(key: string, by: number | bigint): CacheCount;
+    lcs(one: string, other: string, ...options: CacheArg[]): Promise<CacheReply>;
     setbit(key: string, offset: number, value: 0 | 1): CacheCount;
     getbit(key: string, offset: number): CacheCount;
     bitcount(key: string, ...range: CacheArg[]): CacheCount;
+    bitpos(key: string, bit: 0 | 1, ...range: CacheArg[]): CacheCount;
+    bitop(operation: string, to: string, ...keys: CacheArg[]): CacheCount;
+    bitfield(key: string, ...operations: CacheArg[]): Promise<(number | null)[]>;
+    bitfield_ro(key: string, ...operations: CacheArg[]): Promise<number[]>;
 
     // any key
     del(...keys: CacheArg[]): CacheCount;
@@ -217,6 +298,7 @@ declare namespace V8Box {
     expireat(key: string, unixSeconds: number, ...options: CacheArg[]): CacheCount;
     pexpireat(key: string, unixMilliseconds: number, ...options: CacheArg[]): CacheCount;
     expiretime(key: string): CacheCount;
+    pexpiretime(key: string): CacheCount;
     ttl(key: string): CacheCount;
     pttl(key: string): CacheCount;
     persist(key: string): CacheCount;
@@ -226,6 +308,14 @@ declare namespace V8Box {
     copy(from: string, to: string, ...options: CacheArg[]): CacheCount;
     /** One page of the project's keys; go on with the cursor until it is "0". */
     scan(cursor: string | number, ...options: CacheArg[]): Promise<[cursor: string, keys: string[]]>;
+    /** All keys that the pattern matches: 10,000 at most, and not in a project of very many keys. */
+    keys(pattern: string): CacheTexts;
+    /** How many keys the project has. */
+    dbsize(): CacheCount;
+    object(subcommand: "ENCODING" | "FREQ" | "IDLETIME" | "REFCOUNT", key: string): Promise<string | number | null>;
+    memory(subcommand: "USAGE", key: string, ...options: CacheArg[]): Promise<number | null>;
+    sort(key: string, ...options: CacheArg[]): Promise<(string | null)[] | number>;
+    sort_ro(key: string, ...options: CacheArg[]): Promise<(string | null)[]>;
 
     // hashes
     hset(key: string, fields: CacheFields): CacheCount;
@@ -247,6 +337,19 @@ declare namespace V8Box {
     hlen(key: string): CacheCount;
     hstrlen(key: string, field: string): CacheCount;
     hscan(key: string, cursor: string | number, ...options: CacheArg[]): Promise<[cursor: string, pairs: string[]]>;
+    hrandfield(key: string, ...countAndOptions: CacheArg[]): Promise<string | string[] | null>;
+    hsetex(key: string, ...optionsAndFields: CacheArg[]): CacheCount;
+    hgetex(key: string, ...optionsAndFields: CacheArg[]): Promise<(string | null)[]>;
+    hgetdel(key: string, ...fields: CacheArg[]): Promise<(string | null)[]>;
+    hexpire(key: string, seconds: number, ...options: CacheArg[]): Promise<number[]>;
+    hpexpire(key: string, milliseconds: number, ...options: CacheArg[]): Promise<number[]>;
+    hexpireat(key: string, unixSeconds: number, ...options: CacheArg[]): Promise<number[]>;
+    hpexpireat(key: string, unixMilliseconds: number, ...options: CacheArg[]): Promise<number[]>;
+    hexpiretime(key: string, ...fields: CacheArg[]): Promise<number[]>;
+    hpexpiretime(key: string, ...fields: CacheArg[]): Promise<number[]>;
+    httl(key: string, ...fields: CacheArg[]): Promise<number[]>;
+    hpttl(key: string, ...fields: CacheArg[]): Promise<number[]>;
+    hpersist(key: string, ...fields: CacheArg[]): Promise<number[]>;
 
     // lists
     lpush(key: string, ...values: CacheArg[]): CacheCount;
@@ -267,6 +370,17 @@ declare namespace V8Box {
     lpos(key: string, value: CacheScalar, ...options: CacheArg[]): Promise<number | number[] | null>;
     lmove(from: string, to: string, fromEnd: "LEFT" | "RIGHT", toEnd: "LEFT" | "RIGHT"): CacheText;
     rpoplpush(from: string, to: string): CacheText;
+    lmpop(count: number, ...keysAndOptions: CacheArg[]): Promise<[key: string, values: string[]] | null>;
+    /** Waits until one of the lists has an entry, at most so many seconds; then null. */
+    blpop(...keysAndSeconds: CacheArg[]): Promise<[key: string, value: string] | null>;
+    brpop(...keysAndSeconds: CacheArg[]): Promise<[key: string, value: string] | null>;
+    blmove(from: string, to: string, fromEnd: "LEFT" | "RIGHT", toEnd: "LEFT" | "RIGHT", seconds: number): CacheText;
+    brpoplpush(from: string, to: string, seconds: number): CacheText;
+    blmpop(
+      seconds: number,
+      count: number,
+      ...keysAndOptions: CacheArg[]
+    ): Promise<[key: string, values: string[]] | null>;
 
     // sets
     sadd(key: string, ...members: CacheArg[]): CacheCount;
@@ -286,6 +400,7 @@ declare namespace V8Box {
     sinterstore(to: string, ...keys: CacheArg[]): CacheCount;
     sunionstore(to: string, ...keys: CacheArg[]): CacheCount;
     sdiffstore(to: string, ...keys: CacheArg[]): CacheCount;
+    sintercard(count: number, ...keysAndOptions: CacheArg[]): CacheCount;
     sscan(key: string, cursor: string | number, ...options: CacheArg[]): Promise<[cursor: string, members: string[]]>;
 
     // sorted sets
@@ -307,13 +422,46 @@ declare namespace V8Box {
     zpopmin(key: string, count?: number): CacheTexts;
     zpopmax(key: string, count?: number): CacheTexts;
     zscan(key: string, cursor: string | number, ...options: CacheArg[]): Promise<[cursor: string, pairs: string[]]>;
+    zrangebylex(key: string, min: string, max: string, ...options: CacheArg[]): CacheTexts;
+    zrevrangebylex(key: string, max: string, min: string, ...options: CacheArg[]): CacheTexts;
+    zremrangebylex(key: string, min: string, max: string): CacheCount;
+    zlexcount(key: string, min: string, max: string): CacheCount;
+    zrangestore(
+      to: string,
+      key: string,
+      start: number | string,
+      stop: number | string,
+      ...options: CacheArg[]
+    ): CacheCount;
+    zrandmember(key: string, ...countAndOptions: CacheArg[]): Promise<string | string[] | null>;
+    zunion(count: number, ...keysAndOptions: CacheArg[]): CacheTexts;
+    zinter(count: number, ...keysAndOptions: CacheArg[]): CacheTexts;
+    zdiff(count: number, ...keysAndOptions: CacheArg[]): CacheTexts;
+    zintercard(count: number, ...keysAndOptions: CacheArg[]): CacheCount;
+    zunionstore(to: string, count: number, ...keysAndOptions: CacheArg[]): CacheCount;
+    zinterstore(to: string, count: number, ...keysAndOptions: CacheArg[]): CacheCount;
+    zdiffstore(to: string, count: number, ...keys: CacheArg[]): CacheCount;
+    zmpop(count: number, ...keysAndOptions: CacheArg[]): Promise<[key: string, pairs: [string, string][]] | null>;
+    bzpopmin(...keysAndSeconds: CacheArg[]): Promise<[key: string, member: string, score: string] | null>;
+    bzpopmax(...keysAndSeconds: CacheArg[]): Promise<[key: string, member: string, score: string] | null>;
+    bzmpop(seconds: number, count: number, ...keysAndOptions: CacheArg[]): Promise<[string, [string, string][]] | null>;
 
-    // the rest
+    // places, cardinality
+    geoadd(key: string, ...optionsAndPlaces: CacheArg[]): CacheCount;
+    geodist(key: string, one: string, two: string, unit?: string): CacheText;
+    geohash(key: string, ...members: CacheArg[]): Promise<(string | null)[]>;
+    geopos(key: string, ...members: CacheArg[]): Promise<([longitude: string, latitude: string] | null)[]>;
+    geosearch(key: string, ...options: CacheArg[]): Promise<CacheReply[]>;
+    geosearchstore(to: string, from: string, ...options: CacheArg[]): CacheCount;
+    georadius(key: string, ...options: CacheArg[]): Promise<CacheReply>;
+    georadius_ro(key: string, ...options: CacheArg[]): Promise<CacheReply[]>;
+    georadiusbymember(key: string, member: string, ...options: CacheArg[]): Promise<CacheReply>;
+    georadiusbymember_ro(key: string, member: string, ...options: CacheArg[]): Promise<CacheReply[]>;
     pfadd(key: string, ...elements: CacheArg[]): CacheCount;
     pfcount(...keys: CacheArg[]): CacheCount;
     pfmerge(to: string, ...keys: CacheArg[]): CacheStatus;
-    geoadd(key: string, ...optionsAndPlaces: CacheArg[]): CacheCount;
-    geodist(key: string, one: string, two: string, unit?: string): CacheText;
+
+    // streams
     xadd(key: string, ...optionsIdAndFields: CacheArg[]): CacheText;
     xlen(key: string): CacheCount;
     xrange(key: string, start: string, end: string, ...options: CacheArg[]): Promise<[id: string, fields: string[]][]>;
@@ -323,12 +471,175 @@ declare namespace V8Box {
       start: string,
       ...options: CacheArg[]
     ): Promise<[id: string, fields: string[]][]>;
+    /** With `BLOCK milliseconds` it waits for entries. */
+    xread(
+      ...optionsStreamsAndIds: CacheArg[]
+    ): Promise<[key: string, entries: [id: string, fields: string[]][]][] | null>;
+    xreadgroup(
+      ...optionsStreamsAndIds: CacheArg[]
+    ): Promise<[key: string, entries: [id: string, fields: string[]][]][] | null>;
+    xgroup(subcommand: string, key: string, group: string, ...options: CacheArg[]): Promise<"OK" | number>;
+    xack(key: string, group: string, ...ids: CacheArg[]): CacheCount;
+    xpending(key: string, group: string, ...options: CacheArg[]): Promise<CacheReply[]>;
+    xclaim(key: string, group: string, consumer: string, ...options: CacheArg[]): Promise<CacheReply[]>;
+    xautoclaim(key: string, group: string, consumer: string, ...options: CacheArg[]): Promise<CacheReply[]>;
+    xinfo(subcommand: string, key: string, ...options: CacheArg[]): Promise<CacheReply[]>;
     xdel(key: string, ...ids: CacheArg[]): CacheCount;
     xtrim(key: string, ...options: CacheArg[]): CacheCount;
+    xsetid(key: string, id: string, ...options: CacheArg[]): CacheStatus;
+
+    // scripts: half a second each; keys that a script names itself must be among `keys`
+    eval(script: string, keys: number, ...keysAndArgs: CacheArg[]): Promise<CacheReply>;
+    eval_ro(script: string, keys: number, ...keysAndArgs: CacheArg[]): Promise<CacheReply>;
+    evalsha(sha1: string, keys: number, ...keysAndArgs: CacheArg[]): Promise<CacheReply>;
+    evalsha_ro(sha1: string, keys: number, ...keysAndArgs: CacheArg[]): Promise<CacheReply>;
+    script(subcommand: "LOAD", script: string): Promise<string>;
+    script(subcommand: "EXISTS", ...sha1s: CacheArg[]): Promise<(0 | 1)[]>;
+
+    // the rest
     /** Answers how many received it. Channels are the project's own. */
     publish(channel: string, message: CacheScalar): CacheCount;
     echo(message: CacheScalar): Promise<string>;
     ping(message?: CacheScalar): Promise<string>;
+    time(): Promise<[seconds: string, microseconds: string]>;
+  }
+
+  /** A command of a pipeline: the pipeline itself, so that the next can follow. */
+  type CacheChained = (...args: (CacheArg | CacheFields)[]) => CachePipeline;
+
+  /** Every command is a method here too; nothing is sent before `exec`. */
+  interface CachePipeline extends Readonly<Record<keyof CacheCommands, CacheChained>> {
+    /** How many commands there are. */
+    readonly length: number;
+    /** Sends them, once: `[error, reply]` of each, in their order. */
+    exec(): Promise<[error: Error | null, reply: CacheReply][]>;
+  }
+
+  interface CacheMessage<Content = string> {
+    channel: string;
+    message: Content;
+    /** Which pattern it came by. */
+    pattern?: string;
+  }
+
+  /** Messages as they come: by iterating, or to listeners. It ends with its run, or when it is closed. */
+  interface CacheSubscription<Content = string> extends AsyncIterable<CacheMessage<Content>> {
+    /** A message on one of the channels. */
+    on(event: "message", listener: (channel: string, message: Content) => void): this;
+    /** A message that a pattern matched. */
+    on(event: "pmessage", listener: (pattern: string, channel: string, message: Content) => void): this;
+    /** The subscription is lost: `MESSAGES_LOST`, or `RUN_ENDED`. */
+    on(event: "error", listener: (error: Error) => void): this;
+    /** It was closed, here or by the box. */
+    on(event: "end", listener: () => void): this;
+    /** Ends it. May be called again. */
+    close(): Promise<void>;
+    /** The same as `close`: all of its channels at once. */
+    unsubscribe(): Promise<void>;
+  }
+
+  interface Cache extends CacheCommands {
+    /** Several commands in one call: each succeeds or fails alone. */
+    pipeline(commands?: readonly (readonly [command: string, ...args: CacheArg[]])[]): CachePipeline;
+    /** A transaction: all commands at once, with none of others between them, or none (`EXECABORT`). */
+    multi(commands?: readonly (readonly [command: string, ...args: CacheArg[]])[]): CachePipeline;
+    /** Resolves when the server has confirmed all channels. */
+    subscribe(...channels: (string | readonly string[])[]): Promise<CacheSubscription>;
+    subscribeBuffer(...channels: (string | readonly string[])[]): Promise<CacheSubscription<Uint8Array>>;
+    /** Patterns as in `keys`: `news.*`. */
+    psubscribe(...patterns: (string | readonly string[])[]): Promise<CacheSubscription>;
+    psubscribeBuffer(...patterns: (string | readonly string[])[]): Promise<CacheSubscription<Uint8Array>>;
+    /**
+     * What is kept under the key; else what `compute` gives, kept as JSON for so many seconds. Of all runs that ask at one
+     * time only one computes, the others wait for its result. `undefined` is not kept.
+     */
+    wrap<Value>(key: string, ttlSeconds: number, compute: () => Value | Promise<Value>): Promise<Value>;
+  }
+
+  // --- a KV namespace in `env`, in the shape of Cloudflare's -----------------------------------------------------------
+
+  type KvType = "text" | "json" | "arrayBuffer" | "stream";
+
+  /** `cacheTtl` is taken and does nothing: there is no copy elsewhere that could be stale. */
+  interface KvGetOptions<Type extends KvType = KvType> {
+    type?: Type;
+    cacheTtl?: number;
+  }
+
+  interface KvPutOptions {
+    /** When it expires, in seconds since 1970. */
+    expiration?: number;
+    /** In how many seconds it expires: 1 or more. */
+    expirationTtl?: number;
+    /** Anything that is JSON, 1024 bytes of it at most. */
+    metadata?: unknown;
+  }
+
+  interface KvListOptions {
+    prefix?: string | null;
+    /** At most 1000, which is the default. */
+    limit?: number;
+    cursor?: string | null;
+  }
+
+  interface KvListKey<Metadata = unknown> {
+    name: string;
+    /** In seconds since 1970. */
+    expiration?: number;
+    metadata?: Metadata;
+  }
+
+  /** One page, in the order of the names' UTF-8. */
+  type KvListing<Metadata = unknown> =
+    & { keys: KvListKey<Metadata>[]; cacheStatus: null }
+    & ({ list_complete: false; cursor: string } | { list_complete: true });
+
+  interface KvWithMetadata<Value, Metadata = unknown> {
+    value: Value | null;
+    metadata: Metadata | null;
+    cacheStatus: null;
+  }
+
+  type KvValue = string | ArrayBuffer | ArrayBufferView | ReadableStream<Uint8Array>;
+  type KvStream = ReadableStream<Uint8Array<ArrayBuffer>>;
+
+  /** A KV namespace in `env`, in the shape of Cloudflare's (https://developers.cloudflare.com/kv/api/). */
+  interface KVNamespace {
+    get(key: string, type?: "text" | KvGetOptions<"text">): Promise<string | null>;
+    get<Value = unknown>(key: string, type: "json" | KvGetOptions<"json">): Promise<Value | null>;
+    get(key: string, type: "arrayBuffer" | KvGetOptions<"arrayBuffer">): Promise<ArrayBuffer | null>;
+    get(key: string, type: "stream" | KvGetOptions<"stream">): Promise<KvStream | null>;
+    /** Up to 100 keys in one call; each is in the Map, with null where there is no value. */
+    get(keys: string[], type?: "text" | KvGetOptions<"text">): Promise<Map<string, string | null>>;
+    get<Value = unknown>(keys: string[], type: "json" | KvGetOptions<"json">): Promise<Map<string, Value | null>>;
+    getWithMetadata<Metadata = unknown>(
+      key: string,
+      type?: "text" | KvGetOptions<"text">,
+    ): Promise<KvWithMetadata<string, Metadata>>;
+    getWithMetadata<Value = unknown, Metadata = unknown>(
+      key: string,
+      type: "json" | KvGetOptions<"json">,
+    ): Promise<KvWithMetadata<Value, Metadata>>;
+    getWithMetadata<Metadata = unknown>(
+      key: string,
+      type: "arrayBuffer" | KvGetOptions<"arrayBuffer">,
+    ): Promise<KvWithMetadata<ArrayBuffer, Metadata>>;
+    getWithMetadata<Metadata = unknown>(
+      key: string,
+      type: "stream" | KvGetOptions<"stream">,
+    ): Promise<KvWithMetadata<KvStream, Metadata>>;
+    getWithMetadata<Metadata = unknown>(
+      keys: string[],
+      type?: "text" | KvGetOptions<"text">,
+    ): Promise<Map<string, KvWithMetadata<string, Metadata>>>;
+    getWithMetadata<Value = unknown, Metadata = unknown>(
+      keys: string[],
+      type: "json" | KvGetOptions<"json">,
+    ): Promise<Map<string, KvWithMetadata<Value, Metadata>>>;
+    put(key: string, value: KvValue, options?: KvPutOptions): Promise<void>;
+    /** A key without a value is no error. */
+    delete(key: string): Promise<void>;
+    list<Metadata = unknown>(options?: KvListOptions): Promise<KvListing<Metadata>>;
   }
 
   // --- s3: objects in the shape of R2 -----------------------------------------------------------------------------
