@@ -5,7 +5,8 @@
 
 import { strict as assert } from "node:assert";
 import { BindingError, type Caller, type Reply } from "../../../src/v8box/runtime/binding.ts";
-import { COMMANDS, createCache } from "../../../src/v8box/bindings/cache/client.ts";
+import { createCache } from "../../../src/v8box/bindings/cache/client.ts";
+import { COMMANDS } from "../../../src/v8box/bindings/cache/commands.ts";
 import { createDb, LibsqlError } from "../../../src/v8box/bindings/db/client.ts";
 import { createS3, type S3Object, type S3ObjectBody } from "../../../src/v8box/bindings/s3/client.ts";
 

@@ -1,7 +1,7 @@
 /// <reference path="../../../src/v8box/runtime/types/v8box.d.ts" />
 /** A worker that uses what the declarations offer, and the proof that they say the same as the clients. Only checked. */
 
-import type { Cache } from "../../../src/v8box/bindings/cache/client.ts";
+import type { Cache, KVNamespace, Pipeline, Subscription } from "../../../src/v8box/bindings/cache/types.ts";
 import type {
   Db,
   LibsqlBatchError,
@@ -32,14 +32,20 @@ const d1Session: Mutual<D1DatabaseSession, V8Box.D1DatabaseSession> = true;
 const d1Statement: Mutual<D1PreparedStatement, V8Box.D1PreparedStatement> = true;
 const d1Result: Mutual<D1Result, V8Box.D1Result> = true;
 const cache: Mutual<Cache, V8Box.Cache> = true;
+const pipeline: Mutual<Pipeline, V8Box.CachePipeline> = true;
+const subscription: Mutual<Subscription, V8Box.CacheSubscription> = true;
+const kv: Mutual<KVNamespace, V8Box.KVNamespace> = true;
 const s3: Mutual<S3, V8Box.S3> = true;
-// Members one by one would be too strict for `use`, whose type names the interface itself.
-const cacheMembers: AllTrue<Members<Cache, V8Box.Cache>> = true;
+type Commands = Omit<Cache, "pipeline" | "multi" | `${"" | "p"}subscribe${"" | "Buffer"}`>;
+// Members one by one would be too strict for what names an interface itself, like `use`.
+const commands: AllTrue<Members<Commands, V8Box.Cache>> = true;
+const kvMembers: AllTrue<Members<KVNamespace, V8Box.KVNamespace>> = true;
 // The comparison can fail: these are not the same.
 const lacking: Mutual<Omit<Db, "batch">, V8Box.Db> = false;
 const other: Mutual<Cache, V8Box.S3> = false;
 export const databases = [transaction, resultSet, refused, batchRefused, d1, d1Session, d1Statement, d1Result];
-export const proofs = [db, cache, s3, cacheMembers, lacking, other];
+export const caches = [pipeline, subscription, kv, commands, kvMembers];
+export const proofs = [db, cache, s3, lacking, other];
 
 const handler: V8Box.Handler = async ({ db, cache, s3, env, log, request, waitUntil, worker, version }, params) => {
   const { rows, lastInsertRowid } = await db.execute({
@@ -50,13 +56,16 @@ const handler: V8Box.Handler = async ({ db, cache, s3, env, log, request, waitUn
   const id: bigint | undefined = lastInsertRowid;
   const visits: number = await cache.incr("visits");
   const all: Record<string, string> = await cache.hgetall("user");
+  const replies = await cache.multi().set("a", 1).hset("h", { b: 2 }).incr("a").exec();
+  for await (const { message } of await cache.subscribe("news")) log.info(message.length, { replies });
+  const answer: number = await cache.wrap("answer", 60, async () => await cache.incr("computed"));
   const put: V8Box.S3Object = await s3.put("a.txt", "text", { httpMetadata: { contentType: "text/plain" } });
   const text: string | undefined = await (await s3.get("a.txt"))?.text();
   const page = await s3.list({ prefix: "a" });
   if (page.truncated) await s3.list({ cursor: page.cursor });
   waitUntil(cache.set("last", request.url, "EX", 60));
   log.info("done", { worker, version, greeting: env.GREETING });
-  return { first, id, visits, all, etag: put.etag, text };
+  return { first, id, visits, answer, all, etag: put.etag, text };
 };
 
 export default handler;
