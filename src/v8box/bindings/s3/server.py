@@ -83,10 +83,13 @@ class S3Server:
         self._default_project = default_project
         self._names = BucketNames(default_project, self._required)
         self._tasks = TaskSet()
+        self._spool = spool
         self._uploads = ServerUploads(self._client, limits or ObjectLimits(), self._tasks, spool)
         self._made: set[str] = set()
 
     async def start(self) -> None:
+        if self._spool is not None:
+            await asyncio.to_thread(self._spool.mkdir, mode=0o700, parents=True, exist_ok=True)
         await self._client.open()
         self._tasks.add(self._make_required(), "s3-buckets")
 
