@@ -6,6 +6,7 @@ what was answered as committed is in the file, the rest is rolled back by whoeve
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import sys
@@ -89,6 +90,7 @@ class Engine:
         self._promoting = threading.Lock()
         self._spares: list[SimpleQueue[Turn]] = []
         self._ended = threading.Event()
+        self._has_closed = False  # in the last round of the watchdog
         self._whole_files = ThreadPoolExecutor(_WHOLE_FILES_AT_ONCE, thread_name_prefix="files")
 
     def serve(self) -> None:
@@ -111,11 +113,15 @@ class Engine:
                 self._look_after(now)
 
     def _look_after(self, now: float) -> None:
+        if self._has_closed:  # and the lanes have ended since
+            _give_memory_back()
+        self._has_closed = False
         with self._opening:
             databases = list(self._databases.values())
             for key, database in list(self._databases.items()):
                 if database.idle and now - database.used_at > self._limits.idle_seconds:
                     self._databases.pop(key).close()
+                    self._has_closed = True
         if any(_is_stuck(lane, now) for database in databases for lane in database.lanes()):
             sys.stderr.write("a statement does not stop at its deadline: ending the engine\n")
             sys.stderr.flush()
@@ -342,6 +348,13 @@ class Engine:
 def _is_stuck(lane: Lane, now: float) -> bool:
     session = lane.busy_session
     return session is not None and now > session.deadline + _STUCK_SECONDS
+
+
+def _give_memory_back() -> None:
+    """What closed connections leave lies in pieces between what still lives: glibc keeps it unless it is asked."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
+    if trim is not None:
+        trim(0)
 
 
 def main() -> None:

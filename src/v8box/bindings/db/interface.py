@@ -169,7 +169,7 @@ class DbLimits:
     """Statements in one batch."""
     open_databases: int = 64
     """Databases one engine keeps open; the longest unused is closed for the next."""
-    idle_seconds: float = 60.0
+    idle_seconds: float = 30.0
     """How long an engine keeps a database open that nobody uses."""
     readers: int = 4
     """Reading connections per database, opened on demand; there is always one writer beside them."""
