@@ -106,9 +106,12 @@ class Committer:
                     break
             ended = taken[-1] is None
             if waiting := [each for each in taken if each is not None and not each.future.cancelled()]:
-                self._loop.call_soon_threadsafe(_settle, self._commit(waiting))
+                outcomes, unused = self._commit(waiting)
+                self._loop.call_soon_threadsafe(_settle, outcomes)
+                self._contents.drop(unused)  # nobody waits for it: a large file takes a while to go
 
-    def _commit(self, waiting: list[_Waiting]) -> list[Outcome]:
+    def _commit(self, waiting: list[_Waiting]) -> tuple[list[Outcome], set[str]]:
+        """Each change's outcome, and the contents whose files may go."""
         batch = Batch(self._contents)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -120,8 +123,7 @@ class Committer:
             self._roll_back()
             unused = self._unused_after_failure(batch.candidates)
             outcomes = [(each, None, error) for each in waiting]
-        self._contents.drop(unused)
-        return outcomes
+        return outcomes, unused
 
     def _try(self, waiting: _Waiting, batch: Batch) -> Outcome:
         self._connection.execute("SAVEPOINT change")
