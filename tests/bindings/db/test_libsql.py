@@ -363,9 +363,8 @@ async def test_one_projects_slow_queries_leave_room_for_others(server: SqldServe
 
 
 async def test_cancelling_anything_at_any_moment_leaves_nothing_behind(server: SqldServer, tmp_path: Path) -> None:
-    limits = DbLimits(statement_seconds=2.0)
     chance = random.Random(7)
-    async with opened(server.url, admin_url=server.admin_url, key_file=tmp_path / "key", limits=limits) as databases:
+    async with opened(server.url, admin_url=server.admin_url, key_file=tmp_path / "key") as databases:
         await rows(databases, ONE, "CREATE TABLE t (a INTEGER)")
         database = databases.open(ONE)
 

@@ -153,14 +153,17 @@ class LibsqlTransaction:
                     self._namespace.wrote(read_index(answer.results[0]))
                 read_done(answer.results[0], self._limits)
             except BindingError as error:
-                raise self._as_lost(error) from error
-            finally:
                 self._finish(*_CLOSED)
+                raise self._as_lost(error) from error
+            except BaseException:
+                self._abandon(*_CLOSED)
+                raise
+            self._finish(*_CLOSED)
 
     async def rollback(self) -> None:
         async with self._turn:
             if self._ended is None:
-                await self._close(*_CLOSED)
+                await asyncio.shield(self._abandon(*_CLOSED))
 
     def end_with(self, code: str, message: str) -> None:
         """Its database is gone: whoever uses it hears this, and the server has dropped it by itself."""
@@ -193,8 +196,8 @@ class LibsqlTransaction:
             told = self._as_lost(error)
             self._finish("TRANSACTION_CLOSED", f"rolled back: {told.message}")
             raise told from error
-        except BaseException:  # cancelled: hanging up has ended the stream
-            self._finish("TRANSACTION_CLOSED", "rolled back: a statement was stopped because its run ended")
+        except BaseException:
+            self._abandon("TRANSACTION_CLOSED", "rolled back: a statement was stopped because its run ended")
             raise
         self._baton = answer.baton
         if self._ended is not None:
@@ -274,6 +277,12 @@ class LibsqlTransaction:
         """Over from this moment; what is returned rolls it back."""
         self._ended = ("TRANSACTION_TIMEOUT", f"rolled back: a transaction may {what} for {seconds:g} s")
         return self._close(*self._ended)
+
+    def _abandon(self, code: str, message: str) -> asyncio.Task[None]:
+        """Over from this moment; the task tells the server. A request that is cancelled while it waits for its turn was
+        never sent, so hanging up has not ended the stream, and with it the write lock."""
+        self._ended = self._ended or (code, message)
+        return self._namespace.backend.tasks.add(self._close(*self._ended), "close-libsql-transaction")
 
     async def _close(self, code: str, message: str) -> None:
         """Rolls back. That the server cannot be reached changes nothing: it ends the stream by itself."""
