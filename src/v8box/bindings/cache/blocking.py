@@ -107,7 +107,7 @@ class BlockingConnections:
             if self._idle[index].project == project:
                 one = self._idle.pop(index)
                 try:
-                    if await one.connection.can_read_destructive():
+                    if await one.connection.can_read():
                         raise errors.ConnectionError("unexpected bytes")
                 except (errors.RedisError, OSError):
                     await one.connection.disconnect()  # the server closed it meanwhile

@@ -241,7 +241,8 @@ class Subscriber:
             if time.monotonic() - self._heard < PING_SECONDS:
                 continue
             asked = time.monotonic()
-            await connection.send_packed_command(connection.pack_command("PING"), check_health=False)
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                await connection.send_packed_command(connection.pack_command("PING"), check_health=False)
             await asyncio.sleep(CONFIRM_SECONDS)
             if self._heard < asked:
                 raise errors.ConnectionError("no reply to a ping of the subscriptions' connection")

@@ -134,6 +134,8 @@ class ValkeyStore:
         options = self._options
         if project is not None and (credentials := await self._users.credentials(project)) is not None:
             options = {**options, "username": credentials[0], "password": credentials[1]}
+        # No timeouts of redis-py's own: they are asyncio.wait_for, which in Python 3.11 may swallow a cancellation.
+        options = {**options, "socket_timeout": None}
         connection = self._connection_class(**options, protocol=2, retry=Retry(NoBackoff(), 0))
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
