@@ -43,7 +43,6 @@ class WorkerSubscription {
   }
 
   close(): Promise<void> {
-    this.#taken = true;
     return this.#reader.cancel("closed").catch(() => {
       // it had failed already, which its reader has heard
     });
@@ -54,7 +53,7 @@ class WorkerSubscription {
   }
 
   #take(): void {
-    if (this.#taken) throw new TypeError("This subscription is closed, or its messages are being read already");
+    if (this.#taken) throw new TypeError("The messages of this subscription are being read already");
     this.#taken = true;
   }
 

@@ -247,7 +247,7 @@ export interface Commands {
   script(subcommand: "EXISTS", ...sha1s: Arg[]): Promise<(0 | 1)[]>;
 
   // the rest
-  /** Answers how many received it. Channels are the project's own. */
+  /** Answers how many connections heard it: one per box that listens, 0 when nobody does. */
   publish(channel: string, message: Scalar): Count;
   echo(message: Scalar): Promise<string>;
   ping(message?: Scalar): Promise<string>;

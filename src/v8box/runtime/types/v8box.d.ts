@@ -497,7 +497,7 @@ declare namespace V8Box {
     script(subcommand: "EXISTS", ...sha1s: CacheArg[]): Promise<(0 | 1)[]>;
 
     // the rest
-    /** Answers how many received it. Channels are the project's own. */
+    /** Answers how many connections heard it: one per box that listens, 0 when nobody does. */
     publish(channel: string, message: CacheScalar): CacheCount;
     echo(message: CacheScalar): Promise<string>;
     ping(message?: CacheScalar): Promise<string>;
