@@ -1,0 +1,68 @@
+"""Commands that wait: bounded, on connections of their own, and nothing taken is lost when the caller has left."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.bindings.cache.conftest import Ask, MakeCache, Run, until
+
+from v8box.bindings.cache.binding import CacheBinding
+from v8box.bindings.cache.interface import CacheLimits
+from v8box.bindings.interface import BindingError
+
+
+async def test_a_waiting_pop_gets_what_comes_and_holds_up_nobody(cache: CacheBinding, run: Run) -> None:
+    waiting = asyncio.ensure_future(run("blpop", "jobs", "other", "20"))
+    assert await run("set", "k", "v") == "OK"
+    await run("rpush", "jobs", "first")
+    assert await waiting == ["jobs", "first"]
+
+
+async def test_waiting_for_ever_is_bounded(make_cache: MakeCache, ask: Ask) -> None:
+    async with make_cache(CacheLimits(block_seconds=0.2)) as cache:
+        assert (await ask(cache, "blpop", ["none", "0"]))[0] is None
+        assert (await ask(cache, "bzpopmin", ["none", "1000"]))[0] is None
+        assert (await ask(cache, "blmove", ["none", "to", "LEFT", "RIGHT", "0"]))[0] is None
+        assert (await ask(cache, "xread", ["BLOCK", "0", "STREAMS", "none", "$"]))[0] is None
+
+
+async def test_a_caller_that_leaves_takes_nothing_along(cache: CacheBinding, run: Run) -> None:
+    for _ in range(30):
+        waiting = asyncio.ensure_future(run("blpop", "jobs", "20"))
+        await asyncio.sleep(0)
+        pushing = asyncio.ensure_future(run("rpush", "jobs", "x"))
+        await asyncio.sleep(0.001)
+        waiting.cancel()
+        await pushing
+        taken = await asyncio.gather(waiting, return_exceptions=True)
+
+        async def there(taken: object = taken[0]) -> bool:
+            return await run("llen", "jobs") == (0 if isinstance(taken, list) else 1)
+
+        await until(there)
+        await run("del", "jobs")
+
+
+async def test_so_many_may_wait(make_cache: MakeCache, ask: Ask) -> None:
+    async with make_cache(CacheLimits(blocked=3, blocked_per_project=2)) as cache:
+        waiting = [asyncio.ensure_future(ask(cache, "blpop", ["none", "20"])) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        with pytest.raises(BindingError) as caught:
+            await ask(cache, "blpop", ["none", "20"])
+        assert "wait" in caught.value.message
+        third = asyncio.ensure_future(ask(cache, "blpop", ["none", "20"], project="two"))
+        await asyncio.sleep(0.05)
+        with pytest.raises(BindingError):
+            await ask(cache, "blpop", ["none", "20"], project="three")
+        for task in (*waiting, third):
+            task.cancel()
+        await asyncio.gather(*waiting, third, return_exceptions=True)
+        await ask(cache, "rpush", ["none", "x"])
+        assert (await ask(cache, "blpop", ["none", "20"]))[0] == ["none", "x"]
+
+
+@pytest.mark.parametrize("args", [["none", "-1"], ["none", "nan"], ["none", "x"], ["none"]])
+async def test_a_strange_timeout_is_refused(cache: CacheBinding, run: Run, args: list[str]) -> None:
+    with pytest.raises(BindingError):
+        await run("blpop", *args)
