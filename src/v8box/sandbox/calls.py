@@ -154,8 +154,10 @@ class Calls:
             return
         if call.sending is not None:
             call.sending.fail(reason)
-        elif call.task is not None:
-            call.task.cancel()
+            # The worker forgets a call when the box has ended it too.
+            self._channel.send(Kind.CANCEL, 0, stream, _encode({"reason": reason}))
+        if call.task is not None:
+            call.task.cancel()  # its source may have nothing to send for long, and must not stay open meanwhile
 
     def end_run(self, version: Version, run: Run) -> None:
         """Cancels what the run left open; the server hears of the run's end after its last call."""

@@ -24,6 +24,7 @@ MAX_CACHED: Final = 1_000  # texts that the box leaves in the server's cache of 
 MAX_CACHED_BYTES: Final = 8_000_000
 SUSPENDED_SECONDS: Final = 60.0  # no scripts of a project whose script had to be ended by a restart
 _KILL_AGAIN_SECONDS: Final = 0.1
+_LOST_SECONDS: Final = 60.0  # how long a script is looked after whose connection was given up while it ran
 
 
 class ScriptWatch:
@@ -35,6 +36,7 @@ class ScriptWatch:
         self._limits = limits
         self._restart = restart
         self._running: dict[object, tuple[float, str]] = {}
+        self._lost: tuple[float, str] | None = None
         self._watching = False
         self._suspended: dict[str, float] = {}
         self._cached: set[bytes] = set()
@@ -52,6 +54,10 @@ class ScriptWatch:
         try:
             replies: list[Any] = await lane.submit_all(commands)
         except BindingError as error:
+            if error.code == UNAVAILABLE and self._lost is None:
+                # Before its busy-reply-threshold (5 s by default) a server with a script in it hears nobody, so the
+                # connection may have been given up for silent: the script must be ended all the same.
+                self._lost = self._running[token]
             if project in self._suspended:
                 raise self._ended() from error
             raise
@@ -99,8 +105,8 @@ class ScriptWatch:
     async def _watch(self) -> None:
         """Lives while scripts are under way."""
         try:
-            while self._running:
-                began, project = min(self._running.values())
+            while self._running or self._lost is not None:
+                began, project = min([*self._running.values(), *([self._lost] if self._lost else [])])
                 left = began + self._limits.script_seconds - time.monotonic()
                 if left > 0:
                     await asyncio.sleep(left)
@@ -114,12 +120,13 @@ class ScriptWatch:
         stuck = time.monotonic() - began > self._limits.stuck_seconds
         try:
             await self._own.submit(("SCRIPT", "KILL"))
+            self._lost = None
             log.warning(
                 "a script of the project %s ran longer than %g s and was ended", project, self._limits.script_seconds
             )
         except BindingError as error:
-            if error.code == "NOTBUSY":
-                pass  # it is over, or it was killed on behalf of another
+            if error.code == "NOTBUSY" or time.monotonic() - began > _LOST_SECONDS:
+                self._lost = None  # it is over, or it was killed on behalf of another; or the server is gone
             elif stuck and error.code in ("UNKILLABLE", UNAVAILABLE):
                 self._end_server(project)
             elif error.code not in ("UNKILLABLE", "BUSY", UNAVAILABLE):
