@@ -18,7 +18,8 @@ export interface Socket {
 export type OnFrame = (kind: number, flags: number, stream: number, head: string, body: Bytes) => void;
 
 const FIRST_BUFFER_BYTES = 32 * 1024;
-const KEPT_BUFFER_BYTES = 256 * 1024;
+/** A full window and its frames fit: smaller, a stream would throw the buffer away and grow it anew all the time. */
+const KEPT_BUFFER_BYTES = 1024 * 1024;
 
 export class Channel {
   #read: (into: Bytes) => Promise<number | null>;

@@ -38,7 +38,7 @@ async def test_a_caller_that_leaves_takes_nothing_along(cache: CacheBinding, run
         taken = await asyncio.gather(waiting, return_exceptions=True)
 
         async def there(taken: object = taken[0]) -> bool:
-            return await run("llen", "jobs") == (0 if isinstance(taken, list) else 1)
+            return bool(await run("llen", "jobs") == (0 if isinstance(taken, list) else 1))
 
         await until(there)
         await run("del", "jobs")

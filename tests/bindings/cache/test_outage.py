@@ -81,6 +81,22 @@ async def test_a_killed_redis_is_used_again_when_it_is_back(tmp_path: Path, ask:
         await cache.stop()
 
 
+async def test_an_endless_script_on_a_server_of_others_is_ended_as_soon_as_that_listens(
+    tmp_path: Path, ask: Ask
+) -> None:
+    with RedisServer(tmp_path / "redis", password="secret") as server:
+        cache = CacheBinding(ValkeyStore(server.url))
+        await ask(cache, "set", ["k", "v"])
+        with pytest.raises(BindingError):
+            await ask(cache, "eval", ["while true do end", "0"])
+
+        async def answers() -> bool:
+            return bool((await ask(cache, "get", ["k"]))[0] == "v")
+
+        await until(answers, 30)  # it listens after its busy-reply-threshold, five seconds
+        await cache.stop()
+
+
 async def test_a_hanging_server_is_given_up_within_a_second_or_so(
     private: CacheBinding, ask: Ask, children: Children
 ) -> None:

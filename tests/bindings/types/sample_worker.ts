@@ -87,3 +87,19 @@ export const module = {
     return new Response("ok");
   },
 } satisfies V8Box.Module;
+
+interface Bound {
+  DB: V8Box.D1Database;
+  SESSIONS: V8Box.KVNamespace;
+  FILES: V8Box.S3;
+  GREETING: string;
+}
+
+export const bound = {
+  async fetch(_request, env) {
+    const row = await env.DB.prepare("SELECT ?").bind(env.GREETING).first<{ greeting: string }>();
+    const session = await env.SESSIONS.get<{ user: string }>("id", "json");
+    const file = await env.FILES.get(session?.user ?? row?.greeting ?? "a");
+    return new Response(file?.body ?? null);
+  },
+} satisfies V8Box.Module<Bound>;

@@ -19,29 +19,37 @@ declare namespace V8Box {
    * }) satisfies V8Box.Handler;
    * ```
    */
-  type Handler = (context: Context, params: Params) => unknown;
+  type Handler<E = Env> = (context: Context<E>, params: Params) => unknown;
 
   /** The query's parameters; on other methods than GET and HEAD with the fields of a JSON object or form over them. */
   // deno-lint-ignore no-explicit-any
   type Params = Record<string, any>;
 
   /** A worker in module syntax, as Cloudflare has it: `export default { fetch(request, env, ctx) { … } }`. */
-  interface Module {
-    fetch(request: Request, env: Env, ctx: Context): Response | Promise<Response>;
+  interface Module<E = Env> {
+    fetch(request: Request, env: E, ctx: Context<E>): Response | Promise<Response>;
   }
 
-  /** The worker's variables and secrets. `Deno.env.get` and `process.env` see the same and nothing else. */
+  /**
+   * The worker's variables and secrets; `Deno.env.get` and `process.env` see the same and nothing else. Services that the
+   * manifest binds are in `env` only, so a worker that has some names its own type:
+   *
+   * ```ts
+   * interface Env { DB: V8Box.D1Database; SESSIONS: V8Box.KVNamespace; FILES: V8Box.S3 }
+   * export default { fetch: (request, env) => … } satisfies V8Box.Module<Env>;
+   * ```
+   */
   type Env = Record<string, string>;
 
   /** What a handler is given; the third argument of `fetch` too. It may be taken apart. */
-  interface Context {
+  interface Context<E = Env> {
     /** The project's SQL database. */
     readonly db: Db;
     /** The project's part of the Redis-compatible cache. */
     readonly cache: Cache;
     /** The project's object store. */
     readonly s3: S3;
-    readonly env: Env;
+    readonly env: E;
     readonly log: Log;
     /** The HTTP request. Its `signal` aborts when the run ends early. */
     readonly request: Request;
