@@ -117,7 +117,10 @@ def _bare(prefix: bytes, key: Reply) -> Reply:
     return key.removeprefix(prefix) if isinstance(key, bytes) else key
 
 
-def to_json(reply: Reply, raw: bool) -> Any:
+def to_json(reply: Reply | BindingError, raw: bool) -> Any:
+    """A reply for the client. An error within a list, which a script can give, is `{"e": [code, message]}`."""
+    if isinstance(reply, BindingError):
+        return {"e": [reply.code, reply.message]}
     if isinstance(reply, bytes):
         return {"b": reply} if raw else reply.decode("utf-8", "replace")
     if isinstance(reply, list):

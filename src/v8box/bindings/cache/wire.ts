@@ -66,6 +66,10 @@ export function decode(reply: unknown): Reply {
   if (Array.isArray(reply)) return reply.map(decode);
   if (typeof reply !== "object" || reply === null || reply instanceof Uint8Array) return reply as Reply;
   if ("b" in reply) return Uint8Array.fromBase64(reply.b as string);
+  if ("e" in reply) { // an error within a list, as a script can give it
+    const [code, message] = reply.e as [string, string];
+    return new ReplyError(code, message, "eval") as unknown as Reply;
+  }
   return BigInt((reply as { i: string }).i);
 }
 
