@@ -106,3 +106,10 @@ async def test_a_long_script_is_refused(cache: CacheBinding, run: Run) -> None:
     with pytest.raises(BindingError) as caught:
         await run("eval", "--" + "x" * 70_000, "0")
     assert caught.value.code == "TOO_LARGE"
+
+
+async def test_an_error_among_the_parts_of_a_reply_is_one(run: Run) -> None:
+    assert await run("eval", "return {'a', {err = 'ERR inner'}}", "0") == ["a", {"e": ["ERR", "ERR inner"]}]
+    with pytest.raises(BindingError, match="MY own words") as caught:
+        await run("eval", "return {err = 'MY own words'}", "0")
+    assert caught.value.code == "MY"
