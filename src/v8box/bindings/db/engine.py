@@ -164,7 +164,10 @@ class Engine:
                 self._handle(self._pending.popleft(), turn)
                 continue
             self._flush()
-            data = self._socket.recv(_READ_BYTES)
+            try:
+                data = self._socket.recv(_READ_BYTES)
+            except ConnectionResetError:  # the gateway went without reading its last answers
+                data = b""
             if not data:
                 self._ended.set()
                 return
