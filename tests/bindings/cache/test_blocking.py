@@ -8,7 +8,9 @@ import pytest
 from tests.bindings.cache.conftest import Ask, MakeCache, Run, until
 
 from v8box.bindings.cache.binding import CacheBinding
-from v8box.bindings.cache.interface import CacheLimits
+from v8box.bindings.cache.interface import CacheLimits, Reply
+from v8box.bindings.cache.restore import undo_of
+from v8box.bindings.cache.valkey_store import ValkeyStore
 from v8box.bindings.interface import BindingError
 
 
@@ -66,3 +68,41 @@ async def test_so_many_may_wait(make_cache: MakeCache, ask: Ask) -> None:
 async def test_a_strange_timeout_is_refused(cache: CacheBinding, run: Run, args: list[str]) -> None:
     with pytest.raises(BindingError):
         await run("blpop", *args)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "reply"),
+    [
+        ("blpop", ["k", "1"], [b"k", b"0"]),
+        ("brpop", ["k", "1"], [b"k", b"2999"]),
+        ("blmpop", ["1", "1", "k", "LEFT", "COUNT", "2500"], [b"k", [b"%d" % n for n in range(2500)]]),
+        ("blmpop", ["1", "1", "k", "RIGHT", "COUNT", "2500"], [b"k", [b"%d" % n for n in range(2999, 499, -1)]]),
+    ],
+)
+async def test_what_was_taken_from_a_list_goes_back_in_its_order(
+    server_url: str, name: str, args: list[str], reply: list[Reply]
+) -> None:
+    undo = undo_of(name, [name, *args])
+    assert undo is not None
+    whole = [b"%d" % n for n in range(3000)]
+    taken = reply[1] if isinstance(reply[1], list) else [reply[1]]
+    store = ValkeyStore(server_url)
+    await store.execute_own(("RPUSH", "k", *(value for value in whole if value not in taken)))
+    for command in undo(reply):
+        await store.execute_own(command)
+    assert await store.execute_own(("LRANGE", "k", "0", "-1")) == whole
+    await store.stop()
+
+
+async def test_what_was_taken_from_a_sorted_set_does_not_undo_a_newer_score(server_url: str) -> None:
+    store = ValkeyStore(server_url)
+    await store.execute_own(("ZADD", "z", "9", "newer"))
+    single, several = undo_of("bzpopmin", ["bzpopmin", "z", "1"]), undo_of("bzmpop", ["bzmpop", "1", "1", "z", "MIN"])
+    assert single is not None
+    assert several is not None
+    for command in (*single([b"z", b"newer", b"1"]), *several([b"z", [[b"a", b"2"], [b"newer", b"1"]]])):
+        await store.execute_own(command)
+    assert await store.execute_own(("ZRANGE", "z", "0", "-1", "WITHSCORES")) == [b"a", b"2", b"newer", b"9"]
+    await store.stop()
+    for name in ("blmove", "brpoplpush", "xread", "xreadgroup"):
+        assert undo_of(name, [name]) is None

@@ -7,7 +7,11 @@ then is put back.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import math
+import secrets
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -16,14 +20,20 @@ from typing import Any, Final, cast
 from redis import exceptions as errors
 from redis.asyncio.connection import AbstractConnection
 
+from v8box.bindings.cache import lua
 from v8box.bindings.cache.interface import CacheLimits, Command, Reply
-from v8box.bindings.cache.lane import CONNECT_SECONDS, Lane, in_words, unavailable
+from v8box.bindings.cache.lane import CONNECT_SECONDS, UNAVAILABLE, Lane, in_words, unavailable
 from v8box.bindings.interface import BindingError
 from v8box.kit.tasks import TaskSet
 
+log = logging.getLogger(__name__)
+
 _MAX_IDLE: Final = 16  # open connections kept for the next command, of all projects
 _PATIENCE_SECONDS: Final = 1.0  # beyond the command's own time, and for a command that was unblocked
+_ABANDON_SECONDS: Final = 10.0  # a server may be away for a moment just as a caller leaves
 _UNBLOCK_AGAIN_SECONDS: Final = 0.02
+_RESTORE_AGAIN_SECONDS: Final = 0.2
+_MARK_MILLISECONDS: Final = 60_000
 
 Undo = Callable[[Reply], list[Command]]
 
@@ -131,22 +141,36 @@ class BlockingConnections:
             await self._idle.pop(0).connection.disconnect()
 
     async def _abandon(self, project: str, work: asyncio.Task[Any], place: list[_Connected], undo: Undo | None) -> None:
-        try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                # The command may be on its way still, and then it is not blocked yet.
-                while not work.done():
-                    if place:
-                        await self._own.submit(("CLIENT", "UNBLOCK", str(place[0].client)))
-                    await asyncio.wait((work,), timeout=_UNBLOCK_AGAIN_SECONDS)
-        except (BindingError, TimeoutError):
+        deadline = time.monotonic() + _ABANDON_SECONDS
+        # The command may be on its way still, and then it is not blocked yet.
+        while not work.done() and time.monotonic() < deadline:
+            if place:
+                with contextlib.suppress(BindingError):  # the server may not let the box do that, or be away
+                    await self._own.submit(("CLIENT", "UNBLOCK", str(place[0].client)))
+            await asyncio.wait((work,), timeout=_UNBLOCK_AGAIN_SECONDS)
+        if not work.done():
             work.cancel()  # the connection is dropped, which unblocks it as well
             await asyncio.wait((work,))
             return
         reply = work.result()
         if undo is not None and reply is not None and not isinstance(reply, BindingError):
-            back = undo(reply)
-            if back:
-                await self._execute_all(project, back)
+            for command in undo(reply):
+                await self._restore(project, command, deadline)
+
+    async def _restore(self, project: str, command: Command, deadline: float) -> None:
+        mark = f"l:{project}:restored:{secrets.token_hex(16)}"
+        script = ("EVAL", lua.RESTORE, "2", mark, command[1], str(_MARK_MILLISECONDS), *command)
+        while True:
+            try:
+                reply = (await self._execute_all(project, [script]))[0]
+                if isinstance(reply, BindingError):
+                    raise reply
+                return
+            except BindingError as error:
+                if error.code != UNAVAILABLE or time.monotonic() > deadline:
+                    log.error("what a %s took for a caller who left cannot be put back: %s", command[0], error)
+                    return
+            await asyncio.sleep(_RESTORE_AGAIN_SECONDS)
 
 
 async def _ask(connection: AbstractConnection, command: Command) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from v8box.bindings.cache.interface import Command, Reply
 from v8box.bindings.cache.options import word
+
+MAX_PARTS: Final = 1_000  # elements of one command: a script can hand on some thousand arguments; even, for pairs
 
 # BLMOVE and BRPOPLPUSH leave the element in their second list, XREADGROUP in the group's pending entries: there is
 # nothing to put back.
@@ -32,7 +34,8 @@ def undo_of(name: str, parts: Sequence[str | bytes]) -> Callable[[Reply], list[C
 
 def _push(command: str, reply: Any, *, single: bool) -> list[Command]:
     key, taken = reply
-    return [(command, key, taken)] if single else [(command, key, *reversed(taken))]
+    values = [taken] if single else taken[::-1]  # the one taken last goes back first
+    return [(command, key, *values[start : start + MAX_PARTS]) for start in range(0, len(values), MAX_PARTS)]
 
 
 def _add(reply: Any, *, single: bool) -> list[Command]:
@@ -41,4 +44,5 @@ def _add(reply: Any, *, single: bool) -> list[Command]:
         key, member, score = reply
         return [("ZADD", key, "NX", score, member)]
     key, pairs = reply
-    return [("ZADD", key, "NX", *(part for member, score in pairs for part in (score, member)))]
+    parts = [part for member, score in pairs for part in (score, member)]
+    return [("ZADD", key, "NX", *parts[start : start + MAX_PARTS]) for start in range(0, len(parts), MAX_PARTS)]
