@@ -2,8 +2,8 @@
 
 Different from the embedded store: quotas are the server's own; listings have no metadata; a put's `uploaded` is the
 server's clock at its answer; objects of more than 8 MB put as a stream have a multipart etag. A condition is looked at
-before a put and, where one header can say it, sent along; puts under a condition on one key go one after another. On a
-server that ignores the header (rclone) or only looks at it first (Swift), that holds among the puts of this box.
+before a put and, where one header can say it, sent along: servers that ignore the header (rclone does) leave a moment
+between the two.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ from v8box.bindings.s3.server_client import S3Client
 from v8box.bindings.s3.server_names import BucketNames
 from v8box.bindings.s3.server_streams import ServerBody
 from v8box.bindings.s3.server_uploads import ServerUploads
-from v8box.bindings.s3.turns import Turns
 from v8box.catalog.model import DEFAULT_PROJECT
 from v8box.kit.tasks import TaskSet
 
@@ -86,7 +85,6 @@ class S3Server:
         self._tasks = TaskSet()
         self._spool = spool
         self._uploads = ServerUploads(self._client, limits or ObjectLimits(), self._tasks, spool)
-        self._turns = Turns()
         self._made: set[str] = set()
 
     async def start(self) -> None:
@@ -150,14 +148,8 @@ class S3Server:
 
     async def put(self, bucket: BucketId, key: str, body: Body, options: PutOptions) -> ObjectInfo | None:
         name = await self._name(bucket)
-        if options.only_if is None:
-            return await self._put(bucket, name, key, body, options)
-        async with self._turns.take((name, key)):
-            if not options.only_if.holds(await self.head(bucket, key)):
-                return None
-            return await self._put(bucket, name, key, body, options)
-
-    async def _put(self, bucket: BucketId, name: str, key: str, body: Body, options: PutOptions) -> ObjectInfo | None:
+        if options.only_if is not None and not options.only_if.holds(await self.head(bucket, key)):
+            return None
         try:
             return await self._uploads.put(name, key, body, options)
         except BindingError as error:

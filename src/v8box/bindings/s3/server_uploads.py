@@ -11,15 +11,7 @@ from typing import Any, Final
 
 from v8box.bindings.interface import BindingError
 from v8box.bindings.s3 import server_metadata as metadata
-from v8box.bindings.s3.interface import (
-    Condition,
-    ObjectInfo,
-    ObjectLimits,
-    PartInfo,
-    PutOptions,
-    UploadInfo,
-    check_parts,
-)
+from v8box.bindings.s3.interface import Condition, ObjectInfo, ObjectLimits, PartInfo, PutOptions, UploadInfo
 from v8box.bindings.s3.server_client import S3Client
 from v8box.bindings.s3.server_streams import Digests, in_parts
 from v8box.bindings.s3.spool import Spool
@@ -117,7 +109,13 @@ class ServerUploads:
             return PartInfo(number=number, etag=etag, size=spool.size, uploaded=metadata.answered_at(answer))
 
     async def complete(self, bucket: str, key: str, upload: str, parts: Sequence[tuple[int, str]]) -> None:
-        check_parts(parts)
+        before = 0
+        for number, _ in parts:
+            if number <= before:
+                raise BindingError("invalid_part_order", "parts are listed once each, by rising number")
+            before = number
+        if not parts:
+            raise BindingError("invalid_part", "an upload is completed with one part or more")
         listed = [{"PartNumber": number, "ETag": f'"{etag.strip(chr(34))}"'} for number, etag in parts]
         await self._call(
             self._client.call(
