@@ -43,6 +43,7 @@ from v8box.sandbox.spawner import Spawner
 from v8box.sandbox.tools import Helpers
 from v8box.settings import Settings
 from v8box.storage import Database, FolderBlobs
+from v8box.storage.encryption import Encryption
 from v8box.telemetry.runs import LineRecord, RunLog
 
 if TYPE_CHECKING:
@@ -135,6 +136,12 @@ class Box:
 
         database = await Database.open(data / "catalog.db")
         self._stack.push_async_callback(database.close)
+        await Encryption.open(
+            database,
+            data / "keys",
+            master_key=settings.box.master_key,
+            previous=settings.box.master_key_previous,
+        )
         blobs = FolderBlobs(data / "blobs")
         await blobs.open()
         catalog = await Catalog.open(database, blobs)

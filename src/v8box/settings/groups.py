@@ -15,6 +15,7 @@ from v8box.settings.readers import (
     bind_address,
     bucket,
     domain,
+    key_256,
     networks,
     password,
     seconds,
@@ -67,6 +68,15 @@ class Box:
         Secret | None, From("CLOUDFLARE_TOKEN", "box.cloudflare_token", secret, hidden=True)
     ] = None
     """The API token for DNS records and certificates of custom domains. Optional."""
+
+    master_key: Annotated[Secret | None, From("V8BOX_MASTER_KEY", "box.master_key", key_256, hidden=True)] = None
+    """32 bytes in base64 or hex: the key behind every sealed variable and secret. Not set: `data/keys/master.key`, made
+    at the first start. Set it where the key must not lie beside the data that it seals."""
+
+    master_key_previous: Annotated[
+        Secret | None, From("V8BOX_MASTER_KEY_PREVIOUS", "box.master_key_previous", key_256, hidden=True)
+    ] = None
+    """The key before this one, for one start after `master_key` was changed: what it wraps is wrapped anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

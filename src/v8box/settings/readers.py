@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from v8box.kit.keys import parse_key
 from v8box.settings.values import Secret, ServerUrl
 
 T = TypeVar("T")
@@ -69,6 +70,13 @@ def password(raw: Any) -> Secret:
     if not isinstance(raw, str) or len(raw) < 8:
         raise ValueError("must have at least 8 characters")
     return Secret(raw)
+
+
+def key_256(raw: Any) -> Secret:
+    if not isinstance(raw, str):
+        raise ValueError("must be a text")
+    parse_key(raw)
+    return Secret(raw.strip())
 
 
 def domain(raw: Any) -> str:
