@@ -44,21 +44,25 @@ async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
         yield made
 
 
+def live_ids(catalog: Catalog) -> dict[str, str]:
+    return {name: placement.id for name, placement in catalog.routes.of().items()}
+
+
 def changed(**changes: bytes) -> Build:
     return dataclasses.replace(BUILD, **changes)  # type: ignore[arg-type]
 
 
 async def test_a_deploy_goes_live_with_all_it_came_from(catalog: Catalog) -> None:
     version = await catalog.deploy("a", BUILD, MANIFEST)
-    assert catalog.routes.workers == {"a": version}
+    assert live_ids(catalog) == {"a": version.id}
     assert catalog.routes.generation == 1
     assert await catalog.bundle(version) == BUILD.bundle
     assert await catalog.source_map(version) == b"{}"
     assert await catalog.lock(version) == b"lock"
-    assert await catalog.source(version, "lib/b.ts") == b"b"
+    assert await catalog.versions.source(version, "lib/b.ts") == b"b"
     assert catalog.fingerprint("a") == BUILD.fingerprint
     with pytest.raises(NotFound):
-        await catalog.source(version, "../box.db")
+        await catalog.versions.source(version, "../box.db")
 
 
 async def test_the_id_is_the_content(catalog: Catalog) -> None:
@@ -98,7 +102,7 @@ async def test_what_is_live_survives_a_restart(tmp_path: Path) -> None:
     async with opened(tmp_path) as catalog:
         assert catalog.routes == before
         assert catalog.fingerprint("a") == BUILD.fingerprint
-        assert await catalog.bundle(catalog.routes.workers["a"]) == b"2"
+        assert await catalog.bundle(catalog.routes.workers["a"].newest) == b"2"
 
 
 async def test_history_and_old_versions_stay(catalog: Catalog) -> None:
@@ -115,9 +119,9 @@ async def test_history_and_old_versions_stay(catalog: Catalog) -> None:
     assert [entry.at for entry in entries] == sorted((entry.at for entry in entries), reverse=True)
     assert await catalog.history("a", limit=1) == entries[:1]
     assert await catalog.history("b") == []
-    assert await catalog.version("a", second.id) == second
+    assert await catalog.versions.get("default", "a", second.id) == second
     with pytest.raises(NotFound):
-        await catalog.version("b", second.id)
+        await catalog.versions.get("default", "b", second.id)
 
 
 async def test_subscribers_see_each_snapshot_and_one_that_fails_hurts_nobody(
@@ -175,7 +179,7 @@ async def test_a_worker_whose_bundle_is_lost_can_be_deployed_again(
         with pytest.raises(BlobMissing):
             await catalog.bundle(version)
         assert await catalog.deploy("a", BUILD, MANIFEST) == version
-        assert catalog.routes.workers == {"a": version}
+        assert live_ids(catalog) == {"a": version.id}
         assert catalog.routes.generation == 2
         assert await catalog.bundle(version) == BUILD.bundle
 

@@ -67,12 +67,12 @@ async def _check(folder: Path, last: Deploy) -> None:
         generation, worker, version = last
         assert catalog.routes.generation in (generation, generation + 1)
         if catalog.routes.generation == generation:
-            assert catalog.routes.workers[worker].id == version
-        assert (await catalog.version(worker, version)).id == version
-        for live in catalog.routes.workers.values():
+            assert catalog.routes.workers[worker].newest.id == version
+        assert (await catalog.versions.get("default", worker, version)).id == version
+        for live in catalog.routes.of().values():
             assert (await catalog.bundle(live)).startswith(b"export default ")
             assert await catalog.source_map(live)
             assert await catalog.lock(live)
-            assert await catalog.source(live, "a.ts") == await catalog.bundle(live) + b"//"
+            assert await catalog.versions.source(live, "a.ts") == await catalog.bundle(live) + b"//"
     finally:
         await database.close()

@@ -89,7 +89,7 @@ class Box:
         return [self.events.get_nowait() for _ in range(self.events.qsize())]
 
     async def bundle(self, worker: str) -> str:
-        return (await self.catalog.bundle(self.catalog.routes.workers[worker])).decode()
+        return (await self.catalog.bundle(self.catalog.routes.workers[worker].newest)).decode()
 
 
 @pytest.fixture

@@ -83,12 +83,12 @@ async def test_each_example_goes_live(box: Box) -> None:
     await box.start()
     assert box.deploys.last_errors == {}
     assert set(box.catalog.routes.workers) == WORKERS
-    api = box.catalog.routes.workers["api"]
+    api = box.catalog.routes.workers["api"].newest
     assert sorted(api.sources) == ["functions/api/main.ts", "functions/api/notes.ts", "functions/api/timing.ts"]
     source_map = await box.catalog.source_map(api)
     assert source_map is not None
     assert any(source.startswith("npm:hono@4.") for source in json.loads(source_map)["sources"])
-    assert box.catalog.routes.workers["query"].manifest.permissions.net == "none"
+    assert box.catalog.routes.workers["query"].newest.manifest.permissions.net == "none"
 
 
 def test_the_examples_fit_the_types_that_ship(tmp_path: Path, cache: Path) -> None:

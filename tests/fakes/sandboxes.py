@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from v8box.catalog.model import Version
+from v8box.catalog.model import Placement
 from v8box.errors import StopReason
 from v8box.sandbox.channel import Channel
 from v8box.sandbox.interface import Death, Invocation, Profile, RunFailed, SandboxState, StartupFailed
@@ -52,7 +52,7 @@ class FakeSandbox:
         self.channel = RecordingChannel()
         self.state = SandboxState.BLANK
         self.stopped: asyncio.Future[Death] = self._loop.create_future()
-        self.version: Version | None = None
+        self.placement: Placement | None = None
         self.shape = ""
         self.started_at = self.idle_since = self._loop.time()
         self.run_count = 0
@@ -77,9 +77,9 @@ class FakeSandbox:
     def warm(self) -> None:
         pass
 
-    async def load(self, version: Version, head: dict[str, Any], code: bytes) -> None:
+    async def load(self, placement: Placement, head: dict[str, Any], code: bytes) -> None:
         assert self.state is SandboxState.BLANK
-        self.state, self.version, self.head, self.code = SandboxState.LOADING, version, head, code
+        self.state, self.placement, self.head, self.code = SandboxState.LOADING, placement, head, code
         try:
             await self.importing()
         except asyncio.CancelledError:
@@ -223,8 +223,8 @@ class ThrowingSandbox(FakeSandbox):
 class StillbornSandbox(FakeSandbox):
     """Is gone in the very turn in which it became ready, before anybody could look."""
 
-    async def load(self, version: Version, head: dict[str, Any], code: bytes) -> None:
-        await super().load(version, head, code)
+    async def load(self, placement: Placement, head: dict[str, Any], code: bytes) -> None:
+        await super().load(placement, head, code)
         self.end()
         self.state = SandboxState.READY
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tests.fakes.clock import settle
 from tests.fakes.sandboxes import FakeFactory, FakeSandbox, Worker
-from tests.fakes.versions import a_version
+from tests.fakes.versions import a_version, routes_of
 
-from v8box.catalog.model import Limits, RouteTable, Version
+from v8box.catalog.model import Limits, Version
 from v8box.gateway.invoke import Receive, Send
 from v8box.gateway.server import Gateway, GatewayParts
 from v8box.pool.pool import Pool
@@ -98,7 +98,7 @@ class World:
             GatewayParts(
                 box=Box(domain=domain, trusted_proxies=(ipaddress.ip_network("10.0.0.0/8"),)),
                 requests=Requests(max_body_mb=1, max_header_kb=4, max_url_kb=1),
-                routes=lambda: RouteTable({"hello": self.version}),
+                routes=lambda: routes_of(self.version),
                 pool=self.pool,
                 pages={"/health": health},
                 mounts={"admin": self.mounted, "db": self.mounted},

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from v8box.errors import BadRequest, NotFound
-from v8box.gateway.routing import WORKER_NAME, Router
+from v8box.gateway.routing import Router
 
+LABEL = "[a-z0-9][a-z0-9_-]{0,62}"
+ROUTE_KEY = re.compile(f"({LABEL}:)?{LABEL}(@[a-z0-9-]{{1,32}})?")
 OPEN, DOMAIN = Router("localhost"), Router("example.com")
 
 
@@ -146,7 +150,7 @@ def test_any_host_and_path_lead_somewhere_or_are_refused(host: bytes, path: byte
             target = router.resolve(host, path)
         except (BadRequest, NotFound):
             continue
-        assert target.worker == "" or WORKER_NAME.fullmatch(target.worker)
+        assert target.worker == "" or ROUTE_KEY.fullmatch(target.worker)
 
 
 def test_what_is_remembered_is_bounded_and_answers_the_same() -> None:

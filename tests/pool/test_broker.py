@@ -80,7 +80,7 @@ async def broker(db: RecordingBinding) -> AsyncIterator[Broker]:
 async def serve(broker: Broker, meter: Meter | None = None, **parts: Any) -> Answer:
     """One call of a run, with whatever of it matters."""
     call: dict[str, Any] = {
-        "version": a_version(),
+        "placement": a_version(),
         "binding": "db",
         "operation": "query",
         "args": None,
@@ -112,7 +112,7 @@ async def test_a_call_carries_what_the_manifest_grants(broker: Broker, db: Recor
     permissions = Permissions(databases=("crm",), buckets=("mail",))
     bound = {"D": EnvBinding(kind="database", name="shop"), "K": EnvBinding(kind="kv", name="k")}
     await serve(
-        broker, version=replace(version, manifest=replace(version.manifest, permissions=permissions, bindings=bound))
+        broker, placement=replace(version, manifest=replace(version.manifest, permissions=permissions, bindings=bound))
     )
     assert db.calls[0].scope.grants == {"db": {"crm", "shop"}, "s3": {"mail"}}
     await serve(broker)
@@ -187,25 +187,25 @@ async def test_a_run_may_make_so_many_calls(broker: Broker, db: RecordingBinding
     meter = Meter()
     version = limited(binding_calls=2)
     for _ in range(2):
-        await serve(broker, meter, version=version)
+        await serve(broker, meter, placement=version)
     with pytest.raises(CallRefused, match=r"limits\.binding_calls \(2\)") as caught:
-        await serve(broker, meter, version=version)
+        await serve(broker, meter, placement=version)
     assert (caught.value.code, len(db.calls)) == ("CALL_LIMIT", 2)
-    await serve(broker, version=version)  # another run
+    await serve(broker, placement=version)  # another run
     meter.renew()  # a WebSocket's next message
-    await serve(broker, meter, version=version)
+    await serve(broker, meter, placement=version)
 
 
 async def test_a_run_may_move_so_many_bytes(broker: Broker, db: RecordingBinding) -> None:
     version = limited(binding_mb=1)
     half = b"x" * 600_000
     with pytest.raises(CallRefused, match="binding_mb"):
-        await serve(broker, version=version, size=2_000_000)
-    await serve(broker, version=version, body=given([half, half]))
+        await serve(broker, placement=version, size=2_000_000)
+    await serve(broker, placement=version, body=given([half, half]))
     with pytest.raises(BindingError, match="binding_mb"):
         assert [chunk async for chunk in db.calls[0].body]  # type: ignore[union-attr]
     db.answer = Answer(None, given([half, half]))
-    answer = await serve(broker, version=version)
+    answer = await serve(broker, placement=version)
     with pytest.raises(CallRefused, match="binding_mb"):
         assert [chunk async for chunk in answer.body]  # type: ignore[union-attr]
 

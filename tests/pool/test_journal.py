@@ -13,7 +13,7 @@ import pytest
 from tests.fakes.clock import settle
 from tests.fakes.versions import a_version
 
-from v8box.catalog.model import Version
+from v8box.catalog.model import Placement
 from v8box.errors import StopReason
 from v8box.kit.sourcemap import Segment, encode_mappings
 from v8box.pool import journal as module
@@ -59,7 +59,7 @@ class Maps:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def load(self, version: Version) -> bytes | None:
+    async def load(self, version: Placement) -> bytes | None:
         self.loads.append(version.id)
         await self.gate.wait()
         if self.fault is not None:
@@ -84,11 +84,11 @@ async def journal(lines: Lines, maps: Maps) -> AsyncIterator[Journal]:
     await journal.stop()
 
 
-def mapped_version(worker: str = "hello", number: int = 1) -> Version:
+def mapped_version(worker: str = "hello", number: int = 1) -> Placement:
     return dataclasses.replace(a_version(worker, number), source_map_hash="1" * 64)
 
 
-def say(journal: Journal, *texts: str, version: Version | None = None) -> None:
+def say(journal: Journal, *texts: str, version: Placement | None = None) -> None:
     journal.logged(version or mapped_version(), [LogLine("r1", Level.ERROR, 1000.0, text) for text in texts])
 
 

@@ -18,9 +18,9 @@ from tests.fakes.sandboxes import (
     StillbornSandbox,
     ThrowingSandbox,
 )
-from tests.fakes.versions import a_version, an_invocation
+from tests.fakes.versions import a_version, an_invocation, routes_of
 
-from v8box.catalog.model import Limits, Permissions, RouteTable, Version
+from v8box.catalog.model import Limits, Permissions, Placement
 from v8box.errors import NoCapacity, StopReason, V8BoxError
 from v8box.pool.pool import Pool
 from v8box.sandbox.interface import Death, Invocation, Profile, RunKilled, SandboxState, StartupFailed
@@ -47,8 +47,8 @@ async def factory() -> FakeFactory:
 async def make_pool(factory: FakeFactory, clock: Clock) -> AsyncIterator[MakePool]:
     pools: list[Pool] = []
 
-    def make(load_bundle: Callable[[Version], Awaitable[bytes]] | None = None, **settings: Any) -> Pool:
-        async def bundle(version: Version) -> bytes:
+    def make(load_bundle: Callable[[Placement], Awaitable[bytes]] | None = None, **settings: Any) -> Pool:
+        async def bundle(version: Placement) -> bytes:
             return b"export default () => 1"
 
         values: dict[str, Any] = {"blanks": 0, "max_sandboxes": 8, **settings}
@@ -62,13 +62,13 @@ async def make_pool(factory: FakeFactory, clock: Clock) -> AsyncIterator[MakePoo
         await pool.stop(0)
 
 
-def queue(pool: Pool, version: Version, run_id: str = "r") -> asyncio.Task[Run]:
+def queue(pool: Pool, version: Placement, run_id: str = "r") -> asyncio.Task[Run]:
     task = asyncio.get_running_loop().create_task(pool.queue_run(version, an_invocation(run_id)))
     task.add_done_callback(lambda done: done.cancelled() or done.exception())  # not every test looks at it
     return task
 
 
-async def lease(pool: Pool, version: Version, run_id: str = "r") -> Run:
+async def lease(pool: Pool, version: Placement, run_id: str = "r") -> Run:
     """As the gateway does it."""
     run = pool.try_run(version, an_invocation(run_id))
     if run is None:
@@ -153,7 +153,7 @@ async def test_versions_do_not_share_sandboxes(make_pool: MakePool, factory: Fak
     pool = make_pool()
     await lease(pool, a_version("a"))
     await lease(pool, a_version("b"))
-    assert [sandbox.version.worker for sandbox in factory.made if sandbox.version] == ["a", "b"]
+    assert [sandbox.placement.worker for sandbox in factory.made if sandbox.placement] == ["a", "b"]
 
 
 # ---- the queue
@@ -252,7 +252,7 @@ async def test_a_group_nobody_waits_for_goes(make_pool: MakePool, clock: Clock) 
     await clock.advance(3.5)
     assert isinstance(task.exception(), NoCapacity)
     await clock.advance(1.5)
-    assert set(pool._groups) == {"busy-1"}
+    assert set(pool._groups) == {"busy-1.production.0"}
 
 
 async def test_nobody_starts_a_sandbox_for_those_who_left(make_pool: MakePool, factory: FakeFactory) -> None:
@@ -381,7 +381,7 @@ async def test_an_unexpected_fault_at_the_start_reaches_those_who_wait(
 async def test_a_bundle_that_cannot_be_read_leaves_no_process(
     make_pool: MakePool, factory: FakeFactory, fault: Exception
 ) -> None:
-    async def missing(version: Version) -> bytes:
+    async def missing(version: Placement) -> bytes:
         raise fault
 
     pool = make_pool(missing)
@@ -459,7 +459,7 @@ async def test_a_process_that_died_as_it_became_ready_is_a_failed_start(
 
 
 async def test_a_start_that_is_given_up_leaves_no_process(make_pool: MakePool, factory: FakeFactory) -> None:
-    async def never(version: Version) -> bytes:
+    async def never(version: Placement) -> bytes:
         await asyncio.get_running_loop().create_future()
         return b""
 
@@ -478,7 +478,7 @@ async def test_a_start_that_is_given_up_leaves_no_process(make_pool: MakePool, f
 # ---- what is killed again and again
 
 
-async def break_limits(pool: Pool, factory: FakeFactory, version: Version, times: int) -> None:
+async def break_limits(pool: Pool, factory: FakeFactory, version: Placement, times: int) -> None:
     """Each time a run is served, and its sandbox killed for it."""
     for _ in range(times):
         await lease(pool, version)
@@ -541,12 +541,12 @@ async def test_nothing_is_started_for_those_who_gave_up_meanwhile(
 
 async def test_what_is_no_longer_live_is_not_put_off(make_pool: MakePool, factory: FakeFactory) -> None:
     pool = make_pool()
-    pool.follow(RouteTable({"hello": a_version()}))
+    pool.follow(routes_of(a_version()))
     await break_limits(pool, factory, a_version(), 4)
     task = queue(pool, a_version())
     await settle()
     assert not task.done()
-    pool.follow(RouteTable({}))
+    pool.follow(routes_of())
     await settle()
     assert task.done()
 
@@ -554,8 +554,8 @@ async def test_what_is_no_longer_live_is_not_put_off(make_pool: MakePool, factor
 async def test_what_is_live_again_is_put_off_again(make_pool: MakePool, factory: FakeFactory) -> None:
     pool = make_pool()
     await break_limits(pool, factory, a_version(), 4)
-    pool.follow(RouteTable({}))
-    pool.follow(RouteTable({"hello": a_version()}))
+    pool.follow(routes_of())
+    pool.follow(routes_of(a_version()))
     task = queue(pool, a_version())
     await settle()
     assert not task.done()
@@ -687,7 +687,7 @@ async def test_a_blank_that_is_being_started_takes_a_place(make_pool: MakePool, 
 async def test_a_draining_sandbox_takes_a_place(make_pool: MakePool, factory: FakeFactory) -> None:
     pool = make_pool(max_sandboxes=1)
     run = await lease(pool, a_version("a"))
-    pool.follow(RouteTable({}))
+    pool.follow(routes_of())
     assert factory.made[0].state is SandboxState.DRAINING
     task = queue(pool, a_version("b"))
     await settle()
@@ -723,7 +723,7 @@ async def test_blanks_wait_and_are_refilled(make_pool: MakePool, factory: FakeFa
     await settle()
     assert len(factory.made) == 2
     await lease(pool, a_version())
-    assert factory.made[0].version is not None
+    assert factory.made[0].placement is not None
     await settle()
     assert pool.states()["blank"] == 2
 
@@ -743,7 +743,7 @@ async def test_a_blank_that_died_is_replaced_and_never_leased(make_pool: MakePoo
     await settle()
     assert len(factory.alive) == 1
     await lease(pool, a_version())
-    assert factory.made[0].version is None
+    assert factory.made[0].placement is None
 
 
 async def test_blanks_that_do_not_start_are_tried_again_later(
@@ -855,7 +855,7 @@ async def test_a_retiring_sandbox_drains_and_another_takes_over(
     factory.made[0].answer(run)
     await settle()
     assert factory.made[0].stopped.result().reason is StopReason.RECYCLED
-    assert not pool._groups["hello-1"]._draining
+    assert not pool._groups["hello-1.production.0"]._draining
 
 
 async def test_only_busy_and_loading_sandboxes_are_judged(
@@ -992,7 +992,7 @@ async def test_a_fault_while_loading_ends_that_start_alone(
 async def test_the_app_hears_of_a_loop_that_ended(
     factory: FakeFactory, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def bundle(version: Version) -> bytes:
+    async def bundle(version: Placement) -> bytes:
         return b""
 
     told: list[str] = []
@@ -1033,11 +1033,11 @@ async def test_a_replaced_version_drains_without_losing_anybody(make_pool: MakeP
     old = a_version(number=1, limits=Limits(concurrency=1, max_instances=1))
     new = a_version(number=2)
     pool = make_pool()
-    pool.follow(RouteTable({"hello": old}))
+    pool.follow(routes_of(old))
     running = await lease(pool, old, "running")
     waiting = queue(pool, old, "waiting")
     await settle()
-    pool.follow(RouteTable({"hello": new}))
+    pool.follow(routes_of(new))
     sandbox = factory.made[0]
     assert sandbox.state is SandboxState.READY, "somebody still waits for it"
     sandbox.answer(running)
@@ -1047,14 +1047,14 @@ async def test_a_replaced_version_drains_without_losing_anybody(make_pool: MakeP
     assert sandbox.stopped.result().reason is StopReason.REPLACED
 
 
-@pytest.mark.parametrize(("routes", "reason"), [({}, "removed"), ({"hello": a_version(number=2)}, "replaced")])
+@pytest.mark.parametrize(("routes", "reason"), [([], "removed"), ([a_version(number=2)], "replaced")])
 async def test_what_is_not_live_stops(
-    make_pool: MakePool, factory: FakeFactory, routes: dict[str, Version], reason: str
+    make_pool: MakePool, factory: FakeFactory, routes: list[Placement], reason: str
 ) -> None:
     pool = make_pool()
     run = await lease(pool, a_version())
     factory.made[0].answer(run)
-    pool.follow(RouteTable(routes))
+    pool.follow(routes_of(*routes))
     await settle()
     assert factory.made[0].stopped.result().reason == reason
 
@@ -1066,7 +1066,7 @@ async def test_a_retired_version_that_was_starting_stops_too(make_pool: MakePool
     await settle()
     waiting.cancel()
     await settle()
-    pool.follow(RouteTable({}))
+    pool.follow(routes_of())
     slow = factory.made[0]
     assert isinstance(slow, SlowSandbox)
     slow.loaded.set()
@@ -1077,8 +1077,8 @@ async def test_a_retired_version_that_was_starting_stops_too(make_pool: MakePool
 async def test_a_rollback_before_the_drain_keeps_the_version(make_pool: MakePool, factory: FakeFactory) -> None:
     pool = make_pool()
     run = await lease(pool, a_version(number=1))
-    pool.follow(RouteTable({"hello": a_version(number=2)}))
-    pool.follow(RouteTable({"hello": a_version(number=1)}))
+    pool.follow(routes_of(a_version(number=2)))
+    pool.follow(routes_of(a_version(number=1)))
     assert (await lease(pool, a_version(number=1), "again")).id == "again"
     factory.made[0].answer(run)
     await settle()
@@ -1098,9 +1098,9 @@ async def test_a_drain_has_an_end(
         sandbox.retiring = True
         await clock.advance(0.05)
     else:
-        pool.follow(RouteTable({"hello": a_version(number=2)} if reason == "replaced" else {}))
+        pool.follow(routes_of(*([a_version(number=2)] if reason == "replaced" else [])))
     await clock.advance(seconds / 2)
-    pool.follow(RouteTable({}))  # told again, it has no more time for that
+    pool.follow(routes_of())  # told again, it has no more time for that
     await clock.advance(seconds / 2 - 0.1)
     assert sandbox.state is SandboxState.DRAINING
     await clock.advance(0.2)
@@ -1117,7 +1117,7 @@ async def test_the_last_who_waited_for_a_retired_version_leaves(make_pool: MakeP
     await lease(pool, version)
     waiting = queue(pool, version)
     await settle()
-    pool.follow(RouteTable({}))
+    pool.follow(routes_of())
     sandbox = factory.made[0]
     assert pool.states()["ready"] == 1
     waiting.cancel()
@@ -1136,7 +1136,7 @@ async def test_a_retired_version_drains_though_a_further_start_failed(
     await settle()
     waiting.cancel()
     await settle()
-    pool.follow(RouteTable({}))
+    pool.follow(routes_of())
     assert pool.states()["ready"] == 1, "a start is under way"
     factory.failure = V8BoxError("not now")
     factory.gate.set()

@@ -1,79 +1,107 @@
-"""What is deployed: versions in the database, their bytes in the blob store, the live ones in a snapshot in memory.
+"""What is deployed: the one place that changes it, and the snapshot of what is live that the gateway reads.
 
-A deploy stores the bytes, then the version and the pointer in one transaction, then swaps the snapshot. A crash between
-any two leaves the version before it live. The gateway reads `routes`; who keeps processes follows with `subscribe`.
+A deploy stores the bytes, then the version and the pointers in one transaction, then swaps the snapshot. A crash
+between any two leaves what was live before. The gateway reads `routes`; who keeps processes follows with `subscribe`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-import msgspec
-
+from v8box.catalog.deployments import (
+    Move,
+    Shares,
+    Where,
+    apply,
+    check_environment,
+    check_shares,
+    check_sticky,
+    next_generation,
+    read_deployment,
+    read_deployments,
+    read_history,
+    unpoint,
+)
 from v8box.catalog.manifest import check_worker_name
 from v8box.catalog.model import (
     DEFAULT_PROJECT,
     PRODUCTION,
-    BindingKind,
     Build,
     Change,
-    EnvBinding,
+    Deployment,
     HistoryEntry,
-    Limits,
     Manifest,
-    Permissions,
+    Route,
     RouteTable,
+    Share,
     Version,
+    place,
+    route_key,
 )
-from v8box.errors import NotFound
+from v8box.catalog.stored import encode, integer, read_fingerprint, read_version
+from v8box.catalog.versions import Versions, add_version, check_message
+from v8box.errors import BadRequest, NotFound
 from v8box.storage import Blobs, Database, Row, Transaction, load_migrations, load_queries
+from v8box.telemetry import audit
+from v8box.telemetry.actors import FOLDER, Actor
 
 T = TypeVar("T")
 
 _log: Final = logging.getLogger(__name__)
 _queries: Final = load_queries("v8box.catalog")
-_encode: Final = msgspec.json.Encoder(order="sorted").encode
-_ID_LENGTH: Final = 20  # hex digits: 80 bits among one worker's versions
+
+_LOOKED_AT: Final = 200
+"""Changes of a deployment among which the state before is looked for."""
 
 Subscriber = Callable[[RouteTable], None]
+Revision = Callable[[str, str, str], int]
+"""The revision of the variables of a project, an environment and a worker; it grows with every change."""
+
+
+def _no_variables(_project: str, _environment: str, _worker: str) -> int:
+    return 0
 
 
 class Catalog:
-    """The catalog of one environment of one project."""
+    """The workers of every project and environment."""
 
-    def __init__(self, database: Database, blobs: Blobs, project: str, environment: str) -> None:
+    def __init__(self, database: Database, blobs: Blobs, revision: Revision) -> None:
+        self.versions = Versions(database, blobs)
         self._database = database
         self._blobs = blobs
-        self._scope: Mapping[str, str] = {"project": project, "environment": environment}
+        self._revision = revision
         self._routes = RouteTable(MappingProxyType({}))
         self._fingerprints: dict[str, Mapping[str, str]] = {}
         self._subscribers: list[Subscriber] = []
         self._changing = asyncio.Lock()
 
     @classmethod
-    async def open(
-        cls, database: Database, blobs: Blobs, *, project: str = DEFAULT_PROJECT, environment: str = PRODUCTION
-    ) -> Catalog:
+    async def open(cls, database: Database, blobs: Blobs, *, revision: Revision = _no_variables) -> Catalog:
         """Bring the tables up to date and load what is live. A live version whose bundle is lost is left out."""
+        await audit.open_audit(database)
         await database.migrate("catalog", load_migrations("v8box.catalog"))
-        catalog = cls(database, blobs, project, environment)
+        catalog = cls(database, blobs, revision)
         await catalog.reload()
         return catalog
+
+    # ---- the snapshot
 
     @property
     def routes(self) -> RouteTable:
         """The current snapshot. Reading it costs nothing and never waits."""
         return self._routes
 
-    def fingerprint(self, worker: str) -> Mapping[str, str]:
-        """What the build of the live version depended on; empty when there is none."""
-        return self._fingerprints.get(worker, {})
+    def fingerprint(
+        self, worker: str, project: str = DEFAULT_PROJECT, environment: str = PRODUCTION
+    ) -> Mapping[str, str]:
+        """What the newest build for this place depended on; empty when it did not come from a folder."""
+        return self._fingerprints.get(route_key(project, worker, environment), {})
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call `subscriber` with every new snapshot, right after it took effect; gives what ends the subscription.
@@ -83,212 +111,377 @@ class Catalog:
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
-    async def deploy(self, worker: str, build: Build, manifest: Manifest) -> Version:
-        """Make `build` the live version of `worker`. The same content as the live version changes nothing."""
-        check_worker_name(worker)
-        version = await self._store(worker, build, manifest)
-        return await _to_its_end(self._go_live(version, build.fingerprint))
-
-    async def remove(self, worker: str) -> bool:
-        """Take the worker off the routes. Its versions stay. Tells whether it was there."""
-        return await _to_its_end(self._remove(worker))
-
-    async def history(self, worker: str, *, limit: int = 100) -> list[HistoryEntry]:
-        """What happened to the worker, newest first."""
-        bindings: dict[str, str | int] = {**self._scope, "worker": worker, "limit": limit}
-        rows = await self._database.read(lambda sql: sql.rows(_queries["history"], bindings))
-        return [
-            HistoryEntry(change=Change(str(change)), version=str(version), at=datetime.fromisoformat(str(at)))
-            for change, version, at in rows
-        ]
-
-    async def version(self, worker: str, version: str) -> Version:
-        """Any version ever deployed. Raises `NotFound`."""
-        bindings = {"project": self._scope["project"], "worker": worker, "id": version}
-        row = await self._database.read(lambda sql: sql.row(_queries["version"], bindings))
-        if row is None:
-            raise NotFound(f"{worker} has no version {version}")
-        return _version(row)
-
-    async def bundle(self, version: Version) -> bytes:
-        """The ES module. Raises `BlobMissing` when the store lost it."""
-        return await self._blobs.get(version.bundle_hash)
-
-    async def source_map(self, version: Version) -> bytes | None:
-        """The source map of the bundle: JSON, version 3."""
-        return None if version.source_map_hash is None else await self._blobs.get(version.source_map_hash)
-
-    async def lock(self, version: Version) -> bytes | None:
-        """The dependencies as they were resolved for this version, in the form of a deno.lock."""
-        return None if version.lock_hash is None else await self._blobs.get(version.lock_hash)
-
-    async def source(self, version: Version, path: str) -> bytes:
-        """The text of one of the version's own files."""
-        if path not in version.sources:
-            raise NotFound(f"{version.worker} has no file {path}")
-        return await self._blobs.get(version.sources[path])
-
     async def reload(self) -> None:
         """Read what is live from the database, as at start, or after another node changed it."""
         async with self._changing:
             rows, generation = await self._database.read(
-                lambda sql: (sql.rows(_queries["live"], self._scope), sql.rows(_queries["generation"]))
+                lambda sql: (sql.rows(_queries["live"]), sql.rows(_queries["generation"]))
             )
-            workers: dict[str, Version] = {}
+            routes: dict[str, Route] = {}
             self._fingerprints.clear()
-            for *row, fingerprint in rows:
-                version = _version(tuple(row))
-                if await self._blobs.has(version.bundle_hash):
-                    workers[version.worker] = version
-                    self._fingerprints[version.worker] = msgspec.json.decode(str(fingerprint), type=dict[str, str])
-                else:
-                    _log.error("worker %s: the bundle of version %s is lost", version.worker, version.id)
-            self._swap(workers, _integer(generation[0]))
+            for _, shares in groupby(rows, key=lambda row: (row[4], row[0], row[5])):
+                await self._read_route(list(shares), routes)
+            self._swap(routes, integer(generation[0][0]))
 
-    async def _store(self, worker: str, build: Build, manifest: Manifest) -> Version:
-        """The bytes into the blob store, all at once: each waits for the disk."""
-        paths = sorted(build.sources)
-        optional = [data for data in (build.source_map, build.lock) if data is not None]
-        keys = await asyncio.gather(
-            *(self._blobs.put(data) for data in (build.bundle, *optional, *(build.sources[path] for path in paths)))
+    async def _read_route(self, rows: Sequence[Row], routes: dict[str, Route]) -> None:
+        """The route of the rows of one deployment, unless a bundle is lost."""
+        shares: list[Share] = []
+        for environment, weight, _, _, *row in rows:
+            version = read_version(tuple(row))
+            if not await self._blobs.has(version.bundle_hash):
+                _log.error("worker %s: the bundle of version %s is lost", version.worker, version.id)
+                return
+            revision = self._revision(version.project, str(environment), version.worker)
+            shares.append(Share(place(version, str(environment), revision), integer(weight)))
+        newest = shares[-1].placement
+        key = route_key(newest.project, newest.worker, newest.environment)
+        routes[key] = Route(
+            project=newest.project,
+            worker=newest.worker,
+            environment=newest.environment,
+            shares=tuple(shares),
+            sticky=str(rows[-1][2]),
         )
-        rest = iter(keys[1:])
-        source_map_hash = None if build.source_map is None else next(rest)
-        lock_hash = None if build.lock is None else next(rest)
-        sources = dict(zip(paths, rest, strict=True))
-        project = self._scope["project"]
-        content = [project, worker, _plain(manifest), keys[0], source_map_hash, lock_hash, sources]
-        return Version(
-            id=hashlib.sha256(_encode(content)).hexdigest()[:_ID_LENGTH],
-            worker=worker,
-            project=project,
-            manifest=manifest,
-            bundle_hash=keys[0],
-            source_map_hash=source_map_hash,
-            created_at=datetime.now(UTC),
-            sources=MappingProxyType(sources),
-            lock_hash=lock_hash,
+        self._fingerprints[key] = read_fingerprint(str(rows[-1][3]))
+
+    async def refresh_variables(self) -> None:
+        """Variables changed: what is live with others than now gets sandboxes of its own."""
+        async with self._changing:
+            routes = {key: self._placed_again(route) for key, route in self._routes.workers.items()}
+            if any(routes[key] is not route for key, route in self._routes.workers.items()):
+                self._swap(routes, await self._database.write(next_generation))
+
+    def _placed_again(self, route: Route) -> Route:
+        revision = self._revision(route.project, route.environment, route.worker)
+        if all(share.placement.revision == revision for share in route.shares):
+            return route
+        shares = tuple(
+            Share(place(share.placement, route.environment, revision), share.weight) for share in route.shares
         )
+        return replace(route, shares=shares)
 
-    async def _go_live(self, version: Version, fingerprint: Mapping[str, str]) -> Version:
-        fingerprint = dict(fingerprint)
-        async with self._changing:
-            served = self._routes.workers.get(version.worker)
-            changes = served is None or served.id != version.id
-            kept, generation = await self._database.write(
-                lambda sql: self._point(sql, version, fingerprint, changes=changes)
-            )
-            self._fingerprints[version.worker] = fingerprint
-            if generation is not None:
-                self._swap({**self._routes.workers, version.worker: kept}, generation)
-            return kept
-
-    def _point(
-        self, sql: Transaction, version: Version, fingerprint: Mapping[str, str], *, changes: bool
-    ) -> tuple[Version, int | None]:
-        """In one transaction: the version, the pointer, the history. Gives the new generation if it is a change."""
-        where = {**self._scope, "worker": version.worker}
-        sql.execute(_queries["add_version"], _row(version))
-        kept = sql.row(_queries["version"], {"project": version.project, "worker": version.worker, "id": version.id})
-        if kept is None:
-            raise AssertionError("the version was just added")
-        pointer = {**where, "version": version.id, "fingerprint": _encode(fingerprint).decode()}
-        sql.execute(_queries["go_live"], pointer)
-        generation = self._note(sql, version.worker, Change.DEPLOYED, version.id) if changes else None
-        return _version(kept), generation
-
-    async def _remove(self, worker: str) -> bool:
-        async with self._changing:
-            generation = await self._database.write(lambda sql: self._unpoint(sql, worker))
-            self._fingerprints.pop(worker, None)
-            if generation is not None:
-                remaining = {name: live for name, live in self._routes.workers.items() if name != worker}
-                self._swap(remaining, generation)
-            return generation is not None
-
-    def _unpoint(self, sql: Transaction, worker: str) -> int | None:
-        removed = sql.row(_queries["remove"], {**self._scope, "worker": worker})
-        return None if removed is None else self._note(sql, worker, Change.REMOVED, str(removed[0]))
-
-    def _note(self, sql: Transaction, worker: str, change: Change, version: str) -> int:
-        entry = {**self._scope, "worker": worker, "change": change.value, "version": version}
-        sql.execute(_queries["add_history"], {**entry, "at": datetime.now(UTC).isoformat()})
-        (generation,) = sql.rows(_queries["next_generation"])
-        return _integer(generation)
-
-    def _swap(self, workers: dict[str, Version], generation: int) -> None:
-        self._routes = RouteTable(MappingProxyType(workers), generation)
+    def _swap(self, routes: dict[str, Route], generation: int) -> None:
+        self._routes = RouteTable(MappingProxyType(routes), generation)
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(self._routes)
             except Exception:
                 _log.exception("a subscriber of the catalog failed")
 
+    # ---- changes
+
+    async def store(
+        self,
+        worker: str,
+        build: Build,
+        manifest: Manifest,
+        *,
+        project: str = DEFAULT_PROJECT,
+        actor: Actor,
+        message: str = "",
+    ) -> Version:
+        """Keep `build` as a version that is not live anywhere. The same content again is the same version."""
+        check_worker_name(worker)
+        text = check_message(message)
+        version = await self.versions.make(project, worker, build, manifest)
+
+        def write(sql: Transaction) -> Version:
+            kept = add_version(sql, version, actor, text, len(build.bundle))
+            event = audit.Event(
+                action="version.create",
+                resource=f"worker/{worker}/version/{kept.id}",
+                project=project,
+                actor=actor,
+                after={"number": kept.number, "message": text},
+            )
+            audit.append(sql, event)
+            return kept
+
+        return await _to_its_end(self._database.write(write))
+
+    async def deploy(
+        self,
+        worker: str,
+        build: Build,
+        manifest: Manifest,
+        *,
+        project: str = DEFAULT_PROJECT,
+        environment: str = PRODUCTION,
+        actor: Actor = FOLDER,
+        message: str = "",
+        expected: int | None = None,
+    ) -> Version:
+        """Make `build` the live version of `worker`. The same content as the live version changes nothing. Raises
+        `DeploymentChanged`."""
+        check_worker_name(worker)
+        where = Where(project=project, environment=check_environment(environment), worker=worker)
+        text = check_message(message)
+        version = await self.versions.make(project, worker, build, manifest)
+        move = Move(change=Change.DEPLOYED, shares=((version.id, 100),), actor=actor, message=text, expected=expected)
+        return await _to_its_end(self._go_live(where, version, build, move))
+
+    async def _go_live(self, where: Where, version: Version, build: Build, move: Move) -> Version:
+        fingerprint = dict(build.fingerprint)
+        key = route_key(where.project, where.worker, where.environment)
+        async with self._changing:
+            served = self._routes.workers.get(key)
+            same = served is not None and [share.placement.id for share in served.shares] == [version.id]
+
+            def write(sql: Transaction) -> tuple[Version, int | None]:
+                kept = add_version(sql, version, move.actor, move.message, len(build.bundle))
+                if not same or move.expected is not None:
+                    return kept, apply(sql, where, move, fingerprint)
+                pointer = {"fingerprint": encode(fingerprint).decode()}
+                sql.execute(_queries["note_fingerprint"], {**where.key, **pointer})
+                return kept, None
+
+            kept, generation = await self._database.write(write)
+            self._fingerprints[key] = fingerprint
+            if generation is not None:
+                self._route(where, ((kept, 100),), served.sticky if served else "", generation)
+            return kept
+
+    async def set_shares(
+        self,
+        worker: str,
+        shares: Sequence[tuple[str, int]],
+        *,
+        project: str = DEFAULT_PROJECT,
+        environment: str = PRODUCTION,
+        change: Change = Change.SPLIT,
+        actor: Actor,
+        message: str = "",
+        sticky: str | None = None,
+        expected: int | None = None,
+    ) -> Deployment:
+        """Make these versions live with these per cents. Raises `BadRequest`, `NotFound`, `DeploymentChanged`."""
+        where = Where(project=project, environment=check_environment(environment), worker=check_worker_name(worker))
+        move = Move(
+            change=change,
+            shares=check_shares(shares),
+            actor=actor,
+            message=check_message(message),
+            sticky=None if sticky is None else check_sticky(sticky),
+            expected=expected,
+        )
+        return await _to_its_end(self._move(where, move))
+
+    async def _move(self, where: Where, move: Move) -> Deployment:
+        key = route_key(where.project, where.worker, where.environment)
+        async with self._changing:
+            found = [(await self.versions.get(where.project, where.worker, id_), weight) for id_, weight in move.shares]
+            for version, _ in found:
+                if not await self._blobs.has(version.bundle_hash):
+                    raise NotFound(f"The bundle of v{version.number} is lost: deploy it again from its sources")
+            fingerprint = self._fingerprints.get(key, {})
+
+            def write(sql: Transaction) -> tuple[Deployment, int]:
+                generation = apply(sql, where, move, fingerprint)
+                deployment = read_deployment(sql, where)
+                if deployment is None:
+                    raise AssertionError("the deployment was just made")
+                return deployment, generation
+
+            deployment, generation = await self._database.write(write)
+            self._fingerprints[key] = fingerprint
+            self._route(where, found, deployment.sticky, generation)
+            return deployment
+
+    async def roll_back(
+        self,
+        worker: str,
+        to: str | None = None,
+        *,
+        project: str = DEFAULT_PROJECT,
+        environment: str = PRODUCTION,
+        actor: Actor,
+        message: str = "",
+        expected: int | None = None,
+    ) -> Deployment:
+        """Go back to the version that `to` means, or to what was live before the present state. Raises `NotFound`."""
+        if to is not None:
+            version = await self.versions.find(project, worker, to)
+            shares: Shares = ((version.id, 100),)
+        else:
+            shares = await self._live_before(worker, project, environment)
+        return await self.set_shares(
+            worker,
+            shares,
+            project=project,
+            environment=environment,
+            change=Change.ROLLED_BACK,
+            actor=actor,
+            message=message,
+            expected=expected,
+        )
+
+    async def _live_before(self, worker: str, project: str, environment: str) -> Shares:
+        """What was live by itself before the present state. Going back twice goes back two states."""
+        entries = await self.history(worker, project=project, environment=environment, limit=_LOOKED_AT)
+        for version in _earlier(entries):
+            try:
+                await self.versions.get(project, worker, version)
+            except NotFound:
+                continue  # retention took it
+            return ((version, 100),)
+        raise NotFound(f"{worker} has no earlier version in {environment} to go back to")
+
+    async def promote(
+        self,
+        worker: str,
+        *,
+        source: str,
+        target: str = PRODUCTION,
+        project: str = DEFAULT_PROJECT,
+        actor: Actor,
+        message: str = "",
+        expected: int | None = None,
+    ) -> Deployment:
+        """Make the newest version of one environment live in another, the same bytes. Raises `NotFound`."""
+        if source == target:
+            raise BadRequest("Promoting goes from one environment to another")
+        live = self._routes.live(worker, project, source)
+        if live is None:
+            raise NotFound(f"{worker} is not live in {source[:40]}")
+        return await self.set_shares(
+            worker,
+            [(live.id, 100)],
+            project=project,
+            environment=target,
+            change=Change.PROMOTED,
+            actor=actor,
+            message=message,
+            expected=expected,
+        )
+
+    async def remove(
+        self,
+        worker: str,
+        *,
+        project: str = DEFAULT_PROJECT,
+        environment: str = PRODUCTION,
+        actor: Actor = FOLDER,
+        expected: int | None = None,
+    ) -> bool:
+        """Take the worker off the routes. Its versions stay. Tells whether it was there."""
+        where = Where(project=project, environment=environment, worker=worker)
+        return await _to_its_end(self._remove(where, actor, expected))
+
+    async def _remove(self, where: Where, actor: Actor, expected: int | None) -> bool:
+        key = route_key(where.project, where.worker, where.environment)
+        async with self._changing:
+            generation = await self._database.write(lambda sql: unpoint(sql, where, actor, expected))
+            self._fingerprints.pop(key, None)
+            if generation is not None:
+                self._swap({name: route for name, route in self._routes.workers.items() if name != key}, generation)
+            return generation is not None
+
+    async def delete_worker(self, worker: str, *, project: str = DEFAULT_PROJECT, actor: Actor) -> None:
+        """Take the worker off every environment and forget its versions. Raises `NotFound`."""
+        await _to_its_end(self._delete_worker(project, worker, actor))
+
+    async def _delete_worker(self, project: str, worker: str, actor: Actor) -> None:
+        key = {"project": project, "worker": worker}
+
+        def write(sql: Transaction) -> int:
+            deployments = read_deployments(sql, project, worker)
+            if not sql.rows(_queries["version_infos"], {**key, "id": None, "before": 1 << 62, "limit": 1}):
+                raise NotFound(f"There is no worker called {worker}.")
+            for each in deployments:
+                unpoint(sql, Where(project=project, environment=each.environment, worker=worker), actor, None)
+            sql.execute(_queries["delete_tags_of_worker"], key)
+            sql.execute(_queries["delete_versions_of_worker"], key)
+            audit.append(
+                sql, audit.Event(action="worker.delete", resource=f"worker/{worker}", project=project, actor=actor)
+            )
+            return next_generation(sql)
+
+        async with self._changing:
+            generation = await self._database.write(write)
+            gone = {
+                name
+                for name, route in self._routes.workers.items()
+                if (route.project, route.worker) == (project, worker)
+            }
+            for name in gone:
+                self._fingerprints.pop(name, None)
+            self._swap({name: route for name, route in self._routes.workers.items() if name not in gone}, generation)
+
+    def _route(self, where: Where, shares: Sequence[tuple[Version, int]], sticky: str, generation: int) -> None:
+        revision = self._revision(where.project, where.environment, where.worker)
+        route = Route(
+            project=where.project,
+            worker=where.worker,
+            environment=where.environment,
+            shares=tuple(Share(place(version, where.environment, revision), weight) for version, weight in shares),
+            sticky=sticky,
+        )
+        self._swap(
+            {**self._routes.workers, route_key(where.project, where.worker, where.environment): route}, generation
+        )
+
+    # ---- reading
+
+    async def deployment(
+        self, worker: str, *, project: str = DEFAULT_PROJECT, environment: str = PRODUCTION
+    ) -> Deployment | None:
+        where = Where(project=project, environment=environment, worker=worker)
+        return await self._database.read(lambda sql: read_deployment(sql, where))
+
+    async def deployments(self, worker: str, *, project: str = DEFAULT_PROJECT) -> Sequence[Deployment]:
+        """Of all environments."""
+        return await self._database.read(lambda sql: read_deployments(sql, project, worker))
+
+    async def history(
+        self,
+        worker: str,
+        *,
+        project: str = DEFAULT_PROJECT,
+        environment: str = PRODUCTION,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> list[HistoryEntry]:
+        """What happened to the worker there, newest first."""
+        where = Where(project=project, environment=environment, worker=worker)
+        return await self._database.read(lambda sql: read_history(sql, where, limit, before))
+
+    async def workers(self, project: str | None = None) -> Sequence[tuple[str, str, int, int]]:
+        """Every worker that has a version: project, name, how many versions, the newest one's number."""
+        rows = await self._database.read(lambda sql: sql.rows(_queries["workers"], {"project": project}))
+        return [(str(row[0]), str(row[1]), integer(row[2]), integer(row[3])) for row in rows]
+
+    # For the pool and the folder's deploys.
+
+    async def bundle(self, version: Version) -> bytes:
+        """The ES module. Raises `BlobMissing` when the store lost it."""
+        return await self.versions.bundle(version)
+
+    async def source_map(self, version: Version) -> bytes | None:
+        """The source map of the bundle: JSON, version 3."""
+        return await self.versions.source_map(version)
+
+    async def lock(self, version: Version) -> bytes | None:
+        """The dependencies as they were resolved for this version, in the form of a deno.lock."""
+        return await self.versions.lock(version)
+
+
+def _earlier(entries: Sequence[HistoryEntry]) -> Iterator[str]:
+    """The versions that were live by themselves before the present state, the latest first. `entries` are newest
+    first. A rollback takes back what came after the state that it went to."""
+    states: list[Shares] = []
+    for entry in reversed(entries):
+        if entry.change is Change.REMOVED:
+            continue
+        if entry.change is Change.ROLLED_BACK and entry.shares in states:
+            del states[len(states) - states[::-1].index(entry.shares) :]
+        else:
+            states.append(entry.shares)
+    present = states.pop()[-1][0] if states else ""
+    for shares in reversed(states):
+        if len(shares) == 1 and shares[0][0] != present:
+            yield shares[0][0]
+
 
 async def _to_its_end(change: Coroutine[Any, Any, T]) -> T:
     """A change that began ends, whoever stops waiting: the database and the snapshot must not come apart."""
     return await asyncio.shield(asyncio.ensure_future(change))
-
-
-def _integer(row: Row) -> int:
-    (value,) = row
-    if not isinstance(value, int):
-        raise AssertionError("the column is an integer")
-    return value
-
-
-def _plain(manifest: Manifest) -> dict[str, Any]:
-    """A manifest as JSON values, in a form that never depends on the order in which it was written."""
-    return {
-        "entry": manifest.entry,
-        "limits": msgspec.to_builtins(manifest.limits),
-        "permissions": msgspec.to_builtins(manifest.permissions),
-        "env": dict(manifest.env),
-        "bindings": {name: [bound.kind, bound.name] for name, bound in manifest.bindings.items()},
-    }
-
-
-class _StoredManifest(msgspec.Struct):
-    entry: str
-    limits: Limits
-    permissions: Permissions
-    env: dict[str, str]
-    bindings: dict[str, tuple[BindingKind, str]] = {}  # versions of before there were any have none
-
-
-def _row(version: Version) -> dict[str, str | None]:
-    return {
-        "project": version.project,
-        "worker": version.worker,
-        "id": version.id,
-        "manifest": _encode(_plain(version.manifest)).decode(),
-        "bundle_hash": version.bundle_hash,
-        "source_map_hash": version.source_map_hash,
-        "sources": _encode(dict(version.sources)).decode(),
-        "lock_hash": version.lock_hash,
-        "created_at": version.created_at.isoformat(),
-    }
-
-
-def _version(row: Row) -> Version:
-    project, worker, id_, manifest, bundle_hash, source_map_hash, sources, lock_hash, created_at = row
-    stored = msgspec.json.decode(str(manifest), type=_StoredManifest)
-    return Version(
-        id=str(id_),
-        worker=str(worker),
-        project=str(project),
-        manifest=Manifest(
-            entry=stored.entry,
-            limits=stored.limits,
-            permissions=stored.permissions,
-            env=MappingProxyType(stored.env),
-            bindings=MappingProxyType(
-                {name: EnvBinding(kind=kind, name=bound) for name, (kind, bound) in stored.bindings.items()}
-            ),
-        ),
-        bundle_hash=str(bundle_hash),
-        source_map_hash=None if source_map_hash is None else str(source_map_hash),
-        created_at=datetime.fromisoformat(str(created_at)),
-        sources=MappingProxyType(msgspec.json.decode(str(sources), type=dict[str, str])),
-        lock_hash=None if lock_hash is None else str(lock_hash),
-    )

@@ -6,7 +6,7 @@ All are immutable; a change makes a new version or a new snapshot.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -85,7 +85,7 @@ class Version:
     """One immutable version of a worker: its bundle, sources, lock and manifest.
 
     `id` is derived from the content, so deploying the same bytes and manifest again gives the same version. Hashes are
-    SHA-256 in hex, the blob store's keys.
+    SHA-256 in hex, the blob store's keys. `number` counts a worker's versions from 1; people say v12.
     """
 
     id: str
@@ -97,21 +97,112 @@ class Version:
     created_at: datetime
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # path -> hash of its text
     lock_hash: str | None = None  # deno.lock as it was resolved for this bundle
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionInfo:
+    """A version with what people say about it, which may change: tags (each names one version of the worker), a pin
+    (retention leaves it), a message."""
+
+    version: Version
+    created_by: str
+    message: str
+    tags: tuple[str, ...]
+    pinned: bool
+    bundle_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement(Version):
+    """A version where it is live: in one environment, with the variables of one revision. It is what a sandbox runs;
+    `key` is the same for two that may share sandboxes, and differs when a variable changed."""
+
+    environment: str = PRODUCTION
+    revision: int = 0
+    key: str = ""
+
+
+def place(version: Version, environment: str, revision: int) -> Placement:
+    """The version as it is live there."""
+    known = {each.name: getattr(version, each.name) for each in fields(Version)}
+    return Placement(**known, environment=environment, revision=revision, key=f"{version.id}.{environment}.{revision}")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of a route's requests, in per cent."""
+
+    placement: Placement
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where requests for a worker in an environment go. One share has all of it; of two the first is the older."""
+
+    project: str
+    worker: str
+    environment: str
+    shares: tuple[Share, ...]
+    sticky: str = ""
+    """What keeps a caller on one version of a split: `ip`, `header:<name>`, `cookie:<name>`; empty: nothing but the
+    header `V8Box-Version-Key`."""
+
+    @property
+    def newest(self) -> Placement:
+        return self.shares[-1].placement
 
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """What the gateway reads on every request: worker name to live version. Swapped whole, never changed."""
+    """What the gateway reads on every request: the route of each `route_key`. Swapped whole, never changed."""
 
-    workers: Mapping[str, Version]
+    workers: Mapping[str, Route]
     generation: int = 0
+
+    def of(self, project: str = DEFAULT_PROJECT, environment: str = PRODUCTION) -> dict[str, Placement]:
+        """The newest live version of every worker of a project in an environment, by the worker's name."""
+        routes = self.workers.values()
+        return {
+            each.worker: each.newest for each in routes if (each.project, each.environment) == (project, environment)
+        }
+
+    def live(self, worker: str, project: str = DEFAULT_PROJECT, environment: str = PRODUCTION) -> Placement | None:
+        """The newest live version of one worker."""
+        route = self.workers.get(route_key(project, worker, environment))
+        return None if route is None else route.newest
+
+
+def route_key(project: str, worker: str, environment: str) -> str:
+    """`hello`, `hello@staging`, `acme:hello`, `acme:hello@staging`: as it stands in an address behind `/run/`."""
+    key = worker if project == DEFAULT_PROJECT else f"{project}:{worker}"
+    return key if environment == PRODUCTION else f"{key}@{environment}"
 
 
 class Change(StrEnum):
     """What happened to a worker."""
 
-    DEPLOYED = "deployed"
+    DEPLOYED = "deployed"  # a version was built and went live
+    SPLIT = "split"  # the weights changed
+    PROMOTED = "promoted"  # the same bytes as in another environment
+    ROLLED_BACK = "rolled_back"
+    CANARY = "canary"  # a canary's step
     REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What is live of a worker in an environment. `number` counts the changes; `shares` are (version id, per cent)."""
+
+    project: str
+    worker: str
+    environment: str
+    number: int
+    shares: tuple[tuple[str, int], ...]
+    sticky: str
+    changed_at: datetime
+    changed_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,3 +212,7 @@ class HistoryEntry:
     change: Change
     version: str
     at: datetime
+    number: int = 0
+    shares: tuple[tuple[str, int], ...] = ()
+    by: str = ""
+    message: str = ""

@@ -1,47 +1,174 @@
--- name: live
--- Every live version of an environment, with what its build depended on.
-select v.project, v.worker, v.id, v.manifest, v.bundle_hash, v.source_map_hash, v.sources, v.lock_hash, v.created_at,
-    d.fingerprint
-from deployments d
-join versions v on v.project = d.project and v.worker = d.worker and v.id = d.version
-where d.project = :project and d.environment = :environment
-order by d.worker
-
 -- name: generation
 select value from generation
 
 -- name: next_generation
 update generation set value = value + 1 returning value
 
+-- name: live
+-- Every live version of every environment, the older of two first, with what its build depended on.
+select s.environment, s.weight, d.sticky, d.fingerprint,
+    v.project, v.worker, v.id, v.manifest, v.bundle_hash, v.source_map_hash, v.sources, v.lock_hash, v.created_at,
+    v.number
+from shares s
+join deployments d on d.project = s.project and d.environment = s.environment and d.worker = s.worker
+join versions v on v.project = s.project and v.worker = s.worker and v.id = s.version
+order by s.project, s.environment, s.worker, s.position
+
 -- name: add_version
 -- The same content again is the same version: the first one stays.
-insert into versions (project, worker, id, manifest, bundle_hash, source_map_hash, sources, lock_hash, created_at)
-values (:project, :worker, :id, :manifest, :bundle_hash, :source_map_hash, :sources, :lock_hash, :created_at)
-on conflict do nothing
+insert into versions (
+    project, worker, id, manifest, bundle_hash, source_map_hash, sources, lock_hash, created_at, created_by, message,
+    bundle_bytes, number
+)
+values (
+    :project, :worker, :id, :manifest, :bundle_hash, :source_map_hash, :sources, :lock_hash, :created_at, :created_by,
+    :message, :bundle_bytes,
+    (
+        select 1 + max(coalesce((select max(number) from versions where project = :project and worker = :worker), 0),
+            coalesce((select value from last_numbers where project = :project and worker = :worker), 0))
+    )
+)
+on conflict (project, worker, id) do nothing
+
+-- name: note_number
+-- A number is never given twice, also when the newest versions were removed.
+insert into last_numbers (project, worker, value)
+select :project, :worker, max(number) from versions where project = :project and worker = :worker
+on conflict (project, worker) do update set value = max(value, excluded.value)
 
 -- name: version
-select project, worker, id, manifest, bundle_hash, source_map_hash, sources, lock_hash, created_at
+select project, worker, id, manifest, bundle_hash, source_map_hash, sources, lock_hash, created_at, number
 from versions
 where project = :project and worker = :worker and id = :id
 
--- name: go_live
-insert into deployments (project, environment, worker, version, fingerprint)
-values (:project, :environment, :worker, :version, :fingerprint)
+-- name: versions_like
+-- The version that has this number, this tag, or an id that begins so; two when it is not clear which.
+select id from versions
+where project = :project and worker = :worker
+    and (number = :number or (length(:prefix) >= 4 and substr(id, 1, length(:prefix)) = :prefix)
+        or id = (select version from tags where project = :project and worker = :worker and tag = :tag))
+limit 2
+
+-- name: version_infos
+-- Newest first. `before` is a number: those with a smaller one.
+select v.project, v.worker, v.id, v.manifest, v.bundle_hash, v.source_map_hash, v.sources, v.lock_hash, v.created_at,
+    v.number, v.created_by, v.message, v.pinned, v.bundle_bytes,
+    coalesce((
+        select json_group_array(tag order by tag) from tags t
+        where t.project = v.project and t.worker = v.worker and t.version = v.id
+    ), '[]')
+from versions v
+where v.project = :project and v.worker = :worker and v.number < :before and (:id is null or v.id = :id)
+order by v.number desc
+limit :limit
+
+-- name: describe_version
+update versions set message = :message, pinned = :pinned
+where project = :project and worker = :worker and id = :id
+
+-- name: clear_tags
+delete from tags where project = :project and worker = :worker and version = :id
+
+-- name: set_tag
+-- A tag names one version: it moves.
+insert into tags (project, worker, tag, version) values (:project, :worker, :tag, :id)
+on conflict (project, worker, tag) do update set version = excluded.version
+
+-- name: environments_of_version
+select environment from shares where project = :project and worker = :worker and version = :id
+
+-- name: delete_version
+delete from versions where project = :project and worker = :worker and id = :id
+
+-- name: versions_to_prune
+-- Beyond the newest `keep`: those that are not live, tagged or pinned, nor what a rollback would bring back.
+select v.id from versions v
+where v.project = :project and v.worker = :worker and v.pinned = 0
+    and v.number <= (
+        select coalesce(max(number), 0) - :keep from versions where project = :project and worker = :worker
+    )
+    and not exists (
+        select 1 from tags t where t.project = v.project and t.worker = v.worker and t.version = v.id
+    )
+    and not exists (
+        select 1 from shares s where s.project = v.project and s.worker = v.worker and s.version = v.id
+    )
+
+-- name: workers
+-- Every worker that has a version, with how many, and the newest one's number and time.
+select project, worker, count(*), max(number), max(created_at) from versions
+where (:project is null or project = :project)
+group by project, worker
+order by project, worker
+
+-- name: hashes
+-- Every blob that a version refers to; `sources` is JSON.
+select bundle_hash, source_map_hash, lock_hash, sources from versions
+
+-- name: deployment
+select number, sticky, changed_at, changed_by from deployments
+where project = :project and environment = :environment and worker = :worker
+
+-- name: deployments
+select environment, number, sticky, changed_at, changed_by from deployments
+where project = :project and worker = :worker
+order by environment
+
+-- name: shares
+select version, weight from shares
+where project = :project and environment = :environment and worker = :worker
+order by position
+
+-- name: point
+insert into deployments (project, environment, worker, number, fingerprint, sticky, changed_at, changed_by)
+values (:project, :environment, :worker, :number, :fingerprint, :sticky, :at, :by)
 on conflict (project, environment, worker) do update
-set version = excluded.version, fingerprint = excluded.fingerprint
+set number = excluded.number, fingerprint = excluded.fingerprint, sticky = excluded.sticky,
+    changed_at = excluded.changed_at, changed_by = excluded.changed_by
+
+-- name: note_fingerprint
+update deployments set fingerprint = :fingerprint
+where project = :project and environment = :environment and worker = :worker
+
+-- name: clear_shares
+delete from shares where project = :project and environment = :environment and worker = :worker
+
+-- name: add_share
+insert into shares (project, environment, worker, position, version, weight)
+values (:project, :environment, :worker, :position, :version, :weight)
 
 -- name: remove
 delete from deployments
 where project = :project and environment = :environment and worker = :worker
-returning version
+returning number
+
+-- name: last_number
+-- The number of the newest change, also when the deployment is gone.
+select coalesce(max(deployment), 0) from history
+where project = :project and environment = :environment and worker = :worker
 
 -- name: add_history
-insert into history (project, environment, worker, change, version, at)
-values (:project, :environment, :worker, :change, :version, :at)
+insert into history (project, environment, worker, change, version, at, deployment, shares, made_by, message)
+values (:project, :environment, :worker, :change, :version, :at, :number, :shares, :by, :message)
 
 -- name: history
 -- Newest first.
-select change, version, at from history
-where project = :project and environment = :environment and worker = :worker
+select change, version, at, deployment, shares, made_by, message from history
+where project = :project and environment = :environment and worker = :worker and number < :before
 order by number desc
 limit :limit
+
+-- name: trim_history
+-- The newest thousand of a deployment stay.
+delete from history
+where project = :project and environment = :environment and worker = :worker and number <= (
+    select number from history
+    where project = :project and environment = :environment and worker = :worker
+    order by number desc limit 1 offset 1000
+)
+
+-- name: delete_tags_of_worker
+delete from tags where project = :project and worker = :worker
+
+-- name: delete_versions_of_worker
+delete from versions where project = :project and worker = :worker

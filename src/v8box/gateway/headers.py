@@ -54,6 +54,8 @@ _TRANSFER: Final = 4
 _CONNECTION: Final = 5
 _REQUEST: Final = 6
 _FORWARD: Final = 7
+_VERSION: Final = 8
+_VERSION_KEY: Final = 9
 _SPECIAL: Final = {
     b"host": _HOST,
     b"content-length": _LENGTH,
@@ -61,6 +63,8 @@ _SPECIAL: Final = {
     b"transfer-encoding": _TRANSFER,
     b"connection": _CONNECTION,
     b"x-request-id": _REQUEST,
+    b"v8box-version": _VERSION,
+    b"v8box-version-key": _VERSION_KEY,
     **dict.fromkeys(_FORWARDED, _FORWARD),
 }
 
@@ -93,6 +97,8 @@ class Incoming:
         "proto",
         "request_id",
         "size",
+        "version",
+        "version_key",
     )
 
     def __init__(self, headers: RawHeaders) -> None:
@@ -100,6 +106,10 @@ class Incoming:
         self.host: bytes | None = None
         self.content_length: int | None = None
         self.request_id: str | None = None
+        self.version: str | None = None
+        """`V8Box-Version: <worker>=<version>, …`: which of the live versions a caller asks for."""
+        self.version_key: str | None = None
+        """`V8Box-Version-Key`: callers with the same one get the same version of a split."""
         self.navigates = self._chunked = False
         self.proto = "http"
         self._forwarded: dict[bytes, str] | None = None
@@ -127,6 +137,10 @@ class Incoming:
     def has_body(self) -> bool:
         return self._chunked or bool(self.content_length)
 
+    def first(self, name: str) -> str | None:
+        """The first value of a header that the worker sees."""
+        return next((value for known, value in self.pairs if known == name), None)
+
     def _note(self, special: int, name: bytes, value: bytes) -> None:
         if special == _HOST:
             if self.host is not None:
@@ -145,6 +159,12 @@ class Incoming:
         elif special == _CONNECTION:
             tokens = {token.strip().lower() for token in value.decode("latin-1").split(",")}
             self._listed = (self._listed or set()) | tokens - {"keep-alive", "close", "upgrade", ""}
+        elif special == _VERSION:
+            self.version = (
+                value.decode("latin-1") if self.version is None else f"{self.version},{value.decode('latin-1')}"
+            )
+        elif special == _VERSION_KEY:
+            self.version_key = value.decode("latin-1")
         elif special == _REQUEST:
             if _REQUEST_ID.fullmatch(value):
                 self.request_id = value.decode("ascii")

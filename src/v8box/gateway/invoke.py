@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from v8box.catalog.model import Version
+from v8box.catalog.model import Placement
 from v8box.errors import PayloadTooLarge, RequestTimeout, StopReason
 from v8box.gateway.headers import SERVER, Incoming, declared_length, outgoing
 from v8box.pool.pool import Pool
@@ -46,19 +46,19 @@ class Exchange:
         "bytes_out",
         "ended",
         "extra_headers",
+        "placement",
         "receive",
         "request_id",
         "run",
         "send",
         "started",
         "status",
-        "version",
     )
 
     def __init__(
         self,
         pool: Pool,
-        version: Version,
+        placement: Placement,
         incoming: Incoming,
         request_id: str,
         receive: Receive,
@@ -70,7 +70,7 @@ class Exchange:
         self._pool = pool
         self._max_body_bytes = max_body_bytes
         # per request
-        self.version = version
+        self.placement = placement
         self.request_id = request_id
         self.began = began
         self.extra_headers: list[tuple[bytes, bytes]] | None = None
@@ -98,7 +98,7 @@ class Exchange:
                 invocation.body = await self._read_whole(length)
             else:
                 invocation.body = None
-        run = self._pool.try_run(self.version, invocation)
+        run = self._pool.try_run(self.placement, invocation)
         if run is None:
             run = await self._queue(invocation)
         else:
@@ -134,7 +134,7 @@ class Exchange:
 
     async def wait_turn(self, invocation: Invocation, leaving: asyncio.Future[None] | None) -> Run:
         """Waits for a sandbox; a client that leaves meanwhile takes its place in the queue with it."""
-        waiting = asyncio.ensure_future(self._pool.queue_run(self.version, invocation))
+        waiting = asyncio.ensure_future(self._pool.queue_run(self.placement, invocation))
         try:
             await asyncio.wait(
                 (waiting,) if leaving is None else (waiting, leaving), return_when=asyncio.FIRST_COMPLETED
@@ -260,7 +260,7 @@ class Exchange:
 
     async def _stream(self, run: Run, body: Inbound, length: int | None) -> None:
         """Passes chunks on as they come; the worker sends more only when the client has taken them."""
-        limit = self.version.manifest.limits.response_mb * 1024 * 1024
+        limit = self.placement.manifest.limits.response_mb * 1024 * 1024
         loop = asyncio.get_running_loop()
         while True:
             try:

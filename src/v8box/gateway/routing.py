@@ -13,9 +13,13 @@ import unicodedata
 from enum import Enum, auto
 from typing import Final, Literal
 
+from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION, route_key
 from v8box.errors import BadRequest, NotFound
 
-WORKER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_LABEL: Final = "[a-z0-9][a-z0-9_-]{0,62}"
+_ENVIRONMENT: Final = "[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
+_WORKER: Final = re.compile(rf"(?:({_LABEL})(?::|%3[Aa]))?({_LABEL})(?:(?:@|%40)({_ENVIRONMENT}))?")
+_API_LABEL: Final = re.compile(rf"(?:({_ENVIRONMENT})--)?api")
 _HOST: Final = re.compile(rb"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_.-]{1,253})(?::([0-9]{1,5}))?")
 _HEX: Final = re.compile("0x[0-9a-f]*")
 _MAX_REMEMBERED: Final = 4096
@@ -40,8 +44,9 @@ Mount = Literal["admin", "db", "s3"]
 
 
 class Target:
-    """What should answer a request. `worker`: the name, with what it sees as its path and the prefix that was taken
-    off. Without one it is for the box itself: an application of it (`mount`), below `prefix`, or the page at `rest`."""
+    """What should answer a request. `worker`: its `route_key`, with what it sees as its path and the prefix that was
+    taken off. Without one it is for the box itself: an application of it (`mount`), below `prefix`, or the page at
+    `rest`."""
 
     __slots__ = ("host_name", "mount", "prefix", "rest", "shared_host", "worker")
 
@@ -85,7 +90,7 @@ class Router:
         if match is None or int(match[2] or 0) > 65535 or not _fits_url(name):
             raise BadRequest("The Host header is not a host name.")
         host = raw_host.decode("ascii").lower()
-        kind = self._kind(name)
+        kind, environment = self._kind(name)
         if kind is HostKind.UNKNOWN:
             raise NotFound("There is nothing at this host name.")
         path = raw_path.decode("latin-1")
@@ -93,8 +98,8 @@ class Router:
         if path.startswith("/run/") and kind not in (HostKind.DB, HostKind.S3):
             if kind is HostKind.ADMIN:
                 raise NotFound("Workers answer under the api host, not under this one.")
-            worker, rest = _worker(path)
-            return Target(host, shared, worker, rest, f"/run/{worker}")
+            key, prefix, rest = _worker(path, environment)
+            return Target(host, shared, key, rest, prefix)
         if kind is HostKind.API:
             raise NotFound("Workers are called as /run/<worker>.")
         if kind is HostKind.DB:
@@ -102,21 +107,25 @@ class Router:
         if kind is HostKind.S3:
             return Target(host, shared, "", path, "", "s3")
         first = path[1:].split("/", 1)[0] if path.startswith("/") else ""
-        if first == "admin":
+        if first in ("admin", "api"):
             return Target(host, shared, "", path, "", "admin")
         if shared and first in ("db", "s3"):
             return Target(host, shared, "", path, f"/{first}", "db" if first == "db" else "s3")
         return Target(host, shared, "", path, "")
 
-    def _kind(self, name: str) -> HostKind:
+    def _kind(self, name: str) -> tuple[HostKind, str]:
+        """What a host name stands for, and the environment of its workers."""
         name = name.rstrip(".")
         label, _, domain = name.partition(".")
-        if domain == self._domain and label in _HOSTS:
-            return _HOSTS[label]
+        if domain == self._domain:
+            if label in _HOSTS:
+                return _HOSTS[label], PRODUCTION
+            if (match := _API_LABEL.fullmatch(label)) is not None and "--" not in match[1]:
+                return HostKind.API, match[1]
         if self._open:
             # A site's host: nothing is there yet, and paths must not answer on it.
-            return HostKind.UNKNOWN if name.endswith(".localhost") else HostKind.PATHS
-        return HostKind.UNKNOWN
+            return HostKind.UNKNOWN if name.endswith(".localhost") else HostKind.PATHS, PRODUCTION
+        return HostKind.UNKNOWN, PRODUCTION
 
 
 def _fits_url(name: str) -> bool:
@@ -146,9 +155,16 @@ def _is_international(label: str) -> bool:
     )
 
 
-def _worker(path: str) -> tuple[str, str]:
+def _worker(path: str, environment: str) -> tuple[str, str, str]:
+    """`/run/[<project>:]<worker>[@<environment>][/rest]` as route key, prefix and rest."""
     slash = path.find("/", 5)
     name = path[5:] if slash < 0 else path[5:slash]
-    if not WORKER_NAME.fullmatch(name):
-        raise BadRequest("A worker's name is 1 to 63 of a-z, 0-9, _ and -, and begins with a letter or digit.")
-    return name, "/" if slash < 0 else path[slash:]
+    match = _WORKER.fullmatch(name)
+    if match is None or "--" in (match[3] or ""):
+        raise BadRequest(
+            "Workers are called as /run/<worker>, or /run/<project>:<worker>@<environment>. A worker's name is 1 to 63 "
+            "of a-z, 0-9, _ and -, and begins with a letter or digit."
+        )
+    project, worker, named = match.groups()
+    key = route_key(project or DEFAULT_PROJECT, worker, named or environment)
+    return key, f"/run/{name}", "/" if slash < 0 else path[slash:]

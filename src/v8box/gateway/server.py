@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from v8box.catalog.model import RouteTable, Version
+from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION, Route, RouteTable
 from v8box.errors import HeadersTooLarge, MethodNotAllowed, NotFound, StopReason, UriTooLong, V8BoxError
 from v8box.gateway import errors
 from v8box.gateway.headers import SERVER, Incoming
@@ -16,6 +16,7 @@ from v8box.gateway.invoke import BrokenResponse, Exchange, Receive, Send
 from v8box.gateway.policy import PathModePolicy
 from v8box.gateway.request_ids import RequestIds
 from v8box.gateway.routing import Mount, Router, Target
+from v8box.gateway.split import choose
 from v8box.gateway.websocket import refuse_websocket, serve_websocket
 from v8box.pool.pool import Pool
 from v8box.sandbox.interface import Invocation, RunFailed, RunKilled, StartupFailed
@@ -71,8 +72,8 @@ class Gateway:
         else:
             raise RuntimeError(f"an ASGI scope of type {kind!r} is not served")
 
-    def _admit(self, scope: MutableMapping[str, Any], incoming: Incoming) -> tuple[Target, Version | None]:
-        """What the request is for; no version means a page of the box. Raises `V8BoxError` for what is refused."""
+    def _admit(self, scope: MutableMapping[str, Any], incoming: Incoming) -> tuple[Target, Route | None]:
+        """What the request is for; no route means a page of the box. Raises `V8BoxError` for what is refused."""
         raw_path: bytes = scope["raw_path"]
         if len(raw_path) + len(scope["query_string"]) > self._max_url_bytes:
             raise UriTooLong
@@ -83,10 +84,10 @@ class Gateway:
         target = self._router.resolve(incoming.host, raw_path)
         if not target.worker:
             return target, None
-        version = self._routes().workers.get(target.worker)
-        if version is None:
+        route = self._routes().workers.get(target.worker)
+        if route is None:
             raise NotFound(f"There is no worker called {target.worker}.")
-        return target, version
+        return target, route
 
     def _invocation(
         self, scope: MutableMapping[str, Any], incoming: Incoming, target: Target, run_id: str, request_id: str
@@ -115,13 +116,15 @@ class Gateway:
         try:
             incoming = Incoming(scope["headers"])
             request_id = incoming.request_id or run_id
-            target, version = self._admit(scope, incoming)
+            target, route = self._admit(scope, incoming)
             if target.mount is not None:
                 await self._mounted(scope, receive, send, target, request_id)
                 return
-            if version is None:
+            if route is None:
                 await self._box_page(scope["method"], target, request_id, send)
                 return
+            invocation, client = self._invocation(scope, incoming, target, run_id, request_id)
+            placement = choose(route, incoming, client)
         except V8BoxError as error:
             answer = errors.answer(error, request_id, envelope=False)
             await _send_error(send, answer, scope["method"])
@@ -131,8 +134,7 @@ class Gateway:
             await send({"type": "http.response.start", "status": 307, "headers": headers})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        invocation, client = self._invocation(scope, incoming, target, run_id, request_id)
-        exchange = Exchange(self._pool, version, incoming, request_id, receive, send, self._max_body_bytes, started)
+        exchange = Exchange(self._pool, placement, incoming, request_id, receive, send, self._max_body_bytes, started)
         if target.shared_host:
             exchange.extra_headers = self._path_mode.headers
         outcome = "ok"
@@ -143,7 +145,7 @@ class Gateway:
             logger.info("run %s: %s", run_id, error)
             raise  # the server drops the connection, so that the client sees a cut body as cut
         except (RunFailed, RunKilled, StartupFailed, V8BoxError) as error:
-            answer = errors.answer(error, request_id, envelope=self._pool.shape(version) == "handler")
+            answer = errors.answer(error, request_id, envelope=self._pool.shape(placement) == "handler")
             outcome = answer.reason or ("exception" if isinstance(error, RunFailed) else "refused")
             exchange.status = answer.status
             if answer.reason != StopReason.CLIENT_GONE:  # nobody is there to read it
@@ -167,14 +169,14 @@ class Gateway:
             cold, cpu = run.cold_seconds * 1000, run.cpu_seconds * 1000
             if run.death is not None and outcome == "ok":
                 outcome = run.death.reason
-        version = exchange.version
+        placement = exchange.placement
         duration = (exchange.ended - exchange.began) * 1000
         record = RunRecord(
             invocation.run_id,
             exchange.request_id,
             time.time(),
-            version.worker,
-            version.id,
+            placement.worker,
+            placement.id,
             "http",
             invocation.method,
             target.rest,
@@ -186,6 +188,10 @@ class Gateway:
             exchange.bytes_out,
             client,
         )
+        if placement.environment != PRODUCTION:
+            record.environment = placement.environment
+        if placement.project != DEFAULT_PROJECT:
+            record.project = placement.project
         if run is not None and (meter := run.meter) is not None:
             record.calls = meter.total_calls
             record.call_bytes = meter.total_bytes
@@ -228,23 +234,24 @@ class Gateway:
         scope["scheme"] = "https" if scope["scheme"] == "wss" else "http"
         try:
             incoming = Incoming(scope["headers"])
-            target, version = self._admit(scope, incoming)
+            target, route = self._admit(scope, incoming)
             if target.mount == "db":
                 await self._mounted(scope, receive, send, target, incoming.request_id or self._ids.new())
                 return
-            if version is None:
+            if route is None:
                 raise NotFound
+            run_id = self._ids.new()
+            request_id = incoming.request_id or run_id
+            invocation, client = self._invocation(scope, incoming, target, run_id, request_id)
+            placement = choose(route, incoming, client)
         except V8BoxError as error:
             logger.info("a WebSocket was refused: %s", error.detail)
             await receive()
             await refuse_websocket(send, error.detail)
             return
-        run_id = self._ids.new()
-        request_id = incoming.request_id or run_id
-        invocation, client = self._invocation(scope, incoming, target, run_id, request_id)
         invocation.upgrade = True
         invocation.headers = [*incoming.pairs, ("upgrade", "websocket"), ("connection", "Upgrade")]
-        exchange = Exchange(self._pool, version, incoming, request_id, receive, send, 0, started)
+        exchange = Exchange(self._pool, placement, incoming, request_id, receive, send, 0, started)
         outcome = "ok"
         try:
             outcome = await serve_websocket(exchange, self._pool, invocation)

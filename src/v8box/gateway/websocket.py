@@ -33,7 +33,7 @@ async def serve_websocket(exchange: Exchange, pool: Pool, invocation: Invocation
     first = asyncio.create_task(_first(exchange, leaving), name="websocket opening")
     try:
         try:
-            run = exchange.run = pool.try_run(exchange.version, invocation) or await exchange.wait_turn(
+            run = exchange.run = pool.try_run(exchange.placement, invocation) or await exchange.wait_turn(
                 invocation, leaving
             )
             response = await run.response

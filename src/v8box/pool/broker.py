@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from v8box.bindings.interface import NO_GRANTS, Answer, Binding, BindingError, Call, Scope
-from v8box.catalog.model import PRODUCTION, Manifest, Version
+from v8box.catalog.model import Manifest, Placement
 from v8box.kit.tasks import TaskSet
 from v8box.sandbox.interface import CallRefused
 from v8box.telemetry.meter import Meter, Span
@@ -32,7 +32,7 @@ class Broker:
 
     async def serve(
         self,
-        version: Version,
+        placement: Placement,
         run_id: str,
         meter: Meter,
         size: int,
@@ -47,9 +47,9 @@ class Broker:
             raise CallRefused("NO_BINDING", f"this box has no binding {binding!r}")
         scope: Scope | None = meter.kept
         if scope is None:
-            scope = meter.kept = _scope(version, run_id)
+            scope = meter.kept = _scope(placement, run_id)
             meter.used = set()
-        limits = version.manifest.limits
+        limits = placement.manifest.limits
         if meter.calls >= limits.binding_calls:
             raise CallRefused("CALL_LIMIT", f"this run has used up its limits.binding_calls ({limits.binding_calls})")
         span = meter.begin(binding, operation, size)
@@ -75,7 +75,7 @@ class Broker:
         finally:
             meter.end(span, code)
 
-    def run_ended(self, version: Version, run_id: str, meter: Meter) -> None:
+    def run_ended(self, placement: Placement, run_id: str, meter: Meter) -> None:
         """Tells the bindings that hold something of the run that it is over."""
         scope: Scope | None = meter.kept
         for name in meter.used or ():
@@ -87,14 +87,14 @@ class Broker:
         await self._tasks.cancel()
 
 
-def _scope(version: Version, run_id: str) -> Scope:
+def _scope(placement: Placement, run_id: str) -> Scope:
     return Scope(
-        project=version.project,
-        worker=version.worker,
-        version=version.id,
-        environment=PRODUCTION,
+        project=placement.project,
+        worker=placement.worker,
+        version=placement.id,
+        environment=placement.environment,
         run=run_id,
-        grants=_grants(version.manifest),
+        grants=_grants(placement.manifest),
     )
 
 

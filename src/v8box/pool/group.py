@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from v8box.catalog.model import Version
+from v8box.catalog.model import Placement
 from v8box.errors import NoCapacity, StopReason, V8BoxError
 from v8box.sandbox.interface import Death, Invocation, Profile, Sandbox, SandboxState, StartupFailed
 from v8box.sandbox.run import Run
@@ -43,17 +43,17 @@ _MAX_COOL_SECONDS: Final = 2.0
 class Group:
     """Leases runs of one version: the least busy sandbox, else a new one, else a place in the queue."""
 
-    def __init__(self, pool: Pool, version: Version) -> None:
+    def __init__(self, pool: Pool, placement: Placement) -> None:
         self._pool = pool
-        self.version = version
-        limits = version.manifest.limits
+        self.placement = placement
+        limits = placement.manifest.limits
         settings = pool.settings
         self._concurrency = limits.concurrency
         self._max_instances = limits.max_instances
         self._drain_seconds = max(_DRAIN_SECONDS, limits.wall_ms / 1000)
         self._max_runs = settings.recycle_after_requests or math.inf
         self._max_age = settings.recycle_after_hours * 3600 or math.inf
-        self.profile = Profile(net=version.manifest.permissions.net, memory_mb=limits.memory_mb)
+        self.profile = Profile(net=placement.manifest.permissions.net, memory_mb=limits.memory_mb)
         self.sandboxes: list[Sandbox] = []
         self._starting = 0
         self._waiting: deque[tuple[asyncio.Future[Run], Invocation]] = deque()
@@ -168,7 +168,7 @@ class Group:
         wanted = math.ceil(self.waiting / self._concurrency)
         for _ in range(min(wanted - self._starting, room)):
             self._starting += 1
-            self._pool.spawn_task(self._start(), f"start {self.version.worker}")
+            self._pool.spawn_task(self._start(), f"start {self.placement.worker}")
 
     async def _start(self) -> None:
         try:
@@ -181,7 +181,7 @@ class Group:
             self._fail(error)
         except Exception as error:
             sandbox = None
-            logger.exception("the worker %s could not be started", self.version.worker)
+            logger.exception("the worker %s could not be started", self.placement.worker)
             self._fail(StartupFailed(f"the box could not start the worker: {error}"))
         finally:
             self._starting -= 1
@@ -300,7 +300,7 @@ def guard(sandbox: Sandbox, look: Callable[[Sandbox, float], None], now: float) 
     try:
         look(sandbox, now)
     except Exception:
-        worker = sandbox.version.worker if sandbox.version is not None else "a blank"
+        worker = sandbox.placement.worker if sandbox.placement is not None else "a blank"
         logger.exception("the sandbox of %s cannot be looked after, and is killed", worker)
         try:
             sandbox.kill(Death(reason=StopReason.CRASH, detail="the box could not look after its process"))

@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from v8box.catalog.model import Version
+from v8box.catalog.model import Placement
 from v8box.errors import StopReason
 from v8box.kit.sourcemap import SourceMap, SourceMapError, map_stack
 from v8box.kit.tasks import TaskSet
@@ -20,7 +20,7 @@ from v8box.telemetry.runs import LineRecord, RunLog
 
 logger = logging.getLogger(__name__)
 
-LoadSourceMap = Callable[[Version], Awaitable[bytes | None]]
+LoadSourceMap = Callable[[Placement], Awaitable[bytes | None]]
 Echo = Callable[[LineRecord], None]
 
 _LEVELS: Final = {int(level): level.name.lower() for level in Level}
@@ -46,19 +46,19 @@ class Journal:
         """By version: lines with a stack that is being mapped, and those that came after them."""
         self._held_count = 0
 
-    def logged(self, version: Version, lines: Sequence[LogLine]) -> None:
+    def logged(self, placement: Placement, lines: Sequence[LogLine]) -> None:
         for line in lines:
             level = _LEVELS.get(line.level, "info")
             text = _SHIM_FRAME.sub("", line.text) if "/shim.js:" in line.text else line.text
-            record = LineRecord(line.time_ms / 1000, line.run, version.worker, version.id, level, text, line.fields)
-            held = self._held.get(version.id)
-            stack = version.source_map_hash is not None and "blob:" in text
+            record = LineRecord(line.time_ms / 1000, line.run, placement.worker, placement.id, level, text, line.fields)
+            held = self._held.get(placement.id)
+            stack = placement.source_map_hash is not None and "blob:" in text
             if (held is None and not stack) or self._held_count >= _MAX_HELD:
                 self._write(record)
                 continue
             if held is None:
-                held = self._held[version.id] = deque()
-                self._tasks.add(self._map(version, held), "map stacks")
+                held = self._held[placement.id] = deque()
+                self._tasks.add(self._map(placement, held), "map stacks")
             held.append(record)
             self._held_count += 1
 
@@ -66,42 +66,42 @@ class Journal:
         self._runs.line(record)
         self._echo(record)
 
-    async def _map(self, version: Version, held: deque[LineRecord]) -> None:
+    async def _map(self, placement: Placement, held: deque[LineRecord]) -> None:
         """Rewrites the frames of stacks off the request path; without a map that can be used they stay as they are."""
-        source_map = await self._source_map(version)
+        source_map = await self._source_map(placement)
         while held:
             record = held[0]
             if source_map is not None and "blob:" in record.text:
                 record.text = map_stack(record.text, source_map)
                 await asyncio.sleep(0)  # a burst of stacks must not keep the loop
             self._release(held)
-        del self._held[version.id]
+        del self._held[placement.id]
 
     def _release(self, held: deque[LineRecord]) -> None:
         self._held_count -= 1
         self._write(held.popleft())
 
-    async def _source_map(self, version: Version) -> SourceMap | None:
-        if version.id in self._maps:
-            self._maps.move_to_end(version.id)
-            return self._maps[version.id]
+    async def _source_map(self, placement: Placement) -> SourceMap | None:
+        if placement.id in self._maps:
+            self._maps.move_to_end(placement.id)
+            return self._maps[placement.id]
         source_map = None
         try:
-            data = await self._load(version)
+            data = await self._load(placement)
             if data is not None:
                 source_map = SourceMap.parse(data)
         except SourceMapError as error:
-            logger.warning("the source map of %s %s cannot be used: %s", version.worker, version.id, error)
+            logger.warning("the source map of %s %s cannot be used: %s", placement.worker, placement.id, error)
         except Exception as error:
-            logger.warning("the source map of %s %s cannot be read: %s", version.worker, version.id, error)
+            logger.warning("the source map of %s %s cannot be read: %s", placement.worker, placement.id, error)
             return None  # it may be readable later
-        self._maps[version.id] = source_map
+        self._maps[placement.id] = source_map
         while len(self._maps) > _MAX_MAPS:
             self._maps.popitem(last=False)
         return source_map
 
-    def died(self, version: Version | None, death: Death) -> None:
-        if version is None:
+    def died(self, placement: Placement | None, death: Death) -> None:
+        if placement is None:
             if death.reason is not StopReason.SHUTDOWN:
                 logger.warning("a blank sandbox died: %s %s", death.detail, death.last_output)
             return
@@ -120,7 +120,7 @@ class Journal:
             fields["last_output"] = death.last_output[-1000:]
         level = "info" if death.reason in (StopReason.RECYCLED, StopReason.EVICTED) else "error"
         text = f"stopped ({death.reason}): {death.detail}"
-        self._write(LineRecord(time.time(), None, version.worker, version.id, level, text, fields))
+        self._write(LineRecord(time.time(), None, placement.worker, placement.id, level, text, fields))
 
     async def stop(self) -> None:
         """What still waits for a map is written as it is."""

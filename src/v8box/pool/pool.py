@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
-from v8box.catalog.model import PRODUCTION, RouteTable, Version
+from v8box.catalog.model import Placement, RouteTable, route_key
 from v8box.errors import NoCapacity, StopReason
 from v8box.kit.tasks import TaskSet
 from v8box.pool.blanks import Blanks
@@ -23,7 +23,14 @@ from v8box.settings import Sandboxes
 
 TIDY_SECONDS: Final = 1.0
 
-LoadBundle = Callable[[Version], Awaitable[bytes]]
+LoadBundle = Callable[[Placement], Awaitable[bytes]]
+LoadVariables = Callable[[Placement], Awaitable[Mapping[str, str]]]
+"""The variables and secrets of a placement, over those of the manifest. Raises `V8BoxError`."""
+
+
+async def no_variables(_: Placement) -> Mapping[str, str]:
+    """`LoadVariables` where there are none."""
+    return {}
 
 
 class Pool:
@@ -35,11 +42,13 @@ class Pool:
         load_bundle: LoadBundle,
         settings: Sandboxes,
         *,
+        load_variables: LoadVariables = no_variables,
         on_failure: Callable[[str, BaseException], None] | None = None,
     ) -> None:
         self.settings = settings
         self._factory = factory
         self._load_bundle = load_bundle
+        self._load_variables = load_variables
         self._blanks = Blanks(factory, min(settings.blanks, settings.max_sandboxes), self._has_room, self.freed)
         self._groups: dict[str, Group] = {}
         self._starting = 0
@@ -72,28 +81,28 @@ class Pool:
 
     # ---- leases
 
-    def try_run(self, version: Version, invocation: Invocation) -> Run | None:
+    def try_run(self, placement: Placement, invocation: Invocation) -> Run | None:
         """Starts the run now, or says that it must wait."""
-        group = self._groups.get(version.id)
+        group = self._groups.get(placement.key)
         return None if group is None else group.try_run(invocation)
 
-    async def queue_run(self, version: Version, invocation: Invocation) -> Run:
+    async def queue_run(self, placement: Placement, invocation: Invocation) -> Run:
         """Starts the run as soon as a sandbox has room. Raises `NoCapacity`, `StartupFailed`."""
         if self.stopping:
             raise NoCapacity("The box is stopping.")
-        group = self._groups.get(version.id)
+        group = self._groups.get(placement.key)
         if group is None:
-            group = self._groups[version.id] = Group(self, version)
+            group = self._groups[placement.key] = Group(self, placement)
         return await group.queue_run(invocation)
 
-    def shape(self, version: Version) -> str:
+    def shape(self, placement: Placement) -> str:
         """The handler shape of a version that has been loaded: "handler", "module" or "" when not known yet."""
-        group = self._groups.get(version.id)
+        group = self._groups.get(placement.key)
         return group.sandboxes[0].shape if group and group.sandboxes else ""
 
     async def loaded_sandbox(self, group: Group) -> Sandbox:
         """For `Group`: a sandbox with its version loaded, from a blank if one fits."""
-        version = group.version
+        placement = group.placement
         sandbox = self._blanks.take(group.profile)
         if sandbox is None:
             self._make_room()
@@ -101,9 +110,10 @@ class Pool:
         try:
             if sandbox is None:
                 sandbox = await self._factory.start_sandbox(group.profile)
-            code = await self._load_bundle(version)
+            code = await self._load_bundle(placement)
+            variables = await self._load_variables(placement)
             self._loading.add(sandbox)
-            await sandbox.load(version, _load_head(version, code), code)
+            await sandbox.load(placement, _load_head(placement, variables, code), code)
             if self.stopping:
                 raise NoCapacity("The box is stopping.")
             if sandbox.stopped.done() or sandbox.state is not SandboxState.READY:
@@ -163,13 +173,14 @@ class Pool:
 
     def follow(self, routes: RouteTable) -> None:
         """Compares with what is live; versions that are not drain."""
-        live = {version.id for version in routes.workers.values()}
+        live = {share.placement.key for route in routes.workers.values() for share in route.shares}
         for group in tuple(self._groups.values()):
-            if group.version.id in live:
+            placement = group.placement
+            if placement.key in live:
                 if group.retired is not None:
                     group.revive()
             elif group.retired is None:
-                replaced = group.version.worker in routes.workers
+                replaced = route_key(placement.project, placement.worker, placement.environment) in routes.workers
                 group.retire(StopReason.REPLACED if replaced else StopReason.REMOVED)
 
     # ---- looking after them
@@ -206,20 +217,21 @@ def _tick(sandbox: Sandbox, now: float) -> None:
     sandbox.tick(now)
 
 
-def _load_head(version: Version, code: bytes) -> dict[str, Any]:
-    limits = version.manifest.limits
+def _load_head(placement: Placement, variables: Mapping[str, str], code: bytes) -> dict[str, Any]:
+    manifest = placement.manifest
     return {
-        "worker": version.worker,
-        "version": version.id,
-        "environment": PRODUCTION,
+        "worker": placement.worker,
+        "version": placement.id,
+        "environment": placement.environment,
         "env": {
-            **version.manifest.env,
-            "V8BOX_WORKER": version.worker,
-            "V8BOX_VERSION": version.id,
-            "V8BOX_ENV": PRODUCTION,
+            **manifest.env,
+            **variables,
+            "V8BOX_WORKER": placement.worker,
+            "V8BOX_VERSION": placement.id,
+            "V8BOX_ENV": placement.environment,
         },
-        "bindings": {name: [bound.kind, bound.name] for name, bound in version.manifest.bindings.items()},
-        "log_kb": limits.log_kb,
-        "subrequests": limits.subrequests,
+        "bindings": {name: [bound.kind, bound.name] for name, bound in manifest.bindings.items()},
+        "log_kb": manifest.limits.log_kb,
+        "subrequests": manifest.limits.subrequests,
         "uses_process": b"node:process" in code,
     }

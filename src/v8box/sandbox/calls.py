@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from v8box.catalog.model import Version
+from v8box.catalog.model import Placement
 from v8box.sandbox.channel import Channel, Inbound, Outbound, StreamClosed
 from v8box.sandbox.interface import CallAnswer, CallRefused, CallServer
 from v8box.sandbox.protocol import CHUNK_BYTES, MAX_OPEN_CALLS, Flag, Kind, ProtocolError
@@ -45,7 +45,9 @@ class Calls:
         self._open: dict[int, _Call] = {}
         self._held = 0
 
-    def open(self, version: Version, runs: dict[int, Run], flags: int, stream: int, head: bytes, body: bytes) -> None:
+    def open(
+        self, placement: Placement, runs: dict[int, Run], flags: int, stream: int, head: bytes, body: bytes
+    ) -> None:
         """A CALL frame came. Raises `ProtocolError` for what no shim sends."""
         try:
             run_stream, binding, operation, args = _decode_call(head)
@@ -76,14 +78,14 @@ class Calls:
             run.meter = Meter()
         run.calls.add(stream)
         call.task = asyncio.get_running_loop().create_task(
-            self._serve(version, stream, call, binding, operation, args, source), name=f"call {binding}.{operation}"
+            self._serve(placement, stream, call, binding, operation, args, source), name=f"call {binding}.{operation}"
         )
         # Not in the task itself: one that is cancelled before its first step never gets to its `finally`.
         call.task.add_done_callback(lambda _: self._close(stream))
 
     async def _serve(
         self,
-        version: Version,
+        placement: Placement,
         stream: int,
         call: _Call,
         binding: str,
@@ -95,7 +97,7 @@ class Calls:
             run = call.run
             if run.meter is None:
                 raise AssertionError("a run that makes calls has a meter")
-            answer = await self._server.serve(version, run.id, run.meter, call.held, binding, operation, args, body)
+            answer = await self._server.serve(placement, run.id, run.meter, call.held, binding, operation, args, body)
             await self._answer(stream, call, answer)
         except CallRefused as error:
             self._refuse(stream, error.code, error.message, error.details)
@@ -159,7 +161,7 @@ class Calls:
         if call.task is not None:
             call.task.cancel()  # its source may have nothing to send for long, and must not stay open meanwhile
 
-    def end_run(self, version: Version, run: Run) -> None:
+    def end_run(self, placement: Placement, run: Run) -> None:
         """Cancels what the run left open; the server hears of the run's end after its last call."""
         meter = run.meter
         if run.calls is None or meter is None:
@@ -169,10 +171,10 @@ class Calls:
             task.cancel()
         if tasks:
             asyncio.gather(*tasks, return_exceptions=True).add_done_callback(
-                lambda _: self._server.run_ended(version, run.id, meter)
+                lambda _: self._server.run_ended(placement, run.id, meter)
             )
         else:
-            self._server.run_ended(version, run.id, meter)
+            self._server.run_ended(placement, run.id, meter)
 
     @property
     def open_count(self) -> int:

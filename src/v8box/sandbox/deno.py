@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from v8box.catalog.model import Version
+from v8box.catalog.model import Placement
 from v8box.errors import StopReason
 from v8box.kit import procfs
 from v8box.sandbox.calls import Calls
@@ -106,7 +106,7 @@ class DenoSandbox:
         self._output = bytearray()
         self._output_bytes = 0
         # the worker
-        self.version: Version | None = None
+        self.placement: Placement | None = None
         self.shape = ""
         self.account: Account | None = None
         self.runs: dict[int, Run] = {}
@@ -158,13 +158,13 @@ class DenoSandbox:
         """Asks a blank whether it lives, which also makes it load what most workers touch first."""
         self.channel.send(Kind.PING, 0, 0)
 
-    async def load(self, version: Version, head: dict[str, Any], code: bytes) -> None:
+    async def load(self, placement: Placement, head: dict[str, Any], code: bytes) -> None:
         """Imports a version's bundle. Raises `StartupFailed`; the sandbox is dead then."""
         if self.state is not SandboxState.BLANK or self._child is None:
             raise StartupFailed("the sandbox died while it waited", None, self._death)
         self.state = SandboxState.LOADING
-        self.version = version
-        limits = version.manifest.limits
+        self.placement = placement
+        limits = placement.manifest.limits
         usage = self._child.usage()
         self.account = Account(limits, usage.private_bytes, usage.cpu_seconds)
         # A second fence behind the watchdog's: what grows faster than it looks fails to allocate.
@@ -246,7 +246,7 @@ class DenoSandbox:
                 waiting.set_exception(StartupFailed(death.detail, None, death))
                 waiting.exception()
         self.stopped.set_result(death)
-        self._observer.died(self.version, death)
+        self._observer.died(self.placement, death)
 
     def _explain(self, status: ExitStatus | None) -> Death:
         """The reason for an end that the box did not cause."""
@@ -277,14 +277,14 @@ class DenoSandbox:
         self._output += data
         del self._output[:-_LAST_OUTPUT_BYTES]
         self._output_bytes += len(data)
-        if self.version is None or self.account is None:
+        if self.placement is None or self.account is None:
             return
         budget = self.account.limits.log_kb * 1024
         if self._output_bytes > budget * LOG_FLOOD_FACTOR:
             self.kill(self._flood_death())
         elif self._output_bytes <= budget:
             text = data.decode("utf-8", "replace").rstrip("\n")
-            self._observer.logged(self.version, [LogLine(None, Level.INFO, time.time() * 1000, text)])
+            self._observer.logged(self.placement, [LogLine(None, Level.INFO, time.time() * 1000, text)])
 
     # ---- runs
 
@@ -328,8 +328,8 @@ class DenoSandbox:
     def _end_run(self, run: Run) -> None:
         if self.runs.pop(run.stream, None) is None:
             return
-        if run.calls is not None and self.version is not None:
-            self._calls.end_run(self.version, run)
+        if run.calls is not None and self.placement is not None:
+            self._calls.end_run(self.placement, run)
         run.finish()
         if not self.runs:
             self.idle_since = self._loop.time()
@@ -404,9 +404,9 @@ class DenoSandbox:
     def _on_other(self, kind: int, flags: int, stream: int, head: bytes, body: bytes) -> None:
         match kind:
             case Kind.CALL:
-                if self.version is None:
+                if self.placement is None:
                     raise ProtocolError("a CALL from a blank")
-                self._calls.open(self.version, self.runs, flags, stream, head, body)
+                self._calls.open(self.placement, self.runs, flags, stream, head, body)
             case Kind.BODY:
                 self._on_body(flags, stream, body)
             case Kind.CREDIT:
@@ -497,10 +497,10 @@ class DenoSandbox:
             run.response.set_exception(error)
         elif run.body is not None:
             run.body.fail(f"the worker threw while it was sending: {error}")
-        if self.version is not None and not failure.caller:
+        if self.placement is not None and not failure.caller:
             text = stack or f"{failure.name[:200]}: {message}"
             line = LogLine(run.id, Level.ERROR, time.time() * 1000, text)
-            self._observer.logged(self.version, [line])
+            self._observer.logged(self.placement, [line])
 
     def _on_log(self, head: bytes) -> None:
         self._log_bytes += len(head)
@@ -508,8 +508,8 @@ class DenoSandbox:
         if self._log_bytes > max(_MAX_LOG_BYTES_PER_TICK, kilobytes * 1024 * LOG_FLOOD_FACTOR):
             self.kill(self._flood_death())
             return
-        if self.version is not None:
-            self._observer.logged(self.version, [LogLine(*line) for line in _log_head(head)])
+        if self.placement is not None:
+            self._observer.logged(self.placement, [LogLine(*line) for line in _log_head(head)])
 
     def _on_hello(self, head: bytes) -> None:
         if self._hello.done():
@@ -525,9 +525,9 @@ class DenoSandbox:
         failure = _failure_head(head)
         message = f"{failure.name}: {failure.message}"
         death = Death(reason=StopReason.STARTUP, detail=f"the module threw while loading: {message}")
-        if self.version is not None:
+        if self.placement is not None:
             self._observer.logged(
-                self.version, [LogLine(None, Level.ERROR, time.time() * 1000, failure.stack or message)]
+                self.placement, [LogLine(None, Level.ERROR, time.time() * 1000, failure.stack or message)]
             )
         self._loaded.set_exception(StartupFailed(message, failure.stack, death))
         self.kill(death)
@@ -588,8 +588,8 @@ class DenoSandbox:
             self.kill(death)
 
     def _tell(self, run: Run, text: str) -> None:
-        if self.version is not None:
-            self._observer.logged(self.version, [LogLine(run.id, Level.ERROR, time.time() * 1000, text)])
+        if self.placement is not None:
+            self._observer.logged(self.placement, [LogLine(run.id, Level.ERROR, time.time() * 1000, text)])
 
     def _demote(self, child: Child, hog: bool) -> None:
         """A hog goes last on the processors until it behaves; where that cannot be undone it is replaced instead."""

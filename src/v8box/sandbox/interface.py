@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from v8box.catalog.model import Version
+from v8box.catalog.model import Placement
 from v8box.errors import StopReason
 from v8box.telemetry.meter import Meter
 
@@ -126,7 +126,7 @@ class CallServer(Protocol):
 
     async def serve(
         self,
-        version: Version,
+        placement: Placement,
         run_id: str,
         meter: Meter,
         size: int,
@@ -136,14 +136,14 @@ class CallServer(Protocol):
         body: bytes | AsyncIterator[bytes] | None,
     ) -> CallAnswer: ...
 
-    def run_ended(self, version: Version, run_id: str, meter: Meter) -> None: ...
+    def run_ended(self, placement: Placement, run_id: str, meter: Meter) -> None: ...
 
 
 class SandboxObserver(Protocol):
     """Who hears what happens in a sandbox. All are called on the loop and must not block."""
 
-    def logged(self, version: Version, lines: Sequence[LogLine]) -> None: ...
-    def died(self, version: Version | None, death: Death) -> None: ...
+    def logged(self, placement: Placement, lines: Sequence[LogLine]) -> None: ...
+    def died(self, placement: Placement | None, death: Death) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +166,7 @@ class Sandbox(Protocol):
     profile: Profile
     state: SandboxState
     stopped: asyncio.Future[Death]
-    version: Version | None
+    placement: Placement | None
     shape: str
     started_at: float
     idle_since: float
@@ -179,7 +179,7 @@ class Sandbox(Protocol):
     @property
     def pid(self) -> int: ...
     def warm(self) -> None: ...
-    async def load(self, version: Version, head: dict[str, Any], code: bytes) -> None: ...
+    async def load(self, placement: Placement, head: dict[str, Any], code: bytes) -> None: ...
     def invoke(self, invocation: Invocation) -> Run: ...
     def abandon(self, run: Run, death: Death, cancel_reason: str) -> None: ...
     def drain(self, reason: StopReason) -> None: ...

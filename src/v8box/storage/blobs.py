@@ -47,6 +47,14 @@ class Blobs(Protocol):
         """Read it all and tell whether it is there and whole."""
         ...
 
+    async def delete(self, key: str) -> None:
+        """Forget the blob; one that is not there is no error."""
+        ...
+
+    def keys(self, *, older_than_seconds: float) -> AsyncIterator[str]:
+        """The keys of the blobs that nobody has put for so long, also not again."""
+        ...
+
 
 class FolderBlobs:
     """Blobs as files `ab/cdef…` in a folder. Several processes may use the same folder."""
@@ -82,6 +90,15 @@ class FolderBlobs:
             return False
         return True
 
+    async def delete(self, key: str) -> None:
+        await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+
+    async def keys(self, *, older_than_seconds: float) -> AsyncIterator[str]:
+        oldest = time.time() - older_than_seconds
+        for folder in await asyncio.to_thread(lambda: sorted(self._folder.glob("[0-9a-f][0-9a-f]"))):
+            for key in await asyncio.to_thread(_old_keys, folder, oldest):
+                yield key
+
     def _path(self, key: str) -> Path:
         if not _HASH.fullmatch(key):
             raise ValueError("not a blob's key")
@@ -107,10 +124,14 @@ class FolderBlobs:
             incoming.discard()
 
     def _is_whole(self, key: str, size: int) -> bool:
+        path = self._path(key)
         try:
-            return self._path(key).stat().st_size == size
+            if path.stat().st_size != size:
+                return False
+            os.utime(path)  # whoever puts it again wants it: it must not count as one that nobody put for long
         except OSError:
             return False
+        return True
 
     def _keep(self, incoming: _Incoming) -> str:
         key = incoming.seal()
@@ -130,6 +151,16 @@ class FolderBlobs:
         if hashlib.sha256(data).hexdigest() != key:
             raise BlobMissing(f"the blob {key[:12]} is damaged")
         return data
+
+
+def _old_keys(folder: Path, oldest: float) -> list[str]:
+    found = []
+    for path in folder.iterdir():
+        key = folder.name + path.name
+        with contextlib.suppress(OSError):
+            if _HASH.fullmatch(key) and path.stat().st_mtime < oldest:
+                found.append(key)
+    return found
 
 
 class _Incoming:

@@ -50,6 +50,8 @@ class RunRecord(msgspec.Struct, omit_defaults=True):
     call_bytes: int = 0
     call_time: float = 0.0
     spans: list[Span] = []
+    project: str = "default"
+    environment: str = "production"
 
 
 class LineRecord(msgspec.Struct):

@@ -148,7 +148,7 @@ class FolderDeploys:
         if not self._directory.is_dir():  # unmounted or being replaced: keep serving, look again
             await asyncio.to_thread(self._unwatch)
             return _BLIND_COMPARE_SECONDS
-        live = self._catalog.routes.workers
+        live = self._catalog.routes.of()
         recorded = {path for version in live.values() for path in version.sources}
         look = await asyncio.to_thread(self._look, recorded, watch_all=bool(self._failures))
         if look.watched != self._watched:
@@ -194,7 +194,7 @@ class FolderDeploys:
             if (running.manifest, running.tree) != (manifest, look.tree):
                 self._again.add(name)
             return False
-        live = self._catalog.routes.workers.get(name)
+        live = self._catalog.routes.live(name)
         if live is not None and not live.sources.keys() <= look.hashes.keys():
             return False  # it went live after the look began, and that brings another
         if live is not None and live.manifest == manifest:
@@ -251,7 +251,7 @@ class FolderDeploys:
         self._fail(failed, tree, self._touched(failed) if before is None or before.event != failed else touched)
 
     async def _bundle(self, name: str, manifest: Manifest) -> Build:
-        live = self._catalog.routes.workers.get(name)
+        live = self._catalog.routes.live(name)
         lock = None if live is None else await self._catalog.lock(live)
         return await self._bundler.bundle(manifest.entry, lock=lock)
 
@@ -280,7 +280,7 @@ class FolderDeploys:
         present = seen.workers.keys() | seen.failed.keys()
         for name in [name for name in self._failures if name not in present]:
             del self._failures[name]
-        gone = {name for name in self._catalog.routes.workers if name not in present and self._is_ours(name)}
+        gone = {name for name in self._catalog.routes.of() if name not in present and self._is_ours(name)}
         now = time.monotonic()
         self._gone_at = {name: self._gone_at.get(name, now) for name in gone}
         for name, since in list(self._gone_at.items()):

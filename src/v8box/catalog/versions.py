@@ -1,0 +1,273 @@
+"""The versions of workers: their rows, the bytes they refer to, tags and pins, and which may be removed.
+
+What is live is in `deployments`; nothing here changes it. A version that is live, tagged or pinned cannot be removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from v8box.catalog.model import Build, Manifest, Version, VersionInfo
+from v8box.catalog.stored import encode, plain_manifest, read_version, read_version_info, version_row
+from v8box.errors import BadRequest, NotFound, V8BoxError
+from v8box.storage import Blobs, Database, Transaction, load_queries
+from v8box.telemetry import audit
+from v8box.telemetry.actors import RETENTION, Actor
+
+MAX_MESSAGE: Final = 500
+MAX_TAGS: Final = 20
+TAG: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_NUMBER: Final = re.compile(r"v?([0-9]{1,9})")
+_NEWER_THAN_ALL: Final = 1 << 62
+_ID_LENGTH: Final = 20  # hex digits: 80 bits among one worker's versions
+_BLOB_GRACE_SECONDS: Final = 3_600.0
+"""A blob younger than this may belong to a deploy that has not written its version yet."""
+
+_queries: Final = load_queries("v8box.catalog")
+
+
+class VersionInUse(V8BoxError):
+    """The version is live, tagged or pinned. Deploy another one there, or take its tags and its pin off first."""
+
+    status = 409
+    code = "version_in_use"
+
+
+class Versions:
+    """All versions of all workers of the box."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        self._database = database
+        self._blobs = blobs
+
+    # ---- finding
+
+    async def get(self, project: str, worker: str, version_id: str) -> Version:
+        """The version with exactly this id. Raises `NotFound`."""
+        key = {"project": project, "worker": worker, "id": version_id}
+        row = await self._database.read(lambda sql: sql.row(_queries["version"], key))
+        if row is None:
+            raise NotFound(f"{worker} has no version {version_id}")
+        return read_version(row)
+
+    async def find(self, project: str, worker: str, reference: str) -> Version:
+        """The version that is meant by a number (`12`, `v12`), a tag, an id, or the beginning of one, four characters
+        at least. Raises `NotFound`, `BadRequest` when it could be two."""
+        number = _NUMBER.fullmatch(reference)
+        key: dict[str, str | int] = {"project": project, "worker": worker, "prefix": reference, "tag": reference}
+        key["number"] = int(number[1]) if number else -1
+        rows = await self._database.read(lambda sql: sql.rows(_queries["versions_like"], key))
+        if not rows:
+            raise NotFound(f"{worker} has no version {reference[:80]}: v8box versions {worker} lists them")
+        if len(rows) > 1:
+            raise BadRequest(f"{reference[:80]} may be more than one version of {worker}: give more of the id")
+        return await self.get(project, worker, str(rows[0][0]))
+
+    async def info(self, project: str, worker: str, version_id: str) -> VersionInfo:
+        """The version with what people say about it. Raises `NotFound`."""
+        found = await self._infos(project, worker, version_id, _NEWER_THAN_ALL, 1)
+        if not found:
+            raise NotFound(f"{worker} has no version {version_id}")
+        return found[0]
+
+    async def list(
+        self, project: str, worker: str, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[VersionInfo]:
+        """Newest first; `before`: only those with a smaller number."""
+        return await self._infos(project, worker, None, _NEWER_THAN_ALL if before is None else before, limit)
+
+    async def _infos(
+        self, project: str, worker: str, version_id: str | None, before: int, limit: int
+    ) -> Sequence[VersionInfo]:
+        key = {"project": project, "worker": worker, "id": version_id, "before": before, "limit": limit}
+        rows = await self._database.read(lambda sql: sql.rows(_queries["version_infos"], key))
+        return [read_version_info(row) for row in rows]
+
+    # ---- bytes
+
+    async def bundle(self, version: Version) -> bytes:
+        """The ES module. Raises `BlobMissing` when the store lost it."""
+        return await self._blobs.get(version.bundle_hash)
+
+    async def source_map(self, version: Version) -> bytes | None:
+        """The source map of the bundle: JSON, version 3."""
+        return None if version.source_map_hash is None else await self._blobs.get(version.source_map_hash)
+
+    async def lock(self, version: Version) -> bytes | None:
+        """The dependencies as they were resolved for this version, in the form of a deno.lock."""
+        return None if version.lock_hash is None else await self._blobs.get(version.lock_hash)
+
+    async def source(self, version: Version, path: str) -> bytes:
+        """The text of one of the version's own files."""
+        if path not in version.sources:
+            raise NotFound(f"{version.worker} has no file {path[:200]}")
+        return await self._blobs.get(version.sources[path])
+
+    # ---- adding
+
+    async def make(self, project: str, worker: str, build: Build, manifest: Manifest) -> Version:
+        """The bytes into the blob store, all at once, since each waits for the disk. The version is not in the
+        database yet: `add` puts it there."""
+        paths = sorted(build.sources)
+        optional = [data for data in (build.source_map, build.lock) if data is not None]
+        keys = await asyncio.gather(
+            *(self._blobs.put(data) for data in (build.bundle, *optional, *(build.sources[path] for path in paths)))
+        )
+        rest = iter(keys[1:])
+        source_map_hash = None if build.source_map is None else next(rest)
+        lock_hash = None if build.lock is None else next(rest)
+        sources = dict(zip(paths, rest, strict=True))
+        content = [project, worker, plain_manifest(manifest), keys[0], source_map_hash, lock_hash, sources]
+        return Version(
+            id=hashlib.sha256(encode(content)).hexdigest()[:_ID_LENGTH],
+            worker=worker,
+            project=project,
+            manifest=manifest,
+            bundle_hash=keys[0],
+            source_map_hash=source_map_hash,
+            created_at=datetime.now(UTC),
+            sources=MappingProxyType(sources),
+            lock_hash=lock_hash,
+        )
+
+    # ---- what people say about them
+
+    async def describe(
+        self,
+        info: VersionInfo,
+        actor: Actor,
+        *,
+        tags: Iterable[str] | None = None,
+        pinned: bool | None = None,
+        message: str | None = None,
+    ) -> VersionInfo:
+        """Changes what is given. A tag that another version of the worker has moves here. Raises `BadRequest`."""
+        version = info.version
+        wanted = tuple(dict.fromkeys(info.tags if tags is None else tags))
+        if len(wanted) > MAX_TAGS or any(not TAG.fullmatch(tag) or _NUMBER.fullmatch(tag) for tag in wanted):
+            raise BadRequest(
+                f"A version has up to {MAX_TAGS} tags: a-z, 0-9, dot, dash and underscore, beginning with a letter or "
+                "digit, and not like a number"
+            )
+        text = info.message if message is None else check_message(message)
+        key = {"project": version.project, "worker": version.worker, "id": version.id}
+        pin = info.pinned if pinned is None else pinned
+        event = audit.Event(
+            action="version.describe",
+            resource=f"worker/{version.worker}/version/{version.id}",
+            project=version.project,
+            actor=actor,
+            before={"tags": info.tags, "pinned": info.pinned, "message": info.message},
+            after={"tags": wanted, "pinned": pin, "message": text},
+        )
+
+        def write(sql: Transaction) -> None:
+            sql.execute(_queries["describe_version"], {**key, "message": text, "pinned": int(pin)})
+            sql.execute(_queries["clear_tags"], key)
+            for tag in wanted:
+                sql.execute(_queries["set_tag"], {**key, "tag": tag})
+            audit.append(sql, event)
+
+        await self._database.write(write)
+        return await self.info(version.project, version.worker, version.id)
+
+    # ---- removing
+
+    async def remove(self, info: VersionInfo, actor: Actor) -> None:
+        """Raises `VersionInUse`. Its bytes go with the next `sweep`."""
+        version = info.version
+        key = {"project": version.project, "worker": version.worker, "id": version.id}
+        event = audit.Event(
+            action="version.delete",
+            resource=f"worker/{version.worker}/version/{version.id}",
+            project=version.project,
+            actor=actor,
+            before={"number": version.number, "message": info.message},
+        )
+
+        def write(sql: Transaction) -> None:
+            live = [str(environment) for (environment,) in sql.rows(_queries["environments_of_version"], key)]
+            if live:
+                raise VersionInUse(
+                    f"v{version.number} is live in {', '.join(live)}: deploy another version there first"
+                )
+            current = read_version_info(
+                sql.rows(_queries["version_infos"], {**key, "before": _NEWER_THAN_ALL, "limit": 1})[0]
+            )
+            if current.pinned or current.tags:
+                raise VersionInUse
+            sql.execute(_queries["delete_version"], key)
+            audit.append(sql, event)
+
+        await self._database.write(write)
+
+    async def prune(self, keep: int) -> int:
+        """Removes the versions of every worker beyond its newest `keep` that nothing needs. Gives how many."""
+        return await self._database.write(lambda sql: sum(_prune(sql, *row, keep) for row in _workers(sql)))
+
+    async def sweep(self) -> int:
+        """Removes the blobs that no version refers to. Gives how many. Reads all versions: not for every day's use."""
+        kept = await self._database.read(_referred)
+        gone = 0
+        async for key in self._blobs.keys(older_than_seconds=_BLOB_GRACE_SECONDS):
+            if key not in kept:
+                await self._blobs.delete(key)
+                gone += 1
+        return gone
+
+
+def add_version(sql: Transaction, version: Version, actor: Actor, message: str, bundle_bytes: int) -> Version:
+    """Puts a version that was made into the database, as part of a change; gives it as it is there, since the same
+    content may have been there before."""
+    row = {**version_row(version), "created_by": actor.name, "message": message, "bundle_bytes": bundle_bytes}
+    sql.execute(_queries["add_version"], row)
+    key = {"project": version.project, "worker": version.worker}
+    sql.execute(_queries["note_number"], key)
+    kept = sql.row(_queries["version"], {**key, "id": version.id})
+    if kept is None:
+        raise AssertionError("the version was just added")
+    return read_version(kept)
+
+
+def check_message(message: str) -> str:
+    """A message as it is kept. Raises `BadRequest`."""
+    text = message.strip()
+    if len(text) > MAX_MESSAGE or any(not (character.isprintable() or character == "\n") for character in text):
+        raise BadRequest(f"A message is text of up to {MAX_MESSAGE} characters")
+    return text
+
+
+def _workers(sql: Transaction) -> list[tuple[str, str]]:
+    return [(str(row[0]), str(row[1])) for row in sql.rows(_queries["workers"], {"project": None})]
+
+
+def _prune(sql: Transaction, project: str, worker: str, keep: int) -> int:
+    key = {"project": project, "worker": worker}
+    ids = [str(row[0]) for row in sql.rows(_queries["versions_to_prune"], {**key, "keep": keep})]
+    for version_id in ids:
+        sql.execute(_queries["delete_version"], {**key, "id": version_id})
+    if ids:
+        resource = f"worker/{worker}"
+        audit.append(
+            sql,
+            audit.Event(
+                action="version.prune", resource=resource, project=project, actor=RETENTION, before={"versions": ids}
+            ),
+        )
+    return len(ids)
+
+
+def _referred(sql: Transaction) -> set[str]:
+    kept: set[str] = set()
+    for bundle, source_map, lock, sources in sql.rows(_queries["hashes"]):
+        kept.update(str(key) for key in (bundle, source_map, lock) if key is not None)
+        kept.update(msgspec.json.decode(str(sources), type=dict[str, str]).values())
+    return kept
