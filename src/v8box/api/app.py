@@ -1,67 +1,83 @@
-"""The admin API as one FastAPI application: routers in, with errors in one shape and the OpenAPI 3.1 document out."""
+"""The admin API as one FastAPI application: routers in, with errors in one shape and the OpenAPI 3.1 document out.
+
+What is below /admin answers in the founding product's envelope, what is below /api as `v1` has it.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 
 from v8box import __version__
 from v8box.api.asgi import ASGIApp, Receive, Scope, Send, send_json
-from v8box.api.envelope import error_body
-from v8box.api.errors import Failure, describe, describe_invalid, describe_status
-from v8box.api.routes import ErrorEnvelope
+from v8box.api.errors import Failure, body_of, describe, describe_invalid, describe_status, media_type
+from v8box.api.idempotency import Idempotency
 from v8box.bindings.interface import BindingError
 from v8box.errors import V8BoxError
 
 OPENAPI_PATH: Final = "/admin/openapi.json"
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    "4XX": {"model": ErrorEnvelope, "description": "The request cannot be answered; `error` says what to do."},
-    "5XX": {"model": ErrorEnvelope, "description": "The box or a store failed, or a limit was reached."},
-}
 
 
-def build_api(routers: Sequence[APIRouter]) -> FastAPI:
-    """The application. Every route of `routers` begins with /admin; who may call is for `LoopbackOnly` around it."""
+def build_api(routers: Sequence[APIRouter], *, idempotency: Idempotency | None = None) -> FastAPI:
+    """The application. Every route of `routers` begins with /admin or /api; a POST below /api/v1 needs `idempotency`.
+    Who may call is for `LoopbackOnly` around it."""
     app = FastAPI(
         title="V8Box admin API",
         version=__version__,
-        description="What the `v8box` command and the dashboard use. An answer is `{success, data|error, timestamp}`.",
+        description="What the `v8box` command and the dashboard use. Below /api answers are plain JSON and errors are "
+        "problem details; below /admin an answer is `{success, data|error, timestamp}`.",
         openapi_url=OPENAPI_PATH,
         docs_url=None,  # it loads scripts from elsewhere, on the admin's own origin
         redoc_url=None,
         redirect_slashes=False,
-        responses=_RESPONSES,
         middleware=[Middleware(_Headers), Middleware(_Unexpected)],
         generate_unique_id_function=lambda route: route.name,
     )
+    app.state.idempotency = idempotency
     app.add_exception_handler(HTTPException, _on_refused)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(V8BoxError, _on_error)
     app.add_exception_handler(BindingError, _on_error)
+    _check_names(routers)
     for each in routers:
         app.include_router(each)
     _without_the_frameworks_own_422(app)
     return app
 
 
+def _check_names(routers: Sequence[APIRouter]) -> None:
+    """A route's name is its operation id: clients that are made from the document have a function of each."""
+    names = Counter(route.name for router in routers for route in router.routes if isinstance(route, APIRoute))
+    twice = [name for name, times in names.items() if times > 1]
+    if twice:
+        raise ValueError(f"several routes are called {', '.join(twice)}")
+
+
 def _without_the_frameworks_own_422(app: FastAPI) -> None:
-    """A request that does not fit its schema is a 400 in the envelope here, and the document must not say otherwise."""
+    """A request that does not fit its schema is a 400 here, with the type of all errors at its address; the document
+    must not say otherwise."""
     generate = app.openapi
 
     def document() -> dict[str, Any]:
         fresh = app.openapi_schema is None
         schema = generate()
         if fresh:
-            for operations in schema["paths"].values():
+            for path, operations in schema["paths"].items():
                 for operation in operations.values():
-                    operation["responses"].pop("422", None)
+                    responses = operation["responses"]
+                    responses.pop("422", None)
+                    for response in (responses.get("4XX", {}), responses.get("5XX", {})):
+                        if "content" in response:
+                            response["content"] = {media_type(path): response["content"].pop("application/json")}
             for name in ("HTTPValidationError", "ValidationError"):
                 schema.get("components", {}).get("schemas", {}).pop(name, None)
         return schema
@@ -69,24 +85,24 @@ def _without_the_frameworks_own_422(app: FastAPI) -> None:
     app.openapi = document  # type: ignore[method-assign] # FastAPI's documented way to change the document
 
 
-async def _on_refused(_: Request, error: Exception) -> Response:
+async def _on_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
-    return _answer(describe_status(error.status_code, str(error.detail)), dict(error.headers or {}))
+    return _answer(request, describe_status(error.status_code, str(error.detail)), dict(error.headers or {}))
 
 
-async def _on_invalid(_: Request, error: Exception) -> Response:
+async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
-    return _answer(describe_invalid(error.errors()))
+    return _answer(request, describe_invalid(error.errors()))
 
 
-async def _on_error(_: Request, error: Exception) -> Response:
-    return _answer(describe(error))
+async def _on_error(request: Request, error: Exception) -> Response:
+    return _answer(request, describe(error))
 
 
-def _answer(failure: Failure, headers: dict[str, str] | None = None) -> Response:
-    body = error_body(failure.message, failure.code, failure.details)
-    more = {"retry-after": "1"} if failure.status in (429, 503) else {}
-    return Response(body, failure.status, {**(headers or {}), **more}, media_type="application/json")
+def _answer(request: Request, failure: Failure, headers: dict[str, str] | None = None) -> Response:
+    path = request.scope["path"]
+    body = body_of(failure, path, request.scope.get("request_id"))
+    return Response(body, failure.status, {**(headers or {}), **failure.headers}, media_type=media_type(path))
 
 
 class _Unexpected:
@@ -113,8 +129,9 @@ class _Unexpected:
         except Exception as error:
             if begun or scope["type"] != "http":
                 raise
-            failure = describe(error)
-            await send_json(scope, send, failure.status, error_body(failure.message, failure.code, failure.details))
+            failure, path = describe(error), scope["path"]
+            body = body_of(failure, path, scope.get("request_id"))
+            await send_json(scope, send, failure.status, body, media_type(path))
 
 
 class _Headers:

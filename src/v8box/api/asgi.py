@@ -11,10 +11,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-async def send_json(scope: Scope, send: Send, status: int, body: bytes) -> None:
+async def send_json(scope: Scope, send: Send, status: int, body: bytes, media_type: str = "application/json") -> None:
     """One whole JSON answer; a HEAD gets its head."""
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", media_type.encode()),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
         (b"x-content-type-options", b"nosniff"),

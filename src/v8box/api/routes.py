@@ -1,4 +1,7 @@
-"""What a feature's `routes.py` builds on: a router whose JSON bodies are bounded, and answers in the envelope."""
+"""What a feature's `routes.py` builds on: a router whose JSON bodies are bounded, and answers in the envelope.
+
+For addresses below /admin; those below /api/v1 build on `v1`.
+"""
 
 from __future__ import annotations
 
@@ -55,11 +58,17 @@ class ErrorEnvelope(BaseModel):
     timestamp: str
 
 
+ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    "4XX": {"model": ErrorEnvelope, "description": "The request cannot be answered; `error` says what to do."},
+    "5XX": {"model": ErrorEnvelope, "description": "The box or a store failed, or a limit was reached."},
+}
+
+
 class Shape(BaseModel, extra="forbid", validate_by_name=True, validate_by_alias=True):
     """A request body: a field that is not known is a mistake to be told of, not one to be ignored."""
 
 
-class _BoundedRoute(APIRoute):
+class BoundedRoute(APIRoute):
     """Reads a JSON body before FastAPI does, up to the bound, and stops the work of a client that leaves: a query may
     run for minutes and hold locks. A route that streams its body (it has none of FastAPI's) sees a client leave there.
     """
@@ -72,7 +81,7 @@ class _BoundedRoute(APIRoute):
 
         async def bounded(request: Request) -> Response:
             if has_json:
-                await _read_body(request)
+                await read_body(request)
             return await _while_connected(request, handler(request))
 
         return bounded
@@ -97,7 +106,8 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-async def _read_body(request: Request) -> None:
+async def read_body(request: Request) -> bytes:
+    """The whole body, up to the bound. FastAPI finds it where `Request.body` keeps it."""
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > MAX_JSON_BYTES:
         raise _too_large()
@@ -106,7 +116,8 @@ async def _read_body(request: Request) -> None:
         body += chunk
         if len(body) > MAX_JSON_BYTES:
             raise _too_large()
-    request._body = bytes(body)  # where `Request.body` keeps it once it is read
+    request._body = bytes(body)
+    return request._body
 
 
 def _too_large() -> PayloadTooLarge:
@@ -115,7 +126,7 @@ def _too_large() -> PayloadTooLarge:
 
 def router(prefix: str, *tags: str | Enum) -> APIRouter:
     """A router for addresses that begin with `prefix`, e.g. `/admin/database`."""
-    return APIRouter(prefix=prefix, tags=list(tags), route_class=_BoundedRoute)
+    return APIRouter(prefix=prefix, tags=list(tags), route_class=BoundedRoute, responses=ERRORS)
 
 
 def success(data: Any, status: int = 200) -> Response:
