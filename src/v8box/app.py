@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from granian.server.embed import Server
 
 from v8box.api import LazyApp, LoopbackOnly
+from v8box.api.idempotency import Idempotency
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
@@ -190,10 +191,22 @@ class Box:
         self._tasks.add(self._watch_spawner(), "nursery watch")
 
         health = Health({name: binding.health for name, binding in services.bindings.items()})
+        idempotency = await Idempotency.open(database)
+        self._stack.push_async_callback(idempotency.close)
         hrana = HranaApp(services.databases, tokens)
         self._stack.push_async_callback(hrana.stop)
         admin = LazyApp(
-            partial(_admin_api, settings.db_url(self.port), settings.s3_url(self.port), services, tokens, keys)
+            partial(
+                _admin_api,
+                _AdminParts(
+                    db_url=settings.db_url(self.port),
+                    s3_url=settings.s3_url(self.port),
+                    services=services,
+                    tokens=tokens,
+                    keys=keys,
+                    idempotency=idempotency,
+                ),
+            )
         )
         gateway = Gateway(
             GatewayParts(
@@ -297,7 +310,19 @@ def _nothing(_: str) -> None:
     """A start that failed has said so itself."""
 
 
-def _admin_api(db_url: str, s3_url: str, services: registry.Services, tokens: Tokens, keys: AccessKeys) -> FastAPI:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AdminParts:
+    """What the admin API is put together from."""
+
+    db_url: str
+    s3_url: str
+    services: registry.Services
+    tokens: Tokens
+    keys: AccessKeys
+    idempotency: Idempotency
+
+
+def _admin_api(parts: _AdminParts) -> FastAPI:
     """The admin API. Imported and built at its first request: FastAPI alone takes 0.6 s."""
     from v8box.api.app import build_api
     from v8box.features.database import routes as database
@@ -305,13 +330,15 @@ def _admin_api(db_url: str, s3_url: str, services: registry.Services, tokens: To
     from v8box.features.objects import routes as objects
     from v8box.features.s3_api import routes as s3_api
 
+    services = parts.services
     return build_api(
         [
-            hrana.build_router(tokens, services.databases, lambda: db_url),
-            s3_api.build_router(keys, lambda: s3_url),
+            hrana.build_router(parts.tokens, services.databases, lambda: parts.db_url),
+            s3_api.build_router(parts.keys, lambda: parts.s3_url),
             database.build_router(services.databases),
             objects.build_router(services.objects),
-        ]
+        ],
+        idempotency=parts.idempotency,
     )
 
 

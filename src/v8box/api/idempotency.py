@@ -14,14 +14,16 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from starlette.responses import Response
 
 from v8box.errors import BadRequest, V8BoxError
 from v8box.kit.tasks import TaskSet
 from v8box.storage import Database, Row, Transaction, load_migrations, load_queries
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
 
 KEEP_SECONDS: Final = 86_400.0
 MAX_ANSWERS: Final = 10_000
@@ -176,6 +178,8 @@ def _tidy(sql: Transaction) -> None:
 
 
 def _replay(claim: Claim, row: Row) -> Response:
+    from starlette.responses import Response  # only once the admin API is there: it takes a while to import
+
     route, body_hash, state, status, headers, body = row
     if route != claim.route or not hmac.compare_digest(bytes(body_hash), claim.body_hash):  # type: ignore[arg-type]
         raise IdempotencyMismatch
