@@ -14,16 +14,13 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from v8box.catalog.env_names import MAX_KEYS, env_faults, name_faults
 from v8box.catalog.hosts import read_host
 from v8box.catalog.model import BindingKind, EnvBinding, Limits, Manifest, Permissions
 from v8box.errors import BadRequest
 from v8box.kit import names, toml
 
 ENTRY_SUFFIXES: Final = (".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs")
-RESERVED_ENV_PREFIXES: Final = ("V8BOX_", "DENO_", "LD_", "OTEL_")
-MAX_ENV_KEY_BYTES: Final = 128
-MAX_ENV_VALUE_BYTES: Final = 16 * 1024
-MAX_ENV_KEYS: Final = 256
 MAX_NET_ENTRIES: Final = 100
 MAX_GRANTS: Final = 100
 MAX_BINDINGS: Final = 100
@@ -226,10 +223,10 @@ class _Reading:
 
     def _env(self, values: Any) -> Mapping[str, str]:
         table = self._as_table(values, None, "env")
-        if len(table) > MAX_ENV_KEYS:
-            self._fault(f"env may hold {MAX_ENV_KEYS} variables", "env")
+        if len(table) > MAX_KEYS:
+            self._fault(f"env may hold {MAX_KEYS} variables", "env")
         for key, value in table.items():
-            for message in _env_faults(key, value):
+            for message in env_faults(key, value):
                 self._fault(f"env.{key:.60} {message}", "env", key)
         return MappingProxyType(dict(table))
 
@@ -240,7 +237,7 @@ class _Reading:
             self._fault(f"bindings may hold {MAX_BINDINGS} of them", "bindings")
         read: dict[str, EnvBinding] = {}
         for key, value in table.items():
-            for message in _env_key_faults(key):
+            for message in name_faults(key):
                 self._fault(f"bindings.{key:.60} {message}", "bindings", key)
             if key in env:
                 self._fault(f"bindings.{key:.60} has the name of a variable in env", "bindings", key)
@@ -262,23 +259,3 @@ def _read_binding(value: Any) -> EnvBinding:
     if not isinstance(name, str) or not pattern.fullmatch(name):
         raise ValueError(f"names a {kind} {name!r:.80}: that is no name of one")
     return EnvBinding(kind=kind, name=name)
-
-
-def _env_key_faults(key: str) -> list[str]:
-    faults: list[str] = []
-    if not names.ENV.fullmatch(key) or len(key.encode()) > MAX_ENV_KEY_BYTES:
-        faults.append(f"is no variable's name: letters, digits and underscore, {MAX_ENV_KEY_BYTES} bytes at most")
-    if key.upper().startswith(RESERVED_ENV_PREFIXES):
-        faults.append(f"is reserved: {' '.join(RESERVED_ENV_PREFIXES)} belong to the platform")
-    return faults
-
-
-def _env_faults(key: str, value: Any) -> list[str]:
-    faults = _env_key_faults(key)
-    if not isinstance(value, str):
-        faults.append("must be a text, in quotes")
-    elif len(value.encode()) > MAX_ENV_VALUE_BYTES:
-        faults.append(f"is longer than {MAX_ENV_VALUE_BYTES // 1024} KB")
-    elif "\0" in value:
-        faults.append("must not hold a NUL character")
-    return faults
