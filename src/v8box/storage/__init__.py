@@ -2,7 +2,7 @@
 steps by which a schema grows (`migrations`)."""
 
 from v8box.storage.blobs import BlobMissing, Blobs, FolderBlobs
-from v8box.storage.database import Database, DatabaseError, Row, Transaction
+from v8box.storage.database import Database, DatabaseError, Row, Transaction, Value
 from v8box.storage.migrations import Migration, load_migrations
 from v8box.storage.sql import Queries, load_queries
 
@@ -16,6 +16,7 @@ __all__ = [
     "Queries",
     "Row",
     "Transaction",
+    "Value",
     "load_migrations",
     "load_queries",
 ]

@@ -207,10 +207,13 @@ class Encryption:
             if owner not in self._keys:
                 await self._add((owner,))
 
-    async def newest(self, owner: str) -> tuple[int, bytes]:
-        """The data key that seals; made when there is none yet."""
+    async def ensure(self, owner: str) -> None:
+        """Makes the owner's first data key if there is none."""
         if owner not in self._keys:
             await _to_its_end(self._ensure(owner))
+
+    def newest(self, owner: str) -> tuple[int, bytes]:
+        """The data key that seals."""
         keys = self._keys[owner]
         number = max(keys)
         return number, keys[number]
@@ -237,7 +240,16 @@ class Sealer:
         self._owner = owner
 
     async def seal(self, purpose: str, name: str, plain: bytes) -> bytes:
-        number, key = await self._encryption.newest(self._owner)
+        await self.ready()
+        return self.seal_now(purpose, name, plain)
+
+    async def ready(self) -> None:
+        """So that `seal_now` can be used, e.g. inside a transaction, which cannot wait."""
+        await self._encryption.ensure(self._owner)
+
+    def seal_now(self, purpose: str, name: str, plain: bytes) -> bytes:
+        """Seals without waiting, after `ready`, in any thread."""
+        number, key = self._encryption.newest(self._owner)
         return seal(key, number, plain, self._owner, purpose, name)
 
     def open(self, purpose: str, name: str, sealed: bytes) -> bytes:
