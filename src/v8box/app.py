@@ -24,6 +24,8 @@ from v8box.api.idempotency import Idempotency
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
+from v8box.catalog.model import Placement
+from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
 from v8box.features.health.service import Health
@@ -45,6 +47,8 @@ from v8box.sandbox.tools import Helpers
 from v8box.settings import Settings
 from v8box.storage import Database, FolderBlobs
 from v8box.storage.encryption import Encryption
+from v8box.telemetry import audit
+from v8box.telemetry.redactor import Redactor, Redactors
 from v8box.telemetry.runs import LineRecord, RunLog
 
 if TYPE_CHECKING:
@@ -137,7 +141,7 @@ class Box:
 
         database = await Database.open(data / "catalog.db")
         self._stack.push_async_callback(database.close)
-        await Encryption.open(
+        encryption = await Encryption.open(
             database,
             data / "keys",
             master_key=settings.box.master_key,
@@ -145,11 +149,15 @@ class Box:
         )
         blobs = FolderBlobs(data / "blobs")
         await blobs.open()
-        catalog = await Catalog.open(database, blobs)
+        await audit.open_audit(database)
+        variables = await Variables.open(database, encryption)
+        catalog = await Catalog.open(database, blobs, revision=variables.revision)
+        variables.subscribe(catalog.refresh_variables)
+        redactors = Redactors()
 
         runs = RunLog(data / "logs", settings.logs.budget_mb * 1024 * 1024)
         self._stack.push_async_callback(runs.close)
-        journal = Journal(runs, catalog.source_map, self._listeners.on_line)
+        journal = Journal(runs, catalog.source_map, self._listeners.on_line, redactor=partial(_redactor, redactors))
         self._stack.push_async_callback(journal.stop)
 
         folder = await asyncio.to_thread(RuntimeFolder, data)
@@ -179,7 +187,13 @@ class Box:
         runtime = DenoRuntime(spawner, deno, broker, journal, allow_ipv6=settings.sandboxes.allow_ipv6)
         await runtime.start(shim, folder.path)
         self._stack.push_async_callback(runtime.stop)
-        pool = self._pool = Pool(runtime, catalog.bundle, settings.sandboxes, on_failure=self._fail)
+        pool = self._pool = Pool(
+            runtime,
+            catalog.bundle,
+            settings.sandboxes,
+            load_variables=partial(_load_variables, variables, redactors),
+            on_failure=self._fail,
+        )
         pool.start()
         catalog.subscribe(pool.follow)
 
@@ -308,6 +322,18 @@ class Box:
 
 def _nothing(_: str) -> None:
     """A start that failed has said so itself."""
+
+
+async def _load_variables(variables: Variables, redactors: Redactors, placement: Placement) -> Mapping[str, str]:
+    """What a sandbox starts with; from here on its log does not show the secrets among it."""
+    where = (placement.project, placement.environment, placement.worker)
+    loaded = await variables.load(*where)
+    redactors.learn(*where, loaded.secrets)
+    return loaded.values
+
+
+def _redactor(redactors: Redactors, placement: Placement) -> Redactor:
+    return redactors.of(placement.project, placement.environment, placement.worker)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

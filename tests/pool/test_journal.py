@@ -20,6 +20,8 @@ from v8box.pool import journal as module
 from v8box.pool.journal import Journal
 from v8box.sandbox.interface import Death, LogLine
 from v8box.sandbox.protocol import Level
+from v8box.telemetry.audit import MASK
+from v8box.telemetry.redactor import Redactor
 from v8box.telemetry.runs import LineRecord, RunLog
 
 STACK = "Error: no\n    at f (blob:null/1:1:1)\n    at g (file:///x/shim.js:9:9)"
@@ -217,3 +219,18 @@ async def test_the_death_of_a_blank_is_the_boxs_own_business(
     assert not lines.lines
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "loud" in caplog.text
+
+
+async def test_a_secret_of_the_worker_is_in_no_line(lines: Lines, maps: Maps) -> None:
+    secret = "hunter2!hunter2!"
+    redactor = Redactor([secret])
+    journal = Journal(lines, maps.load, lambda record: None, lambda placement: redactor)
+    journal.logged(a_version(), [LogLine("r1", Level.INFO, 1000.0, f"the token is {secret}", {"token": [secret]})])
+    say(journal, f"{STACK} {secret}")
+    await settle()
+    last = f"{'x' * 10}{secret}{'y' * 995}"  # it would be cut in the middle
+    journal.died(a_version(), Death(reason=StopReason.CRASH, detail=f"it said {secret}", last_output=last))
+    await journal.stop()
+    assert len(lines.lines) == 3
+    assert lines.lines[0].text == f"the token is {MASK}"
+    assert not [line for line in lines.lines if "hunter2" in repr(line) or "unter2" in repr(line)]

@@ -16,29 +16,40 @@ from v8box.kit.sourcemap import SourceMap, SourceMapError, map_stack
 from v8box.kit.tasks import TaskSet
 from v8box.sandbox.interface import Death, LogLine
 from v8box.sandbox.protocol import Level
+from v8box.telemetry.redactor import Redactor
 from v8box.telemetry.runs import LineRecord, RunLog
 
 logger = logging.getLogger(__name__)
 
 LoadSourceMap = Callable[[Placement], Awaitable[bytes | None]]
 Echo = Callable[[LineRecord], None]
+RedactorOf = Callable[[Placement], Redactor]
 
 _LEVELS: Final = {int(level): level.name.lower() for level in Level}
 _SHIM_FRAME: Final = re.compile(r"\n\s+at [^\n]*/shim\.js:[^\n]*")
 """Frames of the platform's own; the author of a worker has no use for them."""
+_NOTHING_SECRET: Final = Redactor()
 _MAX_MAPS: Final = 32
 _MAX_HELD: Final = 256
 """Lines that may wait for a map; the next ones are written as they are, before them."""
 _QUIET: Final = frozenset({StopReason.IDLE, StopReason.REPLACED, StopReason.REMOVED, StopReason.SHUTDOWN})
 
 
+def no_secrets(_: Placement) -> Redactor:
+    """`RedactorOf` where nothing is secret."""
+    return _NOTHING_SECRET
+
+
 class Journal:
     """The observer of every sandbox."""
 
-    def __init__(self, runs: RunLog, load_source_map: LoadSourceMap, echo: Echo) -> None:
+    def __init__(
+        self, runs: RunLog, load_source_map: LoadSourceMap, echo: Echo, redactor: RedactorOf = no_secrets
+    ) -> None:
         self._runs = runs
         self._load = load_source_map
         self._echo = echo
+        self._redactor = redactor
         self._maps: OrderedDict[str, SourceMap | None] = OrderedDict()
         """By version; None is one that cannot be used."""
         self._tasks = TaskSet()
@@ -47,10 +58,12 @@ class Journal:
         self._held_count = 0
 
     def logged(self, placement: Placement, lines: Sequence[LogLine]) -> None:
+        redactor = self._redactor(placement)
         for line in lines:
             level = _LEVELS.get(line.level, "info")
             text = _SHIM_FRAME.sub("", line.text) if "/shim.js:" in line.text else line.text
-            record = LineRecord(line.time_ms / 1000, line.run, placement.worker, placement.id, level, text, line.fields)
+            text, fields = redactor.text(text), redactor.value(line.fields)
+            record = LineRecord(line.time_ms / 1000, line.run, placement.worker, placement.id, level, text, fields)
             held = self._held.get(placement.id)
             stack = placement.source_map_hash is not None and "blob:" in text
             if (held is None and not stack) or self._held_count >= _MAX_HELD:
@@ -116,10 +129,11 @@ class Journal:
             "cpu_seconds": round(death.cpu_seconds, 3),
             "peak_memory_mb": round(death.peak_memory_bytes / 1048576, 1),
         }
+        redactor = self._redactor(placement)
         if death.last_output:
-            fields["last_output"] = death.last_output[-1000:]
+            fields["last_output"] = redactor.text(death.last_output)[-1000:]
         level = "info" if death.reason in (StopReason.RECYCLED, StopReason.EVICTED) else "error"
-        text = f"stopped ({death.reason}): {death.detail}"
+        text = f"stopped ({death.reason}): {redactor.text(death.detail)}"
         self._write(LineRecord(time.time(), None, placement.worker, placement.id, level, text, fields))
 
     async def stop(self) -> None:

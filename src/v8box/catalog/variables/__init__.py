@@ -11,6 +11,7 @@ from v8box.catalog.variables.model import (
     ValueVersion,
     Variable,
     VariableNotFound,
+    VariablesUnavailable,
     VariableUnreadable,
     Wanted,
 )
@@ -32,5 +33,6 @@ __all__ = [
     "VariableNotFound",
     "VariableUnreadable",
     "Variables",
+    "VariablesUnavailable",
     "Wanted",
 ]

@@ -57,6 +57,13 @@ class VariableUnreadable(V8BoxError):
     code = "variable_unreadable"
 
 
+class VariablesUnavailable(V8BoxError):
+    """The worker's variables cannot be had, so it does not start; the box's log says why."""
+
+    status = 503
+    code = "variables_unavailable"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Level:
     """Where a variable is set: for a project or one of its workers, in all environments or in one."""

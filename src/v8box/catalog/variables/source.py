@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
@@ -17,10 +17,10 @@ class Source(Protocol):
         """Grows whenever `values` gives something else. From memory, never waits."""
 
     async def values(self, project: str, environment: str, worker: str) -> Mapping[str, str]:
-        """What it has for a worker in an environment. Raises `V8BoxError` when that is not known."""
+        """What it has for a worker in an environment. Raises `VariablesUnavailable` when that is not known."""
 
-    def subscribe(self, subscriber: Callable[[], None]) -> None:
-        """Calls `subscriber` when a revision has changed by itself."""
+    def subscribe(self, subscriber: Callable[[], Awaitable[None]]) -> None:
+        """Awaits `subscriber` when a revision has changed."""
 
 
 class NoSource:
@@ -34,5 +34,5 @@ class NoSource:
     async def values(self, _project: str, _environment: str, _worker: str) -> Mapping[str, str]:
         return MappingProxyType({})
 
-    def subscribe(self, _subscriber: Callable[[], None]) -> None:
+    def subscribe(self, _subscriber: Callable[[], Awaitable[None]]) -> None:
         """Nothing changes."""

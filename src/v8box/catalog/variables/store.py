@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -24,6 +24,8 @@ from v8box.catalog.variables.model import (
     NewValue,
     ValueVersion,
     Variable,
+    VariablesUnavailable,
+    VariableUnreadable,
     Wanted,
 )
 from v8box.catalog.variables.source import NoSource, Source
@@ -38,7 +40,7 @@ _log: Final = logging.getLogger(__name__)
 _NOTHING: Final = Loaded(values=MappingProxyType({}))
 _SOURCE_RANK: Final = 1.5  # over the project's levels, below the worker's
 
-Subscriber = Callable[[], None]
+Subscriber = Callable[[], Awaitable[None]]
 
 
 class Variables:
@@ -77,7 +79,7 @@ class Variables:
 
     async def load(self, project: str, environment: str, worker: str) -> Loaded:
         """The same, and which of the values are secret: for the start of a sandbox and for nothing else. Raises
-        `VariableUnreadable`, and what the source raises."""
+        `VariablesUnavailable`, which names none of them: the worker's callers read it."""
         known = any(level in self._revisions for level in _matching(project, environment, worker))
         rows = await self._matching_rows(project, environment, worker) if known else []
         given = await self._source.values(project, environment, worker)
@@ -87,13 +89,17 @@ class Variables:
         winners: dict[str, Stored | None] = {each.name: each for each in rows if not each.level.worker}
         winners |= dict.fromkeys(given)
         winners |= {each.name: each for each in rows if each.level.worker}
-        values = {name: given[name] if row is None else row.open(sealer) for name, row in winners.items()}
+        try:
+            values = {name: given[name] if row is None else row.open(sealer) for name, row in winners.items()}
+        except VariableUnreadable as error:
+            _log.error("%s %s of %s cannot start: %s", worker, environment, project, error.detail)
+            raise VariablesUnavailable from error
         secret = frozenset(values[name] for name, row in winners.items() if row is None or row.secret)
         return Loaded(values=values, secrets=secret)
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Calls `subscriber` after every change that took effect: look at `revision` again. It must return at once.
-        Gives what ends the subscription."""
+        """Awaits `subscriber` after every change: `revision` gives something else for somebody. Who made the change
+        waits for it, so that what starts afterwards has the new values. Gives what ends the subscription."""
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
@@ -201,13 +207,13 @@ class Variables:
         changed = await self._database.write(write)
         if changed.revision > self._revisions.get(level, 0):
             self._revisions[level] = changed.revision
-            self._tell()
+            await self._tell()
         return changed
 
-    def _tell(self) -> None:
+    async def _tell(self) -> None:
         for subscriber in tuple(self._subscribers):
             try:
-                subscriber()
+                await subscriber()
             except Exception:
                 _log.exception("a subscriber of the variables failed")
 
