@@ -21,6 +21,7 @@ from granian.server.embed import Server
 
 from v8box.api import LazyApp, LoopbackOnly
 from v8box.api.idempotency import Idempotency
+from v8box.api.operations import Operations
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
@@ -207,6 +208,8 @@ class Box:
         health = Health({name: binding.health for name, binding in services.bindings.items()})
         idempotency = await Idempotency.open(database)
         self._stack.push_async_callback(idempotency.close)
+        operations = await Operations.open(database)
+        self._stack.push_async_callback(operations.close)
         hrana = HranaApp(services.databases, tokens)
         self._stack.push_async_callback(hrana.stop)
         admin = LazyApp(
@@ -219,6 +222,7 @@ class Box:
                     tokens=tokens,
                     keys=keys,
                     idempotency=idempotency,
+                    operations=operations,
                 ),
             )
         )
@@ -346,6 +350,7 @@ class _AdminParts:
     tokens: Tokens
     keys: AccessKeys
     idempotency: Idempotency
+    operations: Operations
 
 
 def _admin_api(parts: _AdminParts) -> FastAPI:
@@ -354,6 +359,7 @@ def _admin_api(parts: _AdminParts) -> FastAPI:
     from v8box.features.database import routes as database
     from v8box.features.hrana import routes as hrana
     from v8box.features.objects import routes as objects
+    from v8box.features.operations import routes as operations
     from v8box.features.s3_api import routes as s3_api
 
     services = parts.services
@@ -363,6 +369,7 @@ def _admin_api(parts: _AdminParts) -> FastAPI:
             s3_api.build_router(parts.keys, lambda: parts.s3_url),
             database.build_router(services.databases),
             objects.build_router(services.objects),
+            operations.build_router(parts.operations),
         ],
         idempotency=parts.idempotency,
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -14,11 +12,11 @@ from fastapi import Request, Response
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from tests.api.conftest import As, client_of, problem, user
 
 from v8box.api import idempotency as ledger_module
-from v8box.api.access import EVERY_PROJECT, Principal, Role, needs, nobody
+from v8box.api.access import EVERY_PROJECT, Role, needs, nobody
 from v8box.api.app import build_api
-from v8box.api.asgi import ASGIApp, Receive, Scope, Send
 from v8box.api.idempotency import Idempotency
 from v8box.api.v1 import (
     Page,
@@ -37,25 +35,6 @@ from v8box.api.v1 import (
 )
 from v8box.errors import BadRequest, V8BoxError
 from v8box.storage import Database
-from v8box.telemetry.actors import Actor, ActorKind
-
-
-def principal(name: str, role: Role = Role.OWNER) -> Principal:
-    actor = Actor(kind=ActorKind.USER, id=name, name=name)
-    return Principal(actor=actor, user=name, roles={EVERY_PROJECT: role})
-
-
-class As:
-    """Every request comes from this principal."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.principal = principal("ada")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["principal"] = self.principal
-        scope["request_id"] = "r-1"
-        await self.app(scope, receive, send)
 
 
 class Toy(Shape):
@@ -148,13 +127,6 @@ class Toys:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(tmp_path / "catalog.db")
-    yield database
-    await database.close()
-
-
-@pytest.fixture
 async def ledger(database: Database) -> AsyncIterator[Idempotency]:
     ledger = await Idempotency.open(database)
     yield ledger
@@ -171,25 +143,10 @@ async def app(toys: Toys, ledger: Idempotency) -> As:
     return As(build_api([toys.router], idempotency=ledger))
 
 
-def client_of(app: ASGIApp) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost/api/v1")
-
-
 @pytest.fixture
 async def client(app: As) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(app) as client:
         yield client
-
-
-def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    body: dict[str, Any] = response.json()
-    assert response.headers["content-type"] == "application/problem+json"
-    assert (response.status_code, body["status"], body["code"]) == (status, status, code)
-    assert body["type"] == f"urn:v8box:error:{code}"
-    assert body["title"]
-    assert body["detail"]
-    assert body["request_id"] == "r-1"
-    return body
 
 
 # ---- answers and problems
@@ -234,7 +191,7 @@ async def test_a_bug_the_frameworks_refusals_and_a_missing_sign_in_are_problems_
     problem(response, 405, "method_not_allowed")
     app.principal = nobody()
     problem(await client.get("/toys"), 401, "sign_in_needed")
-    app.principal = principal("eve", Role.VIEWER)
+    app.principal = user("eve", {EVERY_PROJECT: Role.VIEWER})
     problem(await client.post("/toys", json={"name": "a"}), 403, "forbidden")
 
 
@@ -362,7 +319,7 @@ async def test_a_create_that_is_sent_again_is_done_once(client: httpx.AsyncClien
     assert again.headers["idempotent-replayed"] == "true"
     assert again.headers["content-type"] == "application/json"
     assert len(toys.made) == 1
-    app.principal = principal("bob")  # a key is its user's own
+    app.principal = user("bob", {EVERY_PROJECT: Role.OWNER})  # a key is its user's own
     assert "idempotent-replayed" not in (await client.post("/toys", json={"name": "ball"}, headers=KEY)).headers
 
 
@@ -377,7 +334,7 @@ async def test_a_key_is_for_one_request(client: httpx.AsyncClient, toys: Toys) -
 
 async def test_who_may_not_any_more_is_not_given_the_earlier_answer(client: httpx.AsyncClient, app: As) -> None:
     await client.post("/toys", json={"name": "ball"}, headers=KEY)
-    app.principal = principal("ada", Role.VIEWER)
+    app.principal = user("ada", {EVERY_PROJECT: Role.VIEWER})
     problem(await client.post("/toys", json={"name": "ball"}, headers=KEY), 403, "forbidden")
     app.principal = nobody()
     problem(await client.post("/toys", json={"name": "ball"}, headers=KEY), 401, "sign_in_needed")

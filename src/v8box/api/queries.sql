@@ -28,3 +28,35 @@ delete from idempotency where key_hash in (
     )
     where place > :answers or bytes > :bytes
 )
+
+-- name: add_operation
+insert into operations (id, kind, project, actor_kind, actor_id, actor_name, state, started_at, progress)
+values (:id, :kind, :project, :actor_kind, :actor_id, :actor_name, :state, :started_at, :progress)
+
+-- name: end_operation
+update operations
+set state = :state, ended_at = :ended_at, progress = :progress, result = :result, problem = :problem
+where id = :id
+
+-- name: operation
+select id, kind, project, actor_kind, actor_id, actor_name, state, started_at, ended_at, progress, result, problem
+from operations where id = :id
+
+-- name: operations
+-- Newest first, of the projects in a JSON list (null: of all), and of the box itself.
+select id, kind, project, actor_kind, actor_id, actor_name, state, started_at, ended_at, progress, result, problem
+from operations
+where (:before is null or id < :before) and (:state is null or state = :state)
+    and case
+        when project is null then :box
+        else :projects is null or project in (select value from json_each(:projects))
+    end
+order by id desc limit :limit
+
+-- name: interrupt_operations
+update operations set state = 'failed', ended_at = :at, problem = :problem where state = 'running'
+
+-- name: forget_operations
+delete from operations
+where state != 'running'
+    and (started_at < :before or id not in (select id from operations order by id desc limit :most))

@@ -17,19 +17,24 @@ from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 from v8box.api.access import Needs, principal_of
 from v8box.api.etags import check_if_match, etag_of, is_unchanged
 from v8box.api.idempotency import Claim, Idempotency
+from v8box.api.operations import Operation, State
 from v8box.api.paging import Page, Paged, Paging, Position
 from v8box.api.routes import BoundedRoute, Shape, read_body
 from v8box.errors import BadRequest
 from v8box.kit.times import rfc3339
+from v8box.telemetry.actors import Actor, ActorKind
 
 __all__ = [
     "PREFIX",
+    "ActorInfo",
+    "OperationInfo",
     "Page",
     "Paged",
     "Paging",
     "Position",
     "Shape",
     "Time",
+    "accepted",
     "answer",
     "check_if_match",
     "created",
@@ -79,6 +84,56 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     "4XX": {"model": Problem, "description": "The request cannot be answered; `detail` says what to do."},
     "5XX": {"model": Problem, "description": "The box or a store failed, or a limit was reached."},
 }
+
+
+class ActorInfo(BaseModel):
+    """Who changed or started something."""
+
+    kind: ActorKind
+    id: str
+    name: str
+
+    @classmethod
+    def of(cls, actor: Actor) -> ActorInfo:
+        return cls(kind=actor.kind, id=actor.id, name=actor.name)
+
+
+class ProgressInfo(BaseModel):
+    """How far an operation is."""
+
+    step: str | None = Field(description="What is being done, for people.")
+    done: int | None = Field(description="How many of `total` are done in this step.")
+    total: int | None
+
+
+class OperationInfo(BaseModel):
+    """Long work: how far it is, and what came of it."""
+
+    id: str
+    kind: str = Field(description="`<resource>.<verb>`, as in the audit log.", examples=["project.delete"])
+    project: str | None = Field(description="`null`: it is of the box itself.")
+    state: State
+    started_by: ActorInfo
+    started_at: str = Field(json_schema_extra={"format": "date-time"})
+    ended_at: str | None = Field(json_schema_extra={"format": "date-time"})
+    progress: ProgressInfo
+    result: Any = Field(description="What came of it, once it has succeeded.")
+    problem: Problem | None = Field(description="Why it failed, once it has.")
+
+    @classmethod
+    def of(cls, operation: Operation) -> OperationInfo:
+        return cls(
+            id=operation.id,
+            kind=operation.kind,
+            project=operation.project,
+            state=operation.state,
+            started_by=ActorInfo.of(operation.actor),
+            started_at=operation.started_at,
+            ended_at=operation.ended_at,
+            progress=ProgressInfo(step=operation.step, done=operation.done, total=operation.total),
+            result=operation.result,
+            problem=None if operation.problem is None else Problem.model_validate(operation.problem),
+        )
 
 
 class V1Route(BoundedRoute):
@@ -147,6 +202,11 @@ def created(value: Any, location: str, *, etag: str | None = None) -> Response:
     """201 with the resource, and where it is: below /api/v1, e.g. `/projects/shop`."""
     more = {} if etag is None else {"etag": etag}
     return answer(value, 201, {"location": PREFIX + location, **more})
+
+
+def accepted(operation: Operation) -> Response:
+    """202: it is being done; the operation tells how far it is."""
+    return answer(OperationInfo.of(operation), 202, {"location": f"{PREFIX}/operations/{operation.id}"})
 
 
 def tagged(request: Request, value: Any) -> Response:

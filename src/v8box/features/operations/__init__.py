@@ -1,0 +1,1 @@
+"""Long work, as the admin API shows it. What runs it is `api/operations`."""
