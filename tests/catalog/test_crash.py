@@ -1,4 +1,4 @@
-"""kill -9 in the middle of deploys: what is there afterwards is whole."""
+"""kill -9 in the middle of deploys, splits and rollbacks: what is there afterwards is whole."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ import pytest
 
 from v8box.catalog import Catalog
 from v8box.storage import Database, FolderBlobs
+from v8box.telemetry import audit
 
 LOOP = """
 import asyncio, itertools, sys
 from pathlib import Path
 from v8box.catalog import Build, Catalog, Manifest
 from v8box.storage import Database, FolderBlobs
+from v8box.telemetry.actors import BOX
+
+def tell(catalog, worker):
+    shares = " ".join(f"{share.placement.id}:{share.weight}" for share in catalog.routes.workers[worker].shares)
+    print(catalog.routes.generation, worker, shares, flush=True)
 
 async def main(folder):
     database = await Database.open(folder / "box.db")
@@ -27,14 +33,24 @@ async def main(folder):
     for i in itertools.count(start):
         text = b"export default %d;" % i + b" " * 50_000
         build = Build(bundle=text, source_map=b"{%d}" % i, sources={"a.ts": text + b"//"}, lock=b"%d" % i)
-        version = await catalog.deploy(f"w{i % 3}", build, Manifest(entry="a.ts"))
-        print(catalog.routes.generation, version.worker, version.id, flush=True)
+        worker = f"w{i % 3}"
+        before = catalog.routes.live(worker)
+        if i % 2 or before is None:
+            await catalog.deploy(worker, build, Manifest(entry="a.ts"))
+            tell(catalog, worker)
+            continue
+        version = await catalog.store(worker, build, Manifest(entry="a.ts"), actor=BOX)
+        for weight in (10, 60):
+            await catalog.set_shares(worker, [(before.id, 100 - weight), (version.id, weight)], actor=BOX)
+            tell(catalog, worker)
+        await catalog.roll_back(worker, actor=BOX)
+        tell(catalog, worker)
 
 asyncio.run(main(Path(sys.argv[1])))
 """
 
 
-Deploy = tuple[int, str, str]  # generation, worker, version
+Deploy = tuple[int, str, str]  # generation, worker, shares
 
 
 @pytest.mark.parametrize("deploys", [1, 5, 12])
@@ -54,8 +70,8 @@ def _deploy_until_killed(folder: Path, deploys: int) -> Deploy:
             if len(told) == deploys:
                 process.kill()
     assert process.returncode == -9
-    generation, worker, version = told[-1].split()
-    return int(generation), worker, version
+    generation, worker, shares = told[-1].strip().split(" ", 2)
+    return int(generation), worker, shares
 
 
 async def _check(folder: Path, last: Deploy) -> None:
@@ -64,12 +80,22 @@ async def _check(folder: Path, last: Deploy) -> None:
     await blobs.open()
     catalog = await Catalog.open(database, blobs)
     try:
-        generation, worker, version = last
+        generation, worker, told = last
         assert catalog.routes.generation in (generation, generation + 1)
+        shares = [f"{share.placement.id}:{share.weight}" for share in catalog.routes.workers[worker].shares]
         if catalog.routes.generation == generation:
-            assert catalog.routes.workers[worker].newest.id == version
-        assert (await catalog.versions.get("default", worker, version)).id == version
-        for live in catalog.routes.of().values():
+            assert " ".join(shares) == told
+        for version in (share.partition(":")[0] for share in told.split()):
+            assert (await catalog.versions.get("default", worker, version)).id == version
+        for route in catalog.routes.workers.values():
+            assert sum(share.weight for share in route.shares) == 100
+            deployment = await catalog.deployment(route.worker)
+            newest = (await catalog.history(route.worker, limit=1))[0]
+            assert deployment is not None
+            assert (newest.number, newest.shares) == (deployment.number, deployment.shares)
+            assert deployment.shares == tuple((share.placement.id, share.weight) for share in route.shares)
+        assert await audit.verify(database) is None
+        for live in (share.placement for route in catalog.routes.workers.values() for share in route.shares):
             assert (await catalog.bundle(live)).startswith(b"export default ")
             assert await catalog.source_map(live)
             assert await catalog.lock(live)

@@ -31,6 +31,7 @@ from v8box.catalog.model import (
     place,
     route_key,
 )
+from v8box.catalog.stored import manifest_hash
 
 __all__ = [
     "DEFAULT_PROJECT",
@@ -58,6 +59,7 @@ __all__ = [
     "WorkerTable",
     "box_tables",
     "check_worker_name",
+    "manifest_hash",
     "own_table",
     "place",
     "route_key",

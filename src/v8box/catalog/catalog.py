@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from v8box.catalog.deployments import (
+    LOOKED_AT,
+    Also,
     Move,
     Shares,
     Where,
@@ -22,6 +24,8 @@ from v8box.catalog.deployments import (
     check_environment,
     check_shares,
     check_sticky,
+    earlier,
+    known,
     next_generation,
     read_deployment,
     read_deployments,
@@ -55,9 +59,6 @@ T = TypeVar("T")
 
 _log: Final = logging.getLogger(__name__)
 _queries: Final = load_queries("v8box.catalog")
-
-_LOOKED_AT: Final = 200
-"""Changes of a deployment among which the state before is looked for."""
 
 Subscriber = Callable[[RouteTable], None]
 Revision = Callable[[str, str, str], int]
@@ -124,15 +125,20 @@ class Catalog:
             self._swap(routes, integer(generation[0][0]))
 
     async def _read_route(self, rows: Sequence[Row], routes: dict[str, Route]) -> None:
-        """The route of the rows of one deployment, unless a bundle is lost."""
+        """The route of the rows of one deployment. A version whose bundle is lost has no share; the other of two has
+        all then."""
         shares: list[Share] = []
         for environment, weight, _, _, *row in rows:
             version = read_version(tuple(row))
             if not await self._blobs.has(version.bundle_hash):
                 _log.error("worker %s: the bundle of version %s is lost", version.worker, version.id)
-                return
+                continue
             revision = self._revision(version.project, str(environment), version.worker)
             shares.append(Share(place(version, str(environment), revision), integer(weight)))
+        if not shares:
+            return
+        if len(shares) < len(rows):
+            shares = [Share(shares[0].placement, 100)]
         newest = shares[-1].placement
         key = route_key(newest.project, newest.worker, newest.environment)
         routes[key] = Route(
@@ -146,6 +152,9 @@ class Catalog:
 
     async def refresh_variables(self) -> None:
         """Variables changed: what is live with others than now gets sandboxes of its own."""
+        await _to_its_end(self._refresh())
+
+    async def _refresh(self) -> None:
         async with self._changing:
             routes = {key: self._placed_again(route) for key, route in self._routes.workers.items()}
             if any(routes[key] is not route for key, route in self._routes.workers.items()):
@@ -187,14 +196,15 @@ class Catalog:
 
         def write(sql: Transaction) -> Version:
             kept = add_version(sql, version, actor, text, len(build.bundle))
-            event = audit.Event(
-                action="version.create",
-                resource=f"worker/{worker}/version/{kept.id}",
-                project=project,
-                actor=actor,
-                after={"number": kept.number, "message": text},
-            )
-            audit.append(sql, event)
+            if kept.created_at == version.created_at:  # else the same content was there before
+                event = audit.Event(
+                    action="version.create",
+                    resource=f"worker/{worker}/version/{kept.id}",
+                    project=project,
+                    actor=actor,
+                    after={"number": kept.number, "message": text},
+                )
+                audit.append(sql, event)
             return kept
 
         return await _to_its_end(self._database.write(write))
@@ -213,33 +223,61 @@ class Catalog:
     ) -> Version:
         """Make `build` the live version of `worker`. The same content as the live version changes nothing. Raises
         `DeploymentChanged`."""
-        check_worker_name(worker)
-        where = Where(project=project, environment=check_environment(environment), worker=worker)
+        (version,) = (
+            await self.deploy_all(
+                {worker: (build, manifest)},
+                project=project,
+                environment=environment,
+                actor=actor,
+                message=message,
+                expected=expected,
+            )
+        ).values()
+        return version
+
+    async def deploy_all(
+        self,
+        builds: Mapping[str, tuple[Build, Manifest]],
+        *,
+        project: str = DEFAULT_PROJECT,
+        environment: str = PRODUCTION,
+        actor: Actor,
+        message: str = "",
+        expected: int | None = None,
+    ) -> dict[str, Version]:
+        """Make several workers' builds live, all of them or none. Gives the version of each. Raises as `deploy`."""
+        check_environment(environment)
         text = check_message(message)
-        version = await self.versions.make(project, worker, build, manifest)
-        move = Move(change=Change.DEPLOYED, shares=((version.id, 100),), actor=actor, message=text, expected=expected)
-        return await _to_its_end(self._go_live(where, version, build, move))
+        for worker in builds:
+            check_worker_name(worker)
+        arrivals: list[_Arrival] = []
+        for worker, (build, manifest) in builds.items():
+            version = await self.versions.make(project, worker, build, manifest)
+            move = Move(
+                change=Change.DEPLOYED, shares=((version.id, 100),), actor=actor, message=text, expected=expected
+            )
+            where = Where(project=project, environment=environment, worker=worker)
+            arrivals.append(_Arrival(where, version, build, move))
+        return await _to_its_end(self._go_live(arrivals))
 
-    async def _go_live(self, where: Where, version: Version, build: Build, move: Move) -> Version:
-        fingerprint = dict(build.fingerprint)
-        key = route_key(where.project, where.worker, where.environment)
+    async def _go_live(self, arrivals: Sequence[_Arrival]) -> dict[str, Version]:
         async with self._changing:
-            served = self._routes.workers.get(key)
-            same = served is not None and [share.placement.id for share in served.shares] == [version.id]
+            served = {arrival.key: self._routes.workers.get(arrival.key) for arrival in arrivals}
 
-            def write(sql: Transaction) -> tuple[Version, int | None]:
-                kept = add_version(sql, version, move.actor, move.message, len(build.bundle))
-                if not same or move.expected is not None:
-                    return kept, apply(sql, where, move, fingerprint)
-                pointer = {"fingerprint": encode(fingerprint).decode()}
-                sql.execute(_queries["note_fingerprint"], {**where.key, **pointer})
-                return kept, None
+            def write(sql: Transaction) -> list[tuple[Version, int | None]]:
+                return [arrival.land(sql, served[arrival.key]) for arrival in arrivals]
 
-            kept, generation = await self._database.write(write)
-            self._fingerprints[key] = fingerprint
-            if generation is not None:
-                self._route(where, ((kept, 100),), served.sticky if served else "", generation)
-            return kept
+            landed = await self._database.write(write)
+            routes = dict(self._routes.workers)
+            for arrival, (kept, generation) in zip(arrivals, landed, strict=True):
+                self._fingerprints[arrival.key] = dict(arrival.build.fingerprint)
+                if generation is not None:
+                    before = served[arrival.key]
+                    routes[arrival.key] = self._placed(arrival.where, ((kept, 100),), before.sticky if before else "")
+            changes = [generation for _, generation in landed if generation is not None]
+            if changes:
+                self._swap(routes, changes[-1])
+            return {arrival.where.worker: kept for arrival, (kept, _) in zip(arrivals, landed, strict=True)}
 
     async def set_shares(
         self,
@@ -253,8 +291,10 @@ class Catalog:
         message: str = "",
         sticky: str | None = None,
         expected: int | None = None,
+        also: Also | None = None,
     ) -> Deployment:
-        """Make these versions live with these per cents. Raises `BadRequest`, `NotFound`, `DeploymentChanged`."""
+        """Make these versions live with these per cents; of two the one with the smaller number is the older. `also`
+        is written in the same transaction. Raises `BadRequest`, `NotFound`, `DeploymentChanged`."""
         where = Where(project=project, environment=check_environment(environment), worker=check_worker_name(worker))
         move = Move(
             change=change,
@@ -263,6 +303,7 @@ class Catalog:
             message=check_message(message),
             sticky=None if sticky is None else check_sticky(sticky),
             expected=expected,
+            also=also,
         )
         return await _to_its_end(self._move(where, move))
 
@@ -270,6 +311,8 @@ class Catalog:
         key = route_key(where.project, where.worker, where.environment)
         async with self._changing:
             found = [(await self.versions.get(where.project, where.worker, id_), weight) for id_, weight in move.shares]
+            found.sort(key=lambda share: share[0].number)  # so that the keys of callers move one way only
+            move = replace(move, shares=tuple((version.id, weight) for version, weight in found))
             for version, _ in found:
                 if not await self._blobs.has(version.bundle_hash):
                     raise NotFound(f"The bundle of v{version.number} is lost: deploy it again from its sources")
@@ -277,14 +320,11 @@ class Catalog:
 
             def write(sql: Transaction) -> tuple[Deployment, int]:
                 generation = apply(sql, where, move, fingerprint)
-                deployment = read_deployment(sql, where)
-                if deployment is None:
-                    raise AssertionError("the deployment was just made")
-                return deployment, generation
+                return known(sql, where), generation
 
             deployment, generation = await self._database.write(write)
             self._fingerprints[key] = fingerprint
-            self._route(where, found, deployment.sticky, generation)
+            self._swap({**self._routes.workers, key: self._placed(where, found, deployment.sticky)}, generation)
             return deployment
 
     async def roll_back(
@@ -317,8 +357,8 @@ class Catalog:
 
     async def _live_before(self, worker: str, project: str, environment: str) -> Shares:
         """What was live by itself before the present state. Going back twice goes back two states."""
-        entries = await self.history(worker, project=project, environment=environment, limit=_LOOKED_AT)
-        for version in _earlier(entries):
+        entries = await self.history(worker, project=project, environment=environment, limit=LOOKED_AT)
+        for version in earlier(entries):
             try:
                 await self.versions.get(project, worker, version)
             except NotFound:
@@ -407,17 +447,14 @@ class Catalog:
                 self._fingerprints.pop(name, None)
             self._swap({name: route for name, route in self._routes.workers.items() if name not in gone}, generation)
 
-    def _route(self, where: Where, shares: Sequence[tuple[Version, int]], sticky: str, generation: int) -> None:
+    def _placed(self, where: Where, shares: Sequence[tuple[Version, int]], sticky: str) -> Route:
         revision = self._revision(where.project, where.environment, where.worker)
-        route = Route(
+        return Route(
             project=where.project,
             worker=where.worker,
             environment=where.environment,
             shares=tuple(Share(place(version, where.environment, revision), weight) for version, weight in shares),
             sticky=sticky,
-        )
-        self._swap(
-            {**self._routes.workers, route_key(where.project, where.worker, where.environment): route}, generation
         )
 
     # ---- reading
@@ -441,7 +478,7 @@ class Catalog:
         limit: int = 100,
         before: int | None = None,
     ) -> list[HistoryEntry]:
-        """What happened to the worker there, newest first."""
+        """What happened to the worker there, newest first; `before`: only what is older than the entry of this id."""
         where = Where(project=project, environment=environment, worker=worker)
         return await self._database.read(lambda sql: read_history(sql, where, limit, before))
 
@@ -465,21 +502,31 @@ class Catalog:
         return await self.versions.lock(version)
 
 
-def _earlier(entries: Sequence[HistoryEntry]) -> Iterator[str]:
-    """The versions that were live by themselves before the present state, the latest first. `entries` are newest
-    first. A rollback takes back what came after the state that it went to."""
-    states: list[Shares] = []
-    for entry in reversed(entries):
-        if entry.change is Change.REMOVED:
-            continue
-        if entry.change is Change.ROLLED_BACK and entry.shares in states:
-            del states[len(states) - states[::-1].index(entry.shares) :]
-        else:
-            states.append(entry.shares)
-    present = states.pop()[-1][0] if states else ""
-    for shares in reversed(states):
-        if len(shares) == 1 and shares[0][0] != present:
-            yield shares[0][0]
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A build on its way to where it goes live."""
+
+    where: Where
+    version: Version
+    build: Build
+    move: Move
+
+    @property
+    def key(self) -> str:
+        return route_key(self.where.project, self.where.worker, self.where.environment)
+
+    def land(self, sql: Transaction, served: Route | None) -> tuple[Version, int | None]:
+        """In the transaction. Gives the version as it is kept, and the new generation, None when nothing changed."""
+        kept = add_version(sql, self.version, self.move.actor, self.move.message, len(self.build.bundle))
+        before = read_deployment(sql, self.where)
+        pointed = before is not None and before.shares == ((kept.id, 100),)
+        shown = served is not None and [share.placement.id for share in served.shares] == [kept.id]
+        fingerprint = dict(self.build.fingerprint)
+        if not (pointed and shown) or self.move.expected is not None:
+            return kept, apply(sql, self.where, self.move, fingerprint)
+        pointer = {"fingerprint": encode(fingerprint).decode()}
+        sql.execute(_queries["note_fingerprint"], {**self.where.key, **pointer})
+        return kept, None
 
 
 async def _to_its_end(change: Coroutine[Any, Any, T]) -> T:

@@ -6,7 +6,7 @@ The functions run in the database's thread and know nothing of the snapshot; `ca
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,6 +25,9 @@ Shares = tuple[tuple[str, int], ...]
 _STICKY: Final = re.compile(r"|ip|(header|cookie):[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _ENVIRONMENT: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _NEWER_THAN_ALL: Final = 1 << 62
+MAX_ENVIRONMENTS: Final = 100
+LOOKED_AT: Final = 200
+"""Changes of a deployment among which the state before is looked for."""
 _queries: Final = load_queries("v8box.catalog")
 
 
@@ -33,6 +36,17 @@ class DeploymentChanged(V8BoxError):
 
     status = 412
     code = "deployment_changed"
+
+
+class TooManyEnvironments(V8BoxError):
+    """The worker is in as many environments as there may be. Remove it from one that is not needed any more."""
+
+    status = 409
+    code = "too_many_environments"
+
+
+Also = Callable[[Transaction, Deployment], None]
+"""What else is written in the transaction of a change, with the deployment as it is then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +76,7 @@ class Move:
     message: str = ""
     sticky: str | None = None
     expected: int | None = None
+    also: Also | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -116,6 +131,14 @@ def read_deployment(sql: Transaction, where: Where) -> Deployment | None:
     )
 
 
+def known(sql: Transaction, where: Where) -> Deployment:
+    """The deployment that was just made."""
+    deployment = read_deployment(sql, where)
+    if deployment is None:
+        raise AssertionError("the deployment was just made")
+    return deployment
+
+
 def read_deployments(sql: Transaction, project: str, worker: str) -> list[Deployment]:
     """Of all environments."""
     rows = sql.rows(_queries["deployments"], {"project": project, "worker": worker})
@@ -130,6 +153,8 @@ def apply(sql: Transaction, where: Where, move: Move, fingerprint: Mapping[str, 
     """Moves the pointers, and gives the snapshot's new generation. Raises `DeploymentChanged`, `NotFound`."""
     before = read_deployment(sql, where)
     _check_expected(before, move.expected)
+    if before is None:
+        _check_room(sql, where)
     for version, _ in move.shares:
         if sql.row(_queries["version"], {"project": where.project, "worker": where.worker, "id": version}) is None:
             raise NotFound(f"{where.worker} has no version {version}: it was removed")
@@ -142,7 +167,10 @@ def apply(sql: Transaction, where: Where, move: Move, fingerprint: Mapping[str, 
     for position, (version, weight) in enumerate(move.shares):
         share: dict[str, str | int] = {"position": position, "version": version, "weight": weight}
         sql.execute(_queries["add_share"], {**where.key, **share})
-    return _note(sql, where, move, before, number, sticky)
+    generation = _note(sql, where, move, before, number, sticky)
+    if move.also is not None:
+        move.also(sql, known(sql, where))
+    return generation
 
 
 def unpoint(sql: Transaction, where: Where, actor: Actor, expected: int | None) -> int | None:
@@ -158,7 +186,7 @@ def unpoint(sql: Transaction, where: Where, actor: Actor, expected: int | None) 
 
 
 def read_history(sql: Transaction, where: Where, limit: int, before: int | None) -> list[HistoryEntry]:
-    """Newest first."""
+    """Newest first; `before` is the id of an entry."""
     key: dict[str, str | int] = {**where.key, "limit": limit, "before": _NEWER_THAN_ALL if before is None else before}
     return [
         HistoryEntry(
@@ -169,9 +197,27 @@ def read_history(sql: Transaction, where: Where, limit: int, before: int | None)
             shares=read_shares(str(shares)) or ((str(version), 100),),
             by=str(by),
             message=str(message),
+            id=integer(id_),
         )
-        for change, version, at, number, shares, by, message in sql.rows(_queries["history"], key)
+        for change, version, at, number, shares, by, message, id_ in sql.rows(_queries["history"], key)
     ]
+
+
+def earlier(entries: Sequence[HistoryEntry]) -> Iterator[str]:
+    """The versions that were live by themselves before the present state, the latest first. `entries` are newest
+    first. A rollback takes back what came after the state that it went to."""
+    states: list[Shares] = []
+    for entry in reversed(entries):
+        shares = () if entry.change is Change.REMOVED else entry.shares
+        if entry.change is Change.ROLLED_BACK and shares in states:
+            del states[len(states) - states[::-1].index(shares) :]
+        else:
+            states.append(shares)
+    now = states.pop() if states else ()
+    present = now[-1][0] if now else ""
+    for shares in reversed(states):
+        if len(shares) == 1 and shares[0][0] != present:
+            yield shares[0][0]
 
 
 def next_generation(sql: Transaction) -> int:
@@ -184,6 +230,11 @@ def _check_expected(before: Deployment | None, expected: int | None) -> None:
     if expected is not None and number != expected:
         made = f" by {before.changed_by}" if before is not None else ""
         raise DeploymentChanged(f"The deployment was changed{made} meanwhile: it is number {number}, not {expected}")
+
+
+def _check_room(sql: Transaction, where: Where) -> None:
+    if len(sql.rows(_queries["deployments"], {"project": where.project, "worker": where.worker})) >= MAX_ENVIRONMENTS:
+        raise TooManyEnvironments
 
 
 def _last_number(sql: Transaction, where: Where, before: Deployment | None) -> int:
@@ -199,7 +250,10 @@ def _note(sql: Transaction, where: Where, move: Move, before: Deployment | None,
     entry |= {"shares": encode(move.shares).decode(), "by": move.actor.name, "message": move.message}
     sql.execute(_queries["add_history"], {**where.key, **entry})
     sql.execute(_queries["trim_history"], where.key)
-    after = None if move.change is Change.REMOVED else {"shares": move.shares, "sticky": sticky, **move.details}
+    message = {"message": move.message} if move.message else {}
+    after = (
+        None if move.change is Change.REMOVED else {"shares": move.shares, "sticky": sticky, **message, **move.details}
+    )
     audit.append(
         sql,
         audit.Event(

@@ -207,7 +207,8 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """One line of a worker's history. `version` is the one that went live, or that was live when it was removed."""
+    """One line of a worker's history. `version` is the one that went live, or that was live when it was removed.
+    `number` is the deployment's from then on; `id` is the line's own, in the order of all changes of the box."""
 
     change: Change
     version: str
@@ -216,3 +217,4 @@ class HistoryEntry:
     shares: tuple[tuple[str, int], ...] = ()
     by: str = ""
     message: str = ""
+    id: int = 0

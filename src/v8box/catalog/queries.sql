@@ -42,11 +42,21 @@ from versions
 where project = :project and worker = :worker and id = :id
 
 -- name: versions_like
--- The version that has this number, this tag, or an id that begins so; two when it is not clear which.
-select id from versions
-where project = :project and worker = :worker
-    and (number = :number or (length(:prefix) >= 4 and substr(id, 1, length(:prefix)) = :prefix)
-        or id = (select version from tags where project = :project and worker = :worker and tag = :tag))
+-- The version that has this id, this number, this tag, or an id that begins so: the first of these that fits. Two of
+-- the same rank: it is not clear which.
+select id, min(rank) from (
+    select id, 1 as rank from versions where project = :project and worker = :worker and id = :prefix
+    union all
+    select id, 2 from versions where project = :project and worker = :worker and number = :number
+    union all
+    select version, 3 from tags where project = :project and worker = :worker and tag = :tag
+    union all
+    select id, 4 from versions
+    where project = :project and worker = :worker
+        and length(:prefix) >= 4 and substr(id, 1, length(:prefix)) = :prefix
+)
+group by id
+order by min(rank)
 limit 2
 
 -- name: version_infos
@@ -66,6 +76,9 @@ limit :limit
 update versions set message = :message, pinned = :pinned
 where project = :project and worker = :worker and id = :id
 
+-- name: tags
+select tag, version from tags where project = :project and worker = :worker
+
 -- name: clear_tags
 delete from tags where project = :project and worker = :worker and version = :id
 
@@ -81,11 +94,12 @@ select environment from shares where project = :project and worker = :worker and
 delete from versions where project = :project and worker = :worker and id = :id
 
 -- name: versions_to_prune
--- Beyond the newest `keep`: those that are not live, tagged or pinned, nor what a rollback would bring back.
+-- Beyond the newest `keep`: those that are not live, tagged or pinned.
 select v.id from versions v
 where v.project = :project and v.worker = :worker and v.pinned = 0
     and v.number <= (
-        select coalesce(max(number), 0) - :keep from versions where project = :project and worker = :worker
+        select number from versions where project = :project and worker = :worker
+        order by number desc limit 1 offset :keep
     )
     and not exists (
         select 1 from tags t where t.project = v.project and t.worker = v.worker and t.version = v.id
@@ -102,8 +116,11 @@ group by project, worker
 order by project, worker
 
 -- name: hashes
--- Every blob that a version refers to; `sources` is JSON.
-select bundle_hash, source_map_hash, lock_hash, sources from versions
+-- The blobs that the next thousand versions refer to; `sources` is JSON.
+select rowid, bundle_hash, source_map_hash, lock_hash, sources from versions
+where rowid > :after
+order by rowid
+limit 1000
 
 -- name: deployment
 select number, sticky, changed_at, changed_by from deployments
@@ -153,7 +170,7 @@ values (:project, :environment, :worker, :change, :version, :at, :number, :share
 
 -- name: history
 -- Newest first.
-select change, version, at, deployment, shares, made_by, message from history
+select change, version, at, deployment, shares, made_by, message, number from history
 where project = :project and environment = :environment and worker = :worker and number < :before
 order by number desc
 limit :limit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -32,6 +33,11 @@ def plain_manifest(manifest: Manifest) -> dict[str, Any]:
         "env": dict(manifest.env),
         "bindings": {name: [bound.kind, bound.name] for name, bound in manifest.bindings.items()},
     }
+
+
+def manifest_hash(manifest: Manifest) -> str:
+    """Stands for the manifest: another one has another."""
+    return hashlib.sha256(encode(plain_manifest(manifest))).hexdigest()
 
 
 def read_manifest(text: str) -> Manifest:

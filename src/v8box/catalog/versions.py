@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
+from v8box.catalog.deployments import LOOKED_AT, Where, earlier, read_deployments, read_history
 from v8box.catalog.model import Build, Manifest, Version, VersionInfo
-from v8box.catalog.stored import encode, plain_manifest, read_version, read_version_info, version_row
+from v8box.catalog.stored import encode, integer, plain_manifest, read_version, read_version_info, version_row
 from v8box.errors import BadRequest, NotFound, V8BoxError
 from v8box.storage import Blobs, Database, Transaction, load_queries
 from v8box.telemetry import audit
@@ -31,7 +34,11 @@ _ID_LENGTH: Final = 20  # hex digits: 80 bits among one worker's versions
 _BLOB_GRACE_SECONDS: Final = 3_600.0
 """A blob younger than this may belong to a deploy that has not written its version yet."""
 
+
 _queries: Final = load_queries("v8box.catalog")
+
+Check = Callable[[VersionInfo], None]
+"""Looks at what is there, inside the transaction that changes it, and raises where it is not what was expected."""
 
 
 class VersionInUse(V8BoxError):
@@ -67,7 +74,7 @@ class Versions:
         rows = await self._database.read(lambda sql: sql.rows(_queries["versions_like"], key))
         if not rows:
             raise NotFound(f"{worker} has no version {reference[:80]}: v8box versions {worker} lists them")
-        if len(rows) > 1:
+        if len(rows) > 1 and rows[0][1] == rows[1][1]:
             raise BadRequest(f"{reference[:80]} may be more than one version of {worker}: give more of the id")
         return await self.get(project, worker, str(rows[0][0]))
 
@@ -90,6 +97,12 @@ class Versions:
         key = {"project": project, "worker": worker, "id": version_id, "before": before, "limit": limit}
         rows = await self._database.read(lambda sql: sql.rows(_queries["version_infos"], key))
         return [read_version_info(row) for row in rows]
+
+    async def sizes(self, version: Version) -> Mapping[str, int | None]:
+        """How many bytes each of the version's own files has, by path; None: it is lost."""
+        paths = sorted(version.sources)
+        sizes = await self._blobs.sizes([version.sources[path] for path in paths])
+        return dict(zip(paths, sizes, strict=True))
 
     # ---- bytes
 
@@ -142,85 +155,98 @@ class Versions:
 
     async def describe(
         self,
-        info: VersionInfo,
+        version: Version,
         actor: Actor,
         *,
         tags: Iterable[str] | None = None,
         pinned: bool | None = None,
         message: str | None = None,
+        check: Check | None = None,
     ) -> VersionInfo:
-        """Changes what is given. A tag that another version of the worker has moves here. Raises `BadRequest`."""
-        version = info.version
-        wanted = tuple(dict.fromkeys(info.tags if tags is None else tags))
-        if len(wanted) > MAX_TAGS or any(not TAG.fullmatch(tag) or _NUMBER.fullmatch(tag) for tag in wanted):
-            raise BadRequest(
-                f"A version has up to {MAX_TAGS} tags: a-z, 0-9, dot, dash and underscore, beginning with a letter or "
-                "digit, and not like a number"
-            )
-        text = info.message if message is None else check_message(message)
-        key = {"project": version.project, "worker": version.worker, "id": version.id}
-        pin = info.pinned if pinned is None else pinned
-        event = audit.Event(
-            action="version.describe",
-            resource=f"worker/{version.worker}/version/{version.id}",
-            project=version.project,
-            actor=actor,
-            before={"tags": info.tags, "pinned": info.pinned, "message": info.message},
-            after={"tags": wanted, "pinned": pin, "message": text},
-        )
+        """Changes what is given. A tag that another version of the worker has moves here. Raises `BadRequest`,
+        `NotFound`, and what `check` raises."""
+        wanted = None if tags is None else _check_tags(tags)
+        text = None if message is None else check_message(message)
+        key = _key(version)
 
-        def write(sql: Transaction) -> None:
-            sql.execute(_queries["describe_version"], {**key, "message": text, "pinned": int(pin)})
+        def write(sql: Transaction) -> VersionInfo:
+            before = _info(sql, version)
+            if check is not None:
+                check(before)
+            now = before.tags if wanted is None else wanted
+            pin = before.pinned if pinned is None else pinned
+            said = before.message if text is None else text
+            moved = _tagged(sql, version, now)
+            sql.execute(_queries["describe_version"], {**key, "message": said, "pinned": int(pin)})
             sql.execute(_queries["clear_tags"], key)
-            for tag in wanted:
+            for tag in now:
                 sql.execute(_queries["set_tag"], {**key, "tag": tag})
+            event = audit.Event(
+                action="version.describe",
+                resource=_resource(version),
+                project=version.project,
+                actor=actor,
+                before={"tags": before.tags, "pinned": before.pinned, "message": before.message, **moved},
+                after={"tags": now, "pinned": pin, "message": said},
+            )
             audit.append(sql, event)
+            return _info(sql, version)
 
-        await self._database.write(write)
-        return await self.info(version.project, version.worker, version.id)
+        return await self._database.write(write)
 
     # ---- removing
 
-    async def remove(self, info: VersionInfo, actor: Actor) -> None:
-        """Raises `VersionInUse`. Its bytes go with the next `sweep`."""
-        version = info.version
-        key = {"project": version.project, "worker": version.worker, "id": version.id}
-        event = audit.Event(
-            action="version.delete",
-            resource=f"worker/{version.worker}/version/{version.id}",
-            project=version.project,
-            actor=actor,
-            before={"number": version.number, "message": info.message},
-        )
+    async def remove(self, version: Version, actor: Actor, *, check: Check | None = None) -> None:
+        """Its bytes go with the next `sweep`. Raises `VersionInUse`, `NotFound`, and what `check` raises."""
+        key = _key(version)
 
         def write(sql: Transaction) -> None:
+            before = _info(sql, version)
+            if check is not None:
+                check(before)
             live = [str(environment) for (environment,) in sql.rows(_queries["environments_of_version"], key)]
             if live:
                 raise VersionInUse(
                     f"v{version.number} is live in {', '.join(live)}: deploy another version there first"
                 )
-            current = read_version_info(
-                sql.rows(_queries["version_infos"], {**key, "before": _NEWER_THAN_ALL, "limit": 1})[0]
-            )
-            if current.pinned or current.tags:
+            if before.pinned or before.tags:
                 raise VersionInUse
             sql.execute(_queries["delete_version"], key)
+            event = audit.Event(
+                action="version.delete",
+                resource=_resource(version),
+                project=version.project,
+                actor=actor,
+                before={"number": version.number, "message": before.message},
+            )
             audit.append(sql, event)
 
         await self._database.write(write)
 
-    async def prune(self, keep: int) -> int:
-        """Removes the versions of every worker beyond its newest `keep` that nothing needs. Gives how many."""
-        return await self._database.write(lambda sql: sum(_prune(sql, *row, keep) for row in _workers(sql)))
+    async def prune(
+        self, keep: int, *, project: str | None = None, worker: str | None = None, actor: Actor = RETENTION
+    ) -> int:
+        """Removes the versions of every worker (of a project, or only one) beyond its newest `keep` that nothing needs:
+        those that are live, tagged or pinned stay, and what a rollback would bring back. Gives how many went."""
+        gone = 0
+        for row in await self._database.read(lambda sql: sql.rows(_queries["workers"], {"project": project})):
+            owner, name = str(row[0]), str(row[1])
+            if worker in (None, name):
+                # One transaction each: a box of many workers does not stand still meanwhile.
+                gone += await self._database.write(partial(_prune, owner, name, keep, actor))
+        return gone
 
     async def sweep(self) -> int:
         """Removes the blobs that no version refers to. Gives how many. Reads all versions: not for every day's use."""
-        kept = await self._database.read(_referred)
+        kept: set[bytes] = set()
+        after: int | None = 0
+        while after is not None:  # in pieces; a version that is added meanwhile has blobs that were just put
+            found, after = await self._database.read(partial(_referred, after))
+            kept |= found
         gone = 0
         async for key in self._blobs.keys(older_than_seconds=_BLOB_GRACE_SECONDS):
-            if key not in kept:
-                await self._blobs.delete(key)
-                gone += 1
+            if bytes.fromhex(key) not in kept:
+                gone += await self._blobs.delete(key, older_than_seconds=_BLOB_GRACE_SECONDS)
         return gone
 
 
@@ -245,29 +271,70 @@ def check_message(message: str) -> str:
     return text
 
 
-def _workers(sql: Transaction) -> list[tuple[str, str]]:
-    return [(str(row[0]), str(row[1])) for row in sql.rows(_queries["workers"], {"project": None})]
+def _check_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    wanted = tuple(dict.fromkeys(tags))
+    if len(wanted) > MAX_TAGS or any(not TAG.fullmatch(tag) or _NUMBER.fullmatch(tag) for tag in wanted):
+        raise BadRequest(
+            f"A version has up to {MAX_TAGS} tags: a-z, 0-9, dot, dash and underscore, beginning with a letter or "
+            "digit, and not like a number"
+        )
+    return wanted
 
 
-def _prune(sql: Transaction, project: str, worker: str, keep: int) -> int:
+def _key(version: Version) -> dict[str, str]:
+    return {"project": version.project, "worker": version.worker, "id": version.id}
+
+
+def _resource(version: Version) -> str:
+    return f"worker/{version.worker}/version/{version.id}"
+
+
+def _info(sql: Transaction, version: Version) -> VersionInfo:
+    rows = sql.rows(_queries["version_infos"], {**_key(version), "before": _NEWER_THAN_ALL, "limit": 1})
+    if not rows:
+        raise NotFound(f"{version.worker} has no version {version.id}: it was removed")
+    return read_version_info(rows[0])
+
+
+def _tagged(sql: Transaction, version: Version, tags: Sequence[str]) -> dict[str, dict[str, str]]:
+    """For the audit log: which of these tags another version has, and gives up."""
+    key = {"project": version.project, "worker": version.worker}
+    rows = sql.rows(_queries["tags"], key)
+    moved = {str(tag): str(id_) for tag, id_ in rows if tag in tags and id_ != version.id}
+    return {"moved": moved} if moved else {}
+
+
+def _prune(project: str, worker: str, keep: int, actor: Actor, sql: Transaction) -> int:
     key = {"project": project, "worker": worker}
+    needed = _rolled_back_to(sql, project, worker)
     ids = [str(row[0]) for row in sql.rows(_queries["versions_to_prune"], {**key, "keep": keep})]
+    ids = [version_id for version_id in ids if version_id not in needed]
     for version_id in ids:
         sql.execute(_queries["delete_version"], {**key, "id": version_id})
     if ids:
         resource = f"worker/{worker}"
-        audit.append(
-            sql,
-            audit.Event(
-                action="version.prune", resource=resource, project=project, actor=RETENTION, before={"versions": ids}
-            ),
+        event = audit.Event(
+            action="version.prune", resource=resource, project=project, actor=actor, before={"versions": ids}
         )
+        audit.append(sql, event)
     return len(ids)
 
 
-def _referred(sql: Transaction) -> set[str]:
-    kept: set[str] = set()
-    for bundle, source_map, lock, sources in sql.rows(_queries["hashes"]):
-        kept.update(str(key) for key in (bundle, source_map, lock) if key is not None)
-        kept.update(msgspec.json.decode(str(sources), type=dict[str, str]).values())
-    return kept
+def _rolled_back_to(sql: Transaction, project: str, worker: str) -> set[str]:
+    """What a rollback would bring back, in each environment."""
+    needed: set[str] = set()
+    for each in read_deployments(sql, project, worker):
+        where = Where(project=project, environment=each.environment, worker=worker)
+        needed.update(islice(earlier(read_history(sql, where, LOOKED_AT, None)), 1))
+    return needed
+
+
+def _referred(after: int, sql: Transaction) -> tuple[set[bytes], int | None]:
+    """What some versions refer to, and from where to read on; None at the end."""
+    kept: set[bytes] = set()
+    last: int | None = None
+    for rowid, bundle, source_map, lock, sources in sql.rows(_queries["hashes"], {"after": after}):
+        last = integer(rowid)
+        kept.update(bytes.fromhex(str(key)) for key in (bundle, source_map, lock) if key is not None)
+        kept.update(map(bytes.fromhex, msgspec.json.decode(str(sources), type=dict[str, str]).values()))
+    return kept, last

@@ -10,8 +10,9 @@ import contextlib
 import hashlib
 import os
 import re
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -47,8 +48,12 @@ class Blobs(Protocol):
         """Read it all and tell whether it is there and whole."""
         ...
 
-    async def delete(self, key: str) -> None:
-        """Forget the blob; one that is not there is no error."""
+    async def sizes(self, keys: Sequence[str]) -> Sequence[int | None]:
+        """How many bytes each has; None for one that is not there. Does not read them."""
+        ...
+
+    async def delete(self, key: str, *, older_than_seconds: float = 0.0) -> bool:
+        """Forget the blob, unless somebody has put it since so long, also again. Whether it is gone now."""
         ...
 
     def keys(self, *, older_than_seconds: float) -> AsyncIterator[str]:
@@ -61,6 +66,8 @@ class FolderBlobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._touching = threading.Lock()
+        """Held while a blob is looked at and kept, or looked at and deleted: what is put again must not go then."""
 
     async def open(self) -> None:
         """Create the folder, and remove what interrupted writes left in it."""
@@ -90,8 +97,12 @@ class FolderBlobs:
             return False
         return True
 
-    async def delete(self, key: str) -> None:
-        await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+    async def sizes(self, keys: Sequence[str]) -> Sequence[int | None]:
+        paths = [self._path(key) for key in keys]
+        return await asyncio.to_thread(lambda: [_size(path) for path in paths])
+
+    async def delete(self, key: str, *, older_than_seconds: float = 0.0) -> bool:
+        return await asyncio.to_thread(self._delete, self._path(key), older_than_seconds)
 
     async def keys(self, *, older_than_seconds: float) -> AsyncIterator[str]:
         oldest = time.time() - older_than_seconds
@@ -125,12 +136,23 @@ class FolderBlobs:
 
     def _is_whole(self, key: str, size: int) -> bool:
         path = self._path(key)
-        try:
-            if path.stat().st_size != size:
+        with self._touching:
+            try:
+                if path.stat().st_size != size:
+                    return False
+                os.utime(path)  # whoever puts it again wants it: it must not count as one that nobody put for long
+            except OSError:
                 return False
-            os.utime(path)  # whoever puts it again wants it: it must not count as one that nobody put for long
-        except OSError:
-            return False
+        return True
+
+    def _delete(self, path: Path, older_than_seconds: float) -> bool:
+        with self._touching:
+            try:
+                if older_than_seconds and path.stat().st_mtime > time.time() - older_than_seconds:
+                    return False
+                path.unlink()
+            except FileNotFoundError:
+                pass
         return True
 
     def _keep(self, incoming: _Incoming) -> str:
@@ -151,6 +173,13 @@ class FolderBlobs:
         if hashlib.sha256(data).hexdigest() != key:
             raise BlobMissing(f"the blob {key[:12]} is damaged")
         return data
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def _old_keys(folder: Path, oldest: float) -> list[str]:

@@ -12,13 +12,13 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from v8box.catalog import Build, Catalog, Manifest
+from v8box.catalog import Build, Catalog, Manifest, Version, manifest_hash
 from v8box.errors import V8BoxError
-from v8box.features.deploy.bundler import Bundler, config_fingerprint
+from v8box.features.deploy.bundler import CONFIG_FILES, Bundler, config_fingerprint
 from v8box.features.deploy.diagnostics import BundleError
 from v8box.features.deploy.discovery import FUNCTIONS, Discovery, Seen
 from v8box.features.deploy.events import (
@@ -40,6 +40,7 @@ _BLIND_COMPARE_SECONDS: Final = 1.0  # when the kernel has no watches left
 _GONE_SECONDS: Final = 0.2  # editors move the old file away before they write the new one
 _FIRST_RETRY_SECONDS: Final = 30.0  # a registry that cannot be reached comes back without a file changing
 _LAST_RETRY_SECONDS: Final = 600.0
+_MANIFEST: Final = "/manifest"  # in a fingerprint, beside paths, which are relative
 
 
 @dataclass(slots=True)
@@ -104,6 +105,10 @@ class FolderDeploys:
         self._failures: dict[str, _Failure] = {}
         self._problems: dict[str, Problem] = {}
         self._gone_at: dict[str, float] = {}
+        # comparisons, counted: the number of the last that began, and of the last that is over
+        self._begun = 0
+        self._ended_of = 0
+        self._waiters: list[asyncio.Future[None]] = []
 
     @property
     def last_errors(self) -> Mapping[str, DeployFailed]:
@@ -122,6 +127,25 @@ class FolderDeploys:
     def notice(self) -> None:
         """Compare soon. For who knows of a change before the watcher does."""
         self._changed.set()
+
+    async def outcome(self, name: str) -> Version | DeployFailed | None:
+        """What became of the worker as its files are now: the version that is live, why it could not be deployed, or
+        None when there is no such worker."""
+        begun = self._begun
+        self.notice()
+        while self._ended_of <= begun or name in self._deploys or name in self._again:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        if (failure := self._failures.get(name)) is not None:
+            return failure.event
+        return self._catalog.routes.live(name)
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     async def run(self) -> None:
         """Until cancelled. Deploys under way are given up then; the catalog is whole at any moment."""
@@ -148,8 +172,8 @@ class FolderDeploys:
         if not self._directory.is_dir():  # unmounted or being replaced: keep serving, look again
             await asyncio.to_thread(self._unwatch)
             return _BLIND_COMPARE_SECONDS
-        live = self._catalog.routes.of()
-        recorded = {path for version in live.values() for path in version.sources}
+        self._begun += 1
+        recorded = {path for name in self._catalog.routes.of() for path in _paths(self._catalog.fingerprint(name))}
         look = await asyncio.to_thread(self._look, recorded, watch_all=bool(self._failures))
         if look.watched != self._watched:
             await asyncio.to_thread(self._watch, look.watched, asyncio.get_running_loop())
@@ -158,9 +182,12 @@ class FolderDeploys:
         for name, manifest in look.seen.workers.items():
             if self._wants_deploy(name, manifest, look):
                 self._start(name, manifest, look.tree, noticed)
+        self._again &= self._deploys.keys()
         for failed in look.seen.failed.values():
             self._fail(failed, look.tree, self._touched(failed))
         next_gone = await self._remove_gone(look.seen)
+        self._ended_of = self._begun
+        self._wake()
         if not self._deploys:
             self._settled.set()
         usual = self._compare_seconds if self._watches else _BLIND_COMPARE_SECONDS
@@ -173,7 +200,7 @@ class FolderDeploys:
         seen = self._discovery.look()
         config = config_fingerprint(self._directory, self._hashes)
         hashes = {path: self._hashes.of(self._directory / path) for path in recorded}
-        roots = {FUNCTIONS, *(path.partition("/")[0] for path in recorded if "/" in path)}
+        roots = {FUNCTIONS, *(path.partition("/")[0] for path in recorded - {*CONFIG_FILES} if "/" in path)}
         roots |= {manifest.entry.partition("/")[0] for manifest in seen.workers.values() if "/" in manifest.entry}
         if watch_all:  # what a failing worker is waiting for may be anywhere
             roots |= {folder.name for folder in self._folders()}
@@ -195,14 +222,16 @@ class FolderDeploys:
                 self._again.add(name)
             return False
         live = self._catalog.routes.live(name)
-        if live is not None and not live.sources.keys() <= look.hashes.keys():
+        recorded = self._catalog.fingerprint(name)
+        paths = _paths(recorded)
+        if live is not None and not paths <= look.hashes.keys():
             return False  # it went live after the look began, and that brings another
-        if live is not None and live.manifest == manifest:
-            now = {**look.config, **{path: look.hashes.get(path) for path in live.sources}}
-            if now == self._catalog.fingerprint(name):
-                if self._failures.pop(name, None) is not None:  # it was changed back to what is live
-                    self._tell(Deployed(name, live, 0.0))
-                return False
+        now = {**{path: look.hashes.get(path) for path in paths}, **look.config, _MANIFEST: manifest_hash(manifest)}
+        # Compared is with the last deploy of the folder's, not with what is live: a rollback must hold.
+        if live is not None and now == recorded:
+            if self._failures.pop(name, None) is not None:  # it was changed back to what is live
+                self._tell(Deployed(name, live, 0.0))
+            return False
         failure = self._failures.get(name)
         return failure is None or failure.tree != look.tree or time.monotonic() >= failure.retry_at
 
@@ -225,8 +254,8 @@ class FolderDeploys:
         """Compare again if something changed while it was deployed, and at the end of a batch in any case."""
         del self._deploys[name]
         if name in self._again or not self._deploys:
-            self._again.discard(name)
             self._changed.set()
+        self._wake()
 
     async def _deploy(self, name: str, manifest: Manifest, tree: int, noticed: float) -> None:
         before = self._failures.get(name)
@@ -253,7 +282,8 @@ class FolderDeploys:
     async def _bundle(self, name: str, manifest: Manifest) -> Build:
         live = self._catalog.routes.live(name)
         lock = None if live is None else await self._catalog.lock(live)
-        return await self._bundler.bundle(manifest.entry, lock=lock)
+        build = await self._bundler.bundle(manifest.entry, lock=lock)
+        return replace(build, fingerprint={**build.fingerprint, _MANIFEST: manifest_hash(manifest)})
 
     def _fail(self, event: DeployFailed, tree: int, touched: tuple[int, ...]) -> None:
         """Keep the error. It is told when it is new, and again when its file was saved and it is still there."""
@@ -324,6 +354,11 @@ class FolderDeploys:
             self._on_event(event)
         except Exception:
             _log.exception("the listener for deploys failed")
+
+
+def _paths(fingerprint: Mapping[str, str]) -> set[str]:
+    """The files that a build depended on, and what stands for the tools, which are no files."""
+    return fingerprint.keys() - {_MANIFEST}
 
 
 def _identity(folder: Path) -> int:
