@@ -25,7 +25,7 @@ from v8box.api.operations import Operations
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
-from v8box.catalog.model import Placement
+from v8box.catalog.model import Manifest, Placement
 from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
@@ -221,6 +221,9 @@ class Box:
                     services=services,
                     tokens=tokens,
                     keys=keys,
+                    catalog=catalog,
+                    variables=variables,
+                    encryption=encryption,
                     idempotency=idempotency,
                     operations=operations,
                 ),
@@ -349,6 +352,9 @@ class _AdminParts:
     services: registry.Services
     tokens: Tokens
     keys: AccessKeys
+    catalog: Catalog
+    variables: Variables
+    encryption: Encryption
     idempotency: Idempotency
     operations: Operations
 
@@ -361,6 +367,12 @@ def _admin_api(parts: _AdminParts) -> FastAPI:
     from v8box.features.objects import routes as objects
     from v8box.features.operations import routes as operations
     from v8box.features.s3_api import routes as s3_api
+    from v8box.features.variables import encryption_routes as encryption
+    from v8box.features.variables import routes as variables
+
+    def manifest(project: str, environment: str, worker: str) -> Manifest | None:
+        live = parts.catalog.routes.live(worker, project, environment)
+        return None if live is None else live.manifest
 
     services = parts.services
     return build_api(
@@ -370,6 +382,8 @@ def _admin_api(parts: _AdminParts) -> FastAPI:
             database.build_router(services.databases),
             objects.build_router(services.objects),
             operations.build_router(parts.operations),
+            variables.build_router(parts.variables, manifest),
+            encryption.build_router(parts.encryption),
         ],
         idempotency=parts.idempotency,
     )

@@ -150,11 +150,13 @@ class Variables:
         values: Mapping[str, NewValue],
         *,
         delete: Collection[str] = (),
+        replace: bool = False,
         actor: Actor,
         check: Check | None = None,
     ) -> Changed:
-        """Sets and deletes in one transaction. Raises `BadVariables` naming every fault, `VariableNotFound`,
-        `TooManyVariables`, and whatever `check` raises; then nothing was changed."""
+        """Sets and deletes in one transaction; with `replace` the level then has these and no others. Raises
+        `BadVariables` naming every fault, `VariableNotFound`, `TooManyVariables`, and whatever `check` raises; then
+        nothing was changed."""
         faults = [f"{name[:60]} {fault}" for name, new in values.items() for fault in env_faults(name, new.value)]
         if faults:
             raise BadVariables(faults)
@@ -162,7 +164,7 @@ class Variables:
         def apply(change: Change) -> None:
             for name, new in values.items():
                 change.put(name, new)
-            for name in delete:
+            for name in change.others(values) if replace else delete:
                 change.delete(name)
 
         return await _to_its_end(self._change(level, apply, actor, check))

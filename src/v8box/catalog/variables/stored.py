@@ -5,7 +5,7 @@ The functions run in the database's thread; `store` calls them and tells those w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -138,6 +138,10 @@ class Change:
             self._described(new.value, secret=secret, version=version, masked=masked),
         )
         self._set.append(name)
+
+    def others(self, names: Collection[str]) -> list[str]:
+        """Those that the level has besides these."""
+        return [name for name in self._present if name not in names]
 
     def delete(self, name: str) -> None:
         before = self._present.get(name)

@@ -32,7 +32,8 @@ _log: Final = logging.getLogger(__name__)
 _queries: Final = load_queries("v8box.storage.encryption")
 _BOX: Final = ""  # the owner of the box's own data key; no project has this name
 
-Note = Callable[[Transaction], None]
+Note = Callable[[Transaction, str], None]
+"""Takes part in the transaction of a rotation; is given the id of the master key after it."""
 Holder = Callable[[str | None], Awaitable[int]]
 """Seals again what it holds of a project (None: the box) that `Sealer.is_old` says is old; gives how many."""
 
@@ -172,7 +173,7 @@ class Encryption:
                     count += 1
             _note_master_key(sql, key)
             if note is not None:
-                note(sql)
+                note(sql, key.id)
             return count
 
         return await self._database.write(wrap)
@@ -196,7 +197,7 @@ class Encryption:
                 place: dict[str, Value] = {"owner": owner, "number": number}
                 sql.execute(_queries["add"], {**place, "master_key": master.id, "wrapped": wrapped, "at": _now()})
             if note is not None:
-                note(sql)
+                note(sql, master.id)
             return numbers
 
         for owner, number in (await self._database.write(add)).items():
