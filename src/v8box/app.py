@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 from granian.server.embed import Server
 
-from v8box.api import LazyApp, LoopbackOnly
+from v8box.api import Guard, LazyApp
+from v8box.api.auth import Auth
 from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.bindings import registry
@@ -53,7 +54,7 @@ from v8box.telemetry.redactor import Redactor, Redactors
 from v8box.telemetry.runs import LineRecord, RunLog
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from fastapi import APIRouter, FastAPI
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,26 @@ class Listeners:
     on_deploy: Callable[[DeployEvent], None]
     on_line: Callable[[LineRecord], None]
     on_ready: Callable[[Box], None]
+    on_password: Callable[[str], None]
+    """Told the password that the first start made up for the owner: nothing else has it."""
     on_stopping: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminParts:
+    """What the admin API is put together from."""
+
+    db_url: str
+    s3_url: str
+    services: registry.Services
+    tokens: Tokens
+    keys: AccessKeys
+    catalog: Catalog
+    variables: Variables
+    encryption: Encryption
+    auth: Auth
+    idempotency: Idempotency
+    operations: Operations
 
 
 class Box:
@@ -163,8 +183,10 @@ class Box:
 
         folder = await asyncio.to_thread(RuntimeFolder, data)
         self._stack.callback(folder.remove)
-        (valkey_url, restart_valkey), shim = await asyncio.gather(
-            self._valkey(helpers, folder.path), build_shim(deno, data / "cache" / "shim", self._build_environ(data))
+        (valkey_url, restart_valkey), shim, auth = await asyncio.gather(
+            self._valkey(helpers, folder.path),
+            build_shim(deno, data / "cache" / "shim", self._build_environ(data)),
+            self._auth(database, encryption),
         )
         tokens = await Tokens.open(database)
         self._stack.push_async_callback(tokens.close)
@@ -212,22 +234,18 @@ class Box:
         self._stack.push_async_callback(operations.close)
         hrana = HranaApp(services.databases, tokens)
         self._stack.push_async_callback(hrana.stop)
-        admin = LazyApp(
-            partial(
-                _admin_api,
-                _AdminParts(
-                    db_url=settings.db_url(self.port),
-                    s3_url=settings.s3_url(self.port),
-                    services=services,
-                    tokens=tokens,
-                    keys=keys,
-                    catalog=catalog,
-                    variables=variables,
-                    encryption=encryption,
-                    idempotency=idempotency,
-                    operations=operations,
-                ),
-            )
+        admin = AdminParts(
+            db_url=settings.db_url(self.port),
+            s3_url=settings.s3_url(self.port),
+            services=services,
+            tokens=tokens,
+            keys=keys,
+            catalog=catalog,
+            variables=variables,
+            encryption=encryption,
+            auth=auth,
+            idempotency=idempotency,
+            operations=operations,
         )
         gateway = Gateway(
             GatewayParts(
@@ -237,7 +255,7 @@ class Box:
                 pool=pool,
                 pages={"/health": health.page},
                 mounts={
-                    "admin": LoopbackOnly(admin, domain=settings.box.domain),
+                    "admin": Guard(LazyApp(partial(_admin_api, admin)), identities=auth.identities, box=settings.box),
                     "db": hrana,
                     "s3": S3Api(services.objects, keys),
                 },
@@ -261,6 +279,18 @@ class Box:
         await valkey.start()
         self._stack.push_async_callback(valkey.stop)
         return valkey.url, valkey.restart
+
+    async def _auth(self, database: Database, encryption: Encryption) -> Auth:
+        """Who may sign in. Checking a password takes a moment, so it is done beside other things."""
+        settings = self.settings
+        auth = await Auth.open(
+            database, settings.data_directory, settings.box, settings.sign_in, encryption.sealer(None)
+        )
+        self._stack.push_async_callback(auth.stop)
+        encryption.hold(auth.second_factor.reseal)
+        if auth.made_password is not None:
+            self._listeners.on_password(auth.made_password)
+        return auth
 
     def _build_environ(self, data: Path) -> dict[str, str]:
         return {**self._environ, "DENO_DIR": str(data / "cache" / "deno"), "NO_COLOR": "1"}
@@ -343,30 +373,22 @@ def _redactor(redactors: Redactors, placement: Placement) -> Redactor:
     return redactors.of(placement.project, placement.environment, placement.worker)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _AdminParts:
-    """What the admin API is put together from."""
-
-    db_url: str
-    s3_url: str
-    services: registry.Services
-    tokens: Tokens
-    keys: AccessKeys
-    catalog: Catalog
-    variables: Variables
-    encryption: Encryption
-    idempotency: Idempotency
-    operations: Operations
-
-
-def _admin_api(parts: _AdminParts) -> FastAPI:
+def _admin_api(parts: AdminParts) -> FastAPI:
     """The admin API. Imported and built at its first request: FastAPI alone takes 0.6 s."""
     from v8box.api.app import build_api
+
+    return build_api(admin_routers(parts), idempotency=parts.idempotency)
+
+
+def admin_routers(parts: AdminParts) -> list[APIRouter]:
+    """Every feature's routes."""
     from v8box.features.database import routes as database
     from v8box.features.hrana import routes as hrana
     from v8box.features.objects import routes as objects
     from v8box.features.operations import routes as operations
     from v8box.features.s3_api import routes as s3_api
+    from v8box.features.sessions import login
+    from v8box.features.sessions import routes as sessions
     from v8box.features.variables import encryption_routes as encryption
     from v8box.features.variables import routes as variables
 
@@ -375,18 +397,17 @@ def _admin_api(parts: _AdminParts) -> FastAPI:
         return None if live is None else live.manifest
 
     services = parts.services
-    return build_api(
-        [
-            hrana.build_router(parts.tokens, services.databases, lambda: parts.db_url),
-            s3_api.build_router(parts.keys, lambda: parts.s3_url),
-            database.build_router(services.databases),
-            objects.build_router(services.objects),
-            operations.build_router(parts.operations),
-            variables.build_router(parts.variables, manifest),
-            encryption.build_router(parts.encryption),
-        ],
-        idempotency=parts.idempotency,
-    )
+    return [
+        hrana.build_router(parts.tokens, services.databases, lambda: parts.db_url),
+        s3_api.build_router(parts.keys, lambda: parts.s3_url),
+        database.build_router(services.databases),
+        objects.build_router(services.objects),
+        operations.build_router(parts.operations),
+        variables.build_router(parts.variables, manifest),
+        encryption.build_router(parts.encryption),
+        login.build_login_router(parts.auth),
+        sessions.build_router(parts.auth),
+    ]
 
 
 async def _run_bundler(

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from fastapi import Request, Response
 
-from v8box.api.app import build_api
+from v8box.api.access import anybody
+from v8box.api.app import UndeclaredAccess, build_api
 from v8box.api.routes import MAX_JSON_BYTES, Envelope, Shape, router, success
 from v8box.bindings.interface import BindingError
 from v8box.errors import NoCapacity, NotFound
@@ -23,32 +24,32 @@ class Order(Shape):
     size: Literal["s", "m"] = "s"
 
 
-@routes.post("/orders", response_model=Envelope[dict[str, str]])
+@routes.post("/orders", response_model=Envelope[dict[str, str]], dependencies=[anybody()])
 async def order(body: Order) -> Response:
     return success({"name": body.name}, 201)
 
 
-@routes.get("/binding/{code}", response_model=Envelope[None])
+@routes.get("/binding/{code}", response_model=Envelope[None], dependencies=[anybody()])
 async def fail_as_binding(code: str) -> Response:
     raise BindingError(code, "said so", {"statement_index": 2, "inner": {"a": 1}})
 
 
-@routes.get("/missing", response_model=Envelope[None])
+@routes.get("/missing", response_model=Envelope[None], dependencies=[anybody()])
 async def fail_as_missing() -> Response:
     raise NotFound("no such thing")
 
 
-@routes.get("/full", response_model=Envelope[None])
+@routes.get("/full", response_model=Envelope[None], dependencies=[anybody()])
 async def fail_as_full() -> Response:
     raise NoCapacity
 
 
-@routes.get("/bug", response_model=Envelope[None])
+@routes.get("/bug", response_model=Envelope[None], dependencies=[anybody()])
 async def fail_as_bug() -> Response:
     raise KeyError("hunter2")
 
 
-@routes.put("/stream", response_model=Envelope[int])
+@routes.put("/stream", response_model=Envelope[int], dependencies=[anybody()])
 async def take_stream(request: Request) -> Response:
     return success(sum([len(chunk) async for chunk in request.stream()]))
 
@@ -166,3 +167,14 @@ async def test_the_document_says_what_is_true(client: httpx.AsyncClient) -> None
     assert operation["operationId"] == "order"
     assert set(operation["responses"]) == {"200", "4XX", "5XX"}
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+async def test_a_route_that_does_not_say_whom_it_answers_is_not_served() -> None:
+    silent = router("/admin/silent", "toy")
+
+    @silent.get("", response_model=Envelope[None])
+    async def say_nothing() -> Response:
+        return success(None)
+
+    with pytest.raises(UndeclaredAccess, match="/admin/silent"):
+        build_api([routes, silent])

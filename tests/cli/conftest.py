@@ -13,16 +13,21 @@ import pytest
 import typer.testing
 from granian.constants import Interfaces
 from granian.server.embed import Server
+from tests.fakes.sign_in import NoSealer, quick_passwords
 from tests.servers.fixtures import redis_server, sqld_server, swift_server
 
-from v8box.api import LazyApp, LoopbackOnly
+from v8box.api import Guard, LazyApp
 from v8box.api.asgi import ASGIApp
+from v8box.api.auth import Auth
 from v8box.bindings.db.embedded import EmbeddedDatabases
 from v8box.bindings.s3.embedded import EmbeddedObjects
+from v8box.cli.credentials import LOCAL_TOKEN
 from v8box.cli.main import app
 from v8box.features.hrana import Tokens
 from v8box.features.s3_api import AccessKeys
+from v8box.settings import Box, SignIn
 from v8box.storage import Database
+from v8box.telemetry.audit import open_audit
 
 __all__ = ["redis_server", "sqld_server", "swift_server"]
 
@@ -38,6 +43,11 @@ class Served:
     directory: Path
     port: int
     run: Callable[..., typer.testing.Result]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of the local operator."""
+        return {"authorization": f"Bearer {(self.directory / 'data' / LOCAL_TOKEN).read_text().strip()}"}
 
 
 def _free_port() -> int:
@@ -71,7 +81,10 @@ async def _serve(directory: Path, port: int, ready: threading.Event, stop: threa
     state = await Database.open(directory / "catalog.db")
     tokens = await Tokens.open(state)
     keys = await AccessKeys.open(state, directory / "keys" / "s3.key")
-    served = LoopbackOnly(LazyApp(build), domain="localhost")
+    await open_audit(state)
+    box = Box()
+    auth = await Auth.open(state, directory, box, SignIn(), NoSealer(), passwords=quick_passwords())
+    served = Guard(LazyApp(build), identities=auth.identities, box=box)
     server = Server(served, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False)
     serving = asyncio.create_task(server.serve())
     while True:
@@ -85,6 +98,7 @@ async def _serve(directory: Path, port: int, ready: threading.Event, stop: threa
     await asyncio.to_thread(stop.wait)
     server.stop()  # type: ignore[no-untyped-call] # granian has no types here
     await asyncio.wait([serving], timeout=5)
+    await auth.stop()
     await keys.stop()
     await tokens.close()
     await state.close()
@@ -95,8 +109,9 @@ async def _serve(directory: Path, port: int, ready: threading.Event, stop: threa
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """A server in a thread of its own, and its address where `v8box up` writes it."""
-    for name in ("V8BOX_URL", "V8BOX_DATA_DIR"):
+    for name in ("V8BOX_URL", "V8BOX_DATA_DIR", "V8BOX_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("NO_COLOR", "1")
     directory = tmp_path / "box"
     data = directory / "data"

@@ -145,9 +145,12 @@ def test_the_box_is_found_by_its_file_its_folder_or_its_address(
     assert "v8box up" in shown
     assert "--url" in shown
     told(served.run("db", "list", "--dir", str(served.directory)))
-    told(served.run("db", "list", "--url", address + "/"))
+    told(served.run("db", "list", "--url", address + "/", "--dir", str(served.directory)))
+    assert "Sign in first" in told(served.run("db", "list", "--url", address), 1)
     monkeypatch.setenv("V8BOX_URL", address)
+    monkeypatch.setenv("V8BOX_TOKEN", served.headers["authorization"].split()[1])
     told(served.run("db", "list"))
+    assert "not valid here" in told(served.run("db", "list", "--token", "v8b_pat_nonsense"), 1)
     assert "no address" in told(served.run("db", "list", "--url", "127.0.0.1:8000"), 1)
     assert "No box answers" in told(served.run("db", "list", "--url", "http://127.0.0.1:1"), 1)
 

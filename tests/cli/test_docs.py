@@ -21,7 +21,7 @@ from v8box.features.objects.routes import build_router as objects_router
 ROOT = Path(__file__).parents[2]
 CLI = (ROOT / "docs" / "cli.md").read_text()
 API = (ROOT / "docs" / "data-api.md").read_text()
-COMMON = {"--help", "--url", "--dir", "--json"}
+COMMON = {"--help", "--url", "--token", "--dir", "--json"}
 
 
 def commands(group: Any, words: str) -> Iterator[tuple[str, Any]]:
@@ -80,7 +80,7 @@ def test_the_examples_run(served: Served) -> None:
     (served.directory / "README.md").write_text("hello\n" * 100)
     blocks = re.findall(r"^```sh\n(.*?)^```", API, re.MULTILINE | re.DOTALL)
     ran = set()
-    with httpx.Client(trust_env=False, timeout=60) as client:
+    with httpx.Client(trust_env=False, timeout=60, headers=served.headers) as client:
         for line in _calls(blocks):
             method, url, options = _request(line, f"http://127.0.0.1:{served.port}", served.directory)
             response = client.request(method, url, **options)

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.bindings.db.libsql_backend import empty, libsql_backend
+from tests.fakes.principals import signed_in
 from tests.servers.fixtures import sqld_server
 
 from v8box.api.app import build_api
@@ -41,7 +42,7 @@ async def databases(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
 
 @pytest.fixture
 async def client(databases: Databases) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=build_api([build_router(databases)]))
+    transport = httpx.ASGITransport(app=signed_in(build_api([build_router(databases)])))
     base = "http://localhost/admin/database/"
     async with httpx.AsyncClient(transport=transport, base_url=base, timeout=30) as client:
         yield client

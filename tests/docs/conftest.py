@@ -70,7 +70,7 @@ def _make(box: RunningBox, granted: Mapping[str, Any]) -> None:
         ("buckets", "bucket", "/admin/s3/buckets"),
     ):
         for name in {*permissions.get(key, ()), *(entry[kind] for entry in bindings if kind in entry)}:
-            box.client.post(route, json={"name": name})
+            box.admin.post(route, json={"name": name})
 
 
 def _printed(lines: list[str], worker: str) -> str:

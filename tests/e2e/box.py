@@ -46,6 +46,7 @@ class RunningBox:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.client = httpx.Client(base_url=f"http://localhost:{self.port}", timeout=WAIT_SECONDS, trust_env=False)
+        self._admin: httpx.Client | None = None
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -82,6 +83,17 @@ class RunningBox:
     def wait_ready(self) -> RunningBox:
         self.wait_line(r"V8Box is ready", seconds=START_SECONDS)
         return self
+
+    @property
+    def admin(self) -> httpx.Client:
+        """As the local operator. Once it is ready; a box that starts again has another token."""
+        if self._admin is None:
+            token = (self.directory / "data" / "keys" / "local.token").read_text().strip()
+            headers = {"authorization": f"Bearer {token}"}
+            self._admin = httpx.Client(
+                base_url=f"http://localhost:{self.port}", headers=headers, timeout=WAIT_SECONDS, trust_env=False
+            )
+        return self._admin
 
     def run(self, worker: str, method: str = "GET", **options: object) -> httpx.Response:
         """Calls a worker."""
@@ -122,6 +134,8 @@ class RunningBox:
         assert self.process.stderr is not None
         self.process.stderr.close()
         self.client.close()
+        if self._admin is not None:
+            self._admin.close()
         return code
 
     def raw(self, data: bytes) -> bytes:

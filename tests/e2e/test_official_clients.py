@@ -70,7 +70,7 @@ def outside(script: str, *arguments: str) -> str:
 
 def admin(box: RunningBox, path: str, **body: object) -> dict[str, Any]:
     """What POST makes there."""
-    answer = box.client.post(f"/admin{path}", json=body)
+    answer = box.admin.post(f"/admin{path}", json=body)
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()["data"]
     return made
@@ -88,7 +88,7 @@ def test_the_libsql_client_opens_a_database_from_outside(official: RunningBox) -
     pipeline = {"requests": [{"type": "execute", "stmt": {"sql": "SELECT 1"}}]}
     key = {"authorization": f"Bearer {made['token']}"}
     assert official.client.post("/db/default/v2/pipeline", json=pipeline, headers=key).status_code == 200
-    assert official.client.delete(f"/admin/database/tokens/{made['id']}").status_code == 200
+    assert official.admin.delete(f"/admin/database/tokens/{made['id']}").status_code == 200
     assert official.client.post("/db/default/v2/pipeline", json=pipeline, headers=key).status_code == 401
 
 

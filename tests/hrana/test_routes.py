@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from tests.fakes.principals import any_project, signed_in
 from tests.hrana.conftest import World
 
 from v8box.api.app import build_api
@@ -16,8 +17,10 @@ def admin(world: World) -> httpx.AsyncClient:
 
 
 def _admin(world: World, project: str) -> httpx.AsyncClient:
-    routes = build_router(world.tokens, world.databases, lambda: f"http://127.0.0.1:{world.port}", project=project)
-    return httpx.AsyncClient(transport=httpx.ASGITransport(build_api([routes])), base_url="http://localhost")
+    routes = build_router(world.tokens, world.databases, lambda: f"http://127.0.0.1:{world.port}")
+    app = signed_in(build_api([routes], project_exists=any_project))
+    headers = {"v8box-project": project}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost", headers=headers)
 
 
 async def test_make_use_list_and_delete(world: World, admin: httpx.AsyncClient) -> None:

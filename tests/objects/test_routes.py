@@ -13,6 +13,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.principals import signed_in
 
 from v8box.api.app import build_api
 from v8box.bindings.s3.embedded import EmbeddedObjects
@@ -34,7 +35,7 @@ async def store(tmp_path: Path) -> AsyncIterator[EmbeddedObjects]:
 
 @pytest.fixture
 async def client(store: EmbeddedObjects) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=build_api([build_router(store)]))
+    transport = httpx.ASGITransport(app=signed_in(build_api([build_router(store)])))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost/admin/s3/", timeout=30) as client:
         data(await client.post("buckets", json={"name": "photos"}), 201)
         yield client
@@ -228,7 +229,7 @@ async def test_many_are_deleted_at_once(client: httpx.AsyncClient) -> None:
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(store: EmbeddedObjects, client: httpx.AsyncClient) -> None:
-    app = build_api([build_router(store)])
+    app = signed_in(build_api([build_router(store)]))
     messages: list[dict[str, Any]] = [
         {"type": "http.request", "body": b"x" * 1_000_000, "more_body": True},
         {"type": "http.disconnect"},
@@ -257,7 +258,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(store: EmbeddedObjects, 
 
 async def test_a_client_that_leaves_ends_its_download(store: EmbeddedObjects, client: httpx.AsyncClient) -> None:
     await client.put(f"{OBJECTS}/large", content=b"x" * 8_000_000)
-    app = build_api([build_router(store)])
+    app = signed_in(build_api([build_router(store)]))
     chunks: list[int] = []
     leave = asyncio.Event()
     asked = False

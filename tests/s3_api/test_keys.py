@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.fakes.principals import any_project, signed_in
 from tests.s3_api.conftest import Box, Clock
 from tests.s3_api.raw import signed
 
@@ -162,8 +163,9 @@ async def test_wrong_keys_are_not_made(database: Database, tmp_path: Path, wrong
 
 
 def admin(box: Box, project: str = "one") -> httpx.AsyncClient:
-    api = build_api([build_router(box.keys, lambda: box.endpoint, project=project)])
-    return httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://localhost")
+    api = signed_in(build_api([build_router(box.keys, lambda: box.endpoint)], project_exists=any_project))
+    headers = {"v8box-project": project}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://localhost", headers=headers)
 
 
 async def test_make_use_list_and_revoke(box: Box) -> None:

@@ -4,7 +4,7 @@ What the API does is in `features/<feature>/routes.py`. Importing this package i
 to import, so only `app`, `routes` and the features' routes import it, when `LazyApp` first needs them.
 """
 
-from v8box.api.guard import LoopbackOnly
+from v8box.api.guard import Guard
 from v8box.api.lazy import LazyApp
 
-__all__ = ["LazyApp", "LoopbackOnly"]
+__all__ = ["Guard", "LazyApp"]

@@ -1,93 +1,59 @@
-"""Who a request comes from and what a route asks of them: roles per project, scopes of tokens.
-
-A role includes those below it. A token can do what its user can, within its scopes and its project. `needs` is how a
-route declares what it asks; the application refuses to be built with a route that declares nothing.
+"""What a route asks of whoever calls it. `needs` is how it declares that; the application refuses to be built with a
+route that declares nothing. Who somebody is, and what roles and scopes there are, is in `principals`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
-from types import MappingProxyType
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Query, Request
+from fastapi.routing import APIRoute
 
-from v8box.errors import V8BoxError
-from v8box.telemetry.actors import Actor, ActorKind
+from v8box.api.principals import (
+    EVERY_PROJECT,
+    Forbidden,
+    PasswordChangeNeeded,
+    Principal,
+    Role,
+    Scope,
+    SignInNeeded,
+    nobody,
+)
+from v8box.errors import NotFound
+from v8box.kit.names import LABEL
 
-EVERY_PROJECT: Final = "*"
-"""The project of a role that counts everywhere, for the box itself too."""
+__all__ = [
+    "EVERY_PROJECT",
+    "Exists",
+    "Forbidden",
+    "Needs",
+    "PasswordChangeNeeded",
+    "Principal",
+    "ProjectHere",
+    "ProjectNotFound",
+    "Role",
+    "Scope",
+    "SignInNeeded",
+    "access_of",
+    "anybody",
+    "needs",
+    "nobody",
+    "only_default",
+    "principal_of",
+    "project_of",
+]
 
+DEFAULT_PROJECT: Final = "default"
 
-class Role(IntEnum):
-    """What somebody may do in a project. Higher includes lower."""
-
-    VIEWER = 1  # look at everything but the values of secrets
-    DEVELOPER = 2  # deploy, change data, set variables
-    ADMIN = 3  # keys, quotas, members; remove what cannot be brought back
-    OWNER = 4  # everything, other owners included
-
-    @property
-    def word(self) -> str:
-        return self.name.lower()
-
-
-class Scope(StrEnum):
-    """What a token may be used for."""
-
-    READ = "read"  # whatever its user may see
-    DEPLOY = "deploy"  # versions, deployments, sites
-    DATA = "data"  # databases, buckets, cache
-    SECRETS = "secrets"  # variables, secrets, API keys
-    ADMIN = "admin"  # users, projects, tokens, settings
-
-
-class SignInNeeded(V8BoxError):
-    """Sign in first: v8box login, POST /admin/login, or Authorization: Bearer with a personal token."""
-
-    status = 401
-    code = "sign_in_needed"
-
-
-class Forbidden(V8BoxError):
-    """You may not do this. Ask an owner or admin of the project for the role it needs."""
-
-    status = 403
-    code = "forbidden"
+Exists = Callable[[str], Awaitable[bool]]
+"""Whether there is a project with this name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
-    """Whoever sent a request. `roles` by project, `EVERY_PROJECT` among them for those that count everywhere."""
+class ProjectNotFound(NotFound):
+    """There is no project with this name."""
 
-    actor: Actor
-    user: str | None
-    """The user's id; None for the local operator and for nobody."""
-    roles: Mapping[str, Role] = field(default_factory=lambda: MappingProxyType({}))
-    scopes: frozenset[Scope] = frozenset(Scope)
-    project: str | None = None
-    """The one project that a token is confined to."""
-    session: str | None = None
-    """The session's id, for those that signed in with one."""
-
-    @property
-    def known(self) -> bool:
-        return self.actor.kind is not ActorKind.ANONYMOUS
-
-    def role(self, project: str | None) -> int:
-        """The role in a project, or in the box itself (None); 0 is none."""
-        if self.project is not None and self.project != project:
-            return 0
-        everywhere = self.roles.get(EVERY_PROJECT, 0)
-        return int(everywhere if project is None else max(everywhere, self.roles.get(project, 0)))
-
-
-def nobody(address: str | None = None, request_id: str | None = None) -> Principal:
-    """The principal of a request without credentials."""
-    actor = Actor(kind=ActorKind.ANONYMOUS, id="", name="nobody", address=address, request_id=request_id)
-    return Principal(actor=actor, user=None)
+    code = "project_not_found"
 
 
 class Needs:
@@ -109,11 +75,13 @@ class Needs:
         if self.public:
             return principal
         if not principal.known:
-            raise SignInNeeded
+            raise request.scope.get("credentials_refused") or SignInNeeded()
         if self.scope not in principal.scopes:
             raise Forbidden(f"This token has not the scope {self.scope}: make one that has it.")
         if self.role is None:
             return principal
+        if principal.must_change_password:
+            raise PasswordChangeNeeded
         project = None if self.box else project_of(request)
         if principal.role(project) < self.role:
             where = "for the whole box" if project is None else f"in the project {project}"
@@ -138,6 +106,34 @@ def principal_of(request: Request) -> Principal:
 
 
 def project_of(request: Request) -> str:
-    """The project that a request is about."""
+    """The project that a request is about. Whether there is one is for the route: see `ProjectHere`."""
     named = request.path_params.get("project") or request.query_params.get("project")
-    return str(named or request.headers.get("v8box-project") or "default")
+    return str(named or request.headers.get("v8box-project") or DEFAULT_PROJECT)
+
+
+async def only_default(project: str) -> bool:
+    """`Exists` of a box without other projects."""
+    return project == DEFAULT_PROJECT
+
+
+async def _existing_project(
+    request: Request,
+    project: Annotated[str | None, Query(description="The project; `default` if none is named.")] = None,
+    v8box_project: Annotated[str | None, Header(description="The project, where the query names none.")] = None,
+) -> str:
+    """Raises `ProjectNotFound`. The arguments are for the OpenAPI document: `Needs` has looked at the same."""
+    named = project_of(request)
+    exists: Exists = request.app.state.project_exists
+    if not LABEL.fullmatch(named) or not await exists(named):
+        raise ProjectNotFound(f"There is no project called {named[:63]}.")
+    return named
+
+
+ProjectHere = Annotated[str, Depends(_existing_project)]
+"""The type of a route's parameter that is the project a request is about, for addresses that have none in the path."""
+
+
+def access_of(route: APIRoute) -> Needs | None:
+    """What a route has declared; None: nothing, or more than one thing."""
+    found = [each.call for each in route.dependant.dependencies if isinstance(each.call, Needs)]
+    return found[0] if len(found) == 1 else None

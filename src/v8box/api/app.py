@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 
 from v8box import __version__
+from v8box.api.access import Exists, access_of, only_default
 from v8box.api.asgi import ASGIApp, Receive, Scope, Send, send_json
 from v8box.api.errors import Failure, body_of, describe, describe_invalid, describe_status, media_type
 from v8box.api.idempotency import Idempotency
@@ -27,9 +28,21 @@ OPENAPI_PATH: Final = "/admin/openapi.json"
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
-def build_api(routers: Sequence[APIRouter], *, idempotency: Idempotency | None = None) -> FastAPI:
-    """The application. Every route of `routers` begins with /admin or /api; a POST below /api/v1 needs `idempotency`.
-    Who may call is for `LoopbackOnly` around it."""
+class UndeclaredAccess(V8BoxError):
+    """A route does not say who may call it."""
+
+    code = "undeclared_access"
+
+
+def build_api(
+    routers: Sequence[APIRouter],
+    *,
+    idempotency: Idempotency | None = None,
+    project_exists: Exists = only_default,
+) -> FastAPI:
+    """The application. Every route of `routers` begins with /admin or /api, and declares whom it answers; who calls is
+    found out by the `Guard` around it. A POST below /api/v1 needs `idempotency`. Raises `UndeclaredAccess`."""
+    _check_access(routers)
     app = FastAPI(
         title="V8Box admin API",
         version=__version__,
@@ -43,6 +56,7 @@ def build_api(routers: Sequence[APIRouter], *, idempotency: Idempotency | None =
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.idempotency = idempotency
+    app.state.project_exists = project_exists
     app.add_exception_handler(HTTPException, _on_refused)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(V8BoxError, _on_error)
@@ -60,6 +74,13 @@ def _check_names(routers: Sequence[APIRouter]) -> None:
     twice = [name for name, times in names.items() if times > 1]
     if twice:
         raise ValueError(f"several routes are called {', '.join(twice)}")
+
+
+def _check_access(routers: Sequence[APIRouter]) -> None:
+    """Deny first: what nobody has thought about is not served."""
+    for route in (route for each in routers for route in each.routes):
+        if not isinstance(route, APIRoute) or access_of(route) is None:
+            raise UndeclaredAccess(f"The route {getattr(route, 'path', route)} has to declare exactly one `needs(…)`.")
 
 
 def _without_the_frameworks_own_422(app: FastAPI) -> None:

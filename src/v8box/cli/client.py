@@ -1,6 +1,7 @@
 """How the commands reach the running box: its address, one request, and errors in words that say what to do.
 
-The address is `--url` or V8BOX_URL, else what `v8box up` wrote into the data directory while it runs.
+The address is `--url` or V8BOX_URL, else what `v8box up` wrote into the data directory while it runs. What they sign in
+with is in `credentials`.
 """
 
 from __future__ import annotations
@@ -8,14 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote
 
 import httpx
 
+from v8box.cli.credentials import find_token
 from v8box.errors import V8BoxError
-from v8box.settings import load
+from v8box.settings import Settings, load
 
 ADDRESS_FILE: Final = "address"
 _CONNECT_SECONDS: Final = 5.0
@@ -29,15 +32,49 @@ class CommandFailed(V8BoxError):
     code = "command_failed"
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A box: where it answers, the host that its admin API has there, and what to sign in with."""
+
+    address: str
+    host: str | None = None
+    """The Host to ask for, where it is not the address's own."""
+    token: str | None = field(default=None, repr=False)
+
+
+def find_box(
+    url: str | None, directory: Path, token: str | None = None, environ: Mapping[str, str] = os.environ
+) -> Place:
+    """The box that is meant. Raises `CommandFailed` saying how to tell it."""
+    address = find_address(url, directory, environ)
+    settings = _local_settings(address, url, directory, environ)
+    data, domain = (None, "localhost") if settings is None else (settings.data_directory, settings.box.domain)
+    host = None if domain == "localhost" else f"admin.{domain}"  # with a domain, no other host is answered
+    return Place(address, host, find_token(token, address, data, environ))
+
+
+def _local_settings(address: str, url: str | None, directory: Path, environ: Mapping[str, str]) -> Settings | None:
+    """The settings of the box in the folder, if it is the one at the address: its token is for no other one."""
+    if not url:
+        return load(directory, environ)
+    try:
+        settings = load(directory, environ)
+        found = _served_at(settings)
+    except (V8BoxError, OSError, UnicodeDecodeError):
+        return None
+    return settings if found == address else None
+
+
 def find_address(url: str | None, directory: Path, environ: Mapping[str, str] = os.environ) -> str:
     """Where the box answers. Raises `CommandFailed` saying how to tell it."""
     if url:
         if not url.startswith(("http://", "https://")):
             raise CommandFailed(f"{url} is no address of a box: it looks like http://127.0.0.1:8000")
         return url.rstrip("/")
-    file = load(directory, environ).data_directory / ADDRESS_FILE
+    settings = load(directory, environ)
+    file = settings.data_directory / ADDRESS_FILE
     try:
-        found = file.read_text(encoding="utf-8").strip()
+        found = _served_at(settings)
     except FileNotFoundError:
         raise CommandFailed(
             f"No box serves {directory.resolve()}. Start one with `v8box up {directory}`, or say where it is: "
@@ -50,14 +87,21 @@ def find_address(url: str | None, directory: Path, environ: Mapping[str, str] = 
     return found
 
 
+def _served_at(settings: Settings) -> str:
+    return (settings.data_directory / ADDRESS_FILE).read_text(encoding="utf-8").strip()
+
+
 class BoxClient:
     """Asks the admin API of one box. Every method raises `CommandFailed`."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, place: Place) -> None:
+        self.address = place.address
         timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
-        # The box refuses what comes through a proxy, so the environment's is not used.
-        self._http = httpx.Client(base_url=f"{address}/admin/", timeout=timeout, trust_env=False)
+        headers = {} if place.host is None else {"host": place.host}
+        if place.token is not None:
+            headers["authorization"] = f"Bearer {place.token}"
+        # Not through the environment's proxy: the token is for the box alone, and a local one is refused then.
+        self._http = httpx.Client(base_url=f"{place.address}/admin/", headers=headers, timeout=timeout, trust_env=False)
 
     def __enter__(self) -> Self:
         return self

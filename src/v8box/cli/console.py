@@ -24,6 +24,16 @@ Url = Annotated[
         "--url", envvar="V8BOX_URL", help="The box's address, e.g. http://127.0.0.1:8000.", show_default=False
     ),
 ]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="V8BOX_TOKEN",
+        show_envvar=True,
+        help="A personal token. Better set V8BOX_TOKEN: others on this machine see what is typed.",
+        show_default=False,
+    ),
+]
 Dir = Annotated[
     Path, typer.Option("--dir", help="The folder that the box serves; its address is found there.", show_default="here")
 ]
@@ -39,11 +49,11 @@ _PIPED_COLUMNS: Final = 1_000
 
 
 @contextmanager
-def box(url: str | None, directory: Path) -> Iterator[BoxClient]:
+def box(url: str | None, directory: Path, token: str | None = None) -> Iterator[BoxClient]:
     """The running box. Whatever goes wrong inside is told on stderr, and the command ends with 1."""
-    from v8box.cli.client import BoxClient, find_address
+    from v8box.cli.client import BoxClient, find_box
 
-    with told(), BoxClient(find_address(url, directory)) as client:
+    with told(), BoxClient(find_box(url, directory, token)) as client:
         yield client
 
 

@@ -13,7 +13,22 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
-from v8box.cli.console import Dir, Json, Url, Yes, ask, ask_name, box, fail, parse_seconds, parse_size, say, show, size
+from v8box.cli.console import (
+    Dir,
+    Json,
+    Token,
+    Url,
+    Yes,
+    ask,
+    ask_name,
+    box,
+    fail,
+    parse_seconds,
+    parse_size,
+    say,
+    show,
+    size,
+)
 
 if TYPE_CHECKING:
     from v8box.cli.client import BoxClient
@@ -29,9 +44,9 @@ _SHOWN: Final = 10_000
 
 
 @app.command("buckets")
-def buckets(url: Url = None, directory: Dir = _HERE, as_json: Json = False) -> None:
+def buckets(url: Url = None, token: Token = None, directory: Dir = _HERE, as_json: Json = False) -> None:
     """List the buckets."""
-    with box(url, directory) as client:
+    with box(url, directory, token) as client:
         found = client.get("s3/buckets")
         rows = [
             (
@@ -50,12 +65,13 @@ def create_bucket(
     name: Annotated[str, typer.Argument(help="3 to 63 of a-z, 0-9, . and -.")],
     quota: Annotated[str | None, typer.Option("--quota", help="What it may hold: 10GB, 500MiB …")] = None,
     url: Url = None,
+    token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
 ) -> None:
     """Make a bucket."""
     body = {"name": name, "quota": None if quota is None else parse_size(quota)}
-    with box(url, directory) as client:
+    with box(url, directory, token) as client:
         made = client.post("s3/buckets", body)
         show(made, as_json=as_json, columns=("name",), rows=[(made["name"],)])
         say(
@@ -68,11 +84,12 @@ def delete_bucket(
     name: Annotated[str, typer.Argument(help="An empty bucket.")],
     yes: Yes = False,
     url: Url = None,
+    token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
 ) -> None:
     """Delete an empty bucket. `v8box s3 rm --recursive s3://NAME/` empties it."""
-    with box(url, directory) as client:
+    with box(url, directory, token) as client:
         ask_name("bucket", name, yes=yes)
         deleted = client.delete(_bucket(name))
         show(deleted, as_json=as_json, columns=("deleted",), rows=[(deleted["deleted"],)])
@@ -85,12 +102,13 @@ def ls(
         bool, typer.Option("--recursive", "-r", help="All that is below, instead of folders.")
     ] = False,
     url: Url = None,
+    token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
 ) -> None:
     """List objects."""
     bucket, prefix = _split(place)
-    with box(url, directory) as client:
+    with box(url, directory, token) as client:
         objects: list[Any] = []
         prefixes: list[str] = []
         more = False
@@ -116,12 +134,13 @@ def cp(
         str | None, typer.Option("--content-type", help="What an upload is; else told by its name.")
     ] = None,
     url: Url = None,
+    token: Token = None,
     directory: Dir = _HERE,
 ) -> None:
     """Upload a file, or download an object."""
     if source.startswith(_SCHEME) == target.startswith(_SCHEME):
         fail("One of the two has to be an object, s3://bucket/key, and the other a file or -")
-    with box(url, directory) as client:
+    with box(url, directory, token) as client:
         if target.startswith(_SCHEME):
             _upload(client, source, target, content_type)
         else:
@@ -134,13 +153,14 @@ def rm(
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="All objects whose keys begin so.")] = False,
     yes: Yes = False,
     url: Url = None,
+    token: Token = None,
     directory: Dir = _HERE,
 ) -> None:
     """Delete an object, or all below a prefix."""
     bucket, key = _split(place)
     if not key and not recursive:
         fail(f"Name an object, {_SCHEME}{bucket}/key, or say --recursive for all of them")
-    with box(url, directory) as client:
+    with box(url, directory, token) as client:
         if not recursive:
             client.delete(f"{_bucket(bucket)}/objects/", key=key)
             say(f"Deleted {_SCHEME}{bucket}/{key}")
@@ -164,6 +184,7 @@ def create_key(
     ] = None,
     expires: Annotated[str | None, typer.Option("--expires", help="How long it is good for: 30d, 12h …")] = None,
     url: Url = None,
+    token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
 ) -> None:
@@ -175,7 +196,7 @@ def create_key(
         body["permissions"] = permissions
     if expires is not None:
         body["expires_in_seconds"] = parse_seconds(expires)
-    with box(url, directory) as client:
+    with box(url, directory, token) as client:
         made = client.post("s3/keys", body)
         shown = ("access key id", "id"), ("secret access key", "secret"), ("endpoint", "endpoint"), ("region", "region")
         show(made, as_json=as_json, columns=("", ""), rows=[(title, made[name]) for title, name in shown])
@@ -183,9 +204,9 @@ def create_key(
 
 
 @key_app.command("list")
-def list_keys(url: Url = None, directory: Dir = _HERE, as_json: Json = False) -> None:
+def list_keys(url: Url = None, token: Token = None, directory: Dir = _HERE, as_json: Json = False) -> None:
     """List the access keys, without their secrets."""
-    with box(url, directory) as client:
+    with box(url, directory, token) as client:
         found = client.get("s3/keys")
         columns = ("id", "label", "buckets", "permissions", "expires", "used", "state")
         show(found, as_json=as_json, columns=columns, rows=[_key_row(each) for each in found])
@@ -195,12 +216,13 @@ def list_keys(url: Url = None, directory: Dir = _HERE, as_json: Json = False) ->
 def revoke_key(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="As `v8box s3 key list` shows it.")],
     url: Url = None,
+    token: Token = None,
     directory: Dir = _HERE,
 ) -> None:
     """End an access key at once."""
     from v8box.cli.client import segment
 
-    with box(url, directory) as client:
+    with box(url, directory, token) as client:
         client.delete(f"s3/keys/{segment(key_id)}")
         say(f"The access key {key_id} opens nothing any more")
 

@@ -87,6 +87,10 @@ class Terminal:
         workers, health = addresses(settings, box.port)
         self.say(f"V8Box is ready in {took:.2f} s: {workers}   health: {health}", "1")
 
+    def on_password(self, password: str) -> None:
+        self.say(f"  The box has an owner now: user admin, password {password}", "1")
+        self.say("  It is shown this once and kept as a hash only. Sign in at /admin, or set ADMIN_PASSWORD.", "2")
+
     def on_stopping(self, step: str) -> None:
         self._tell_cut()
         self.say(f"stopping: {step}", "2")
@@ -130,6 +134,7 @@ def run(directory: Path) -> int:
             on_deploy=terminal.on_deploy,
             on_line=terminal.on_line,
             on_ready=terminal.on_ready,
+            on_password=terminal.on_password,
             on_stopping=terminal.on_stopping,
         )
 

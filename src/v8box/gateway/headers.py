@@ -6,14 +6,13 @@ are believed only from trusted proxies.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from v8box.errors import BadRequest
+from v8box.kit.proxies import Network, first_untrusted, is_trusted
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _HOP_BY_HOP: Final = frozenset(
@@ -177,11 +176,11 @@ class Incoming:
         client, proto, outer = peer, scheme, host
         chain = peer
         given = self._forwarded
-        if given and _is_trusted(peer, trusted):
+        if given and is_trusted(peer, trusted):
             before = given.get(b"x-forwarded-for", "")
             if before and not _FORBIDDEN.search(before):
                 chain = f"{before}, {peer}"
-                client = _first_untrusted(before, trusted) or client
+                client = first_untrusted(before, trusted) or client
             proto = "https" if given.get(b"x-forwarded-proto", scheme).strip().lower() == "https" else proto
         self.proto = proto
         self.pairs += (
@@ -191,26 +190,6 @@ class Incoming:
             ("x-forwarded-prefix", prefix),
         )
         return client
-
-
-def _is_trusted(address: str, networks: Iterable[Network]) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in networks)
-
-
-def _first_untrusted(chain: str, trusted: Iterable[Network]) -> str | None:
-    """The client's address: the right-most that is not a trusted proxy's; what is further left may be invented."""
-    for part in reversed(chain.split(",")):
-        address = part.strip()
-        if not _is_trusted(address, trusted):
-            try:
-                return str(ipaddress.ip_address(address))
-            except ValueError:
-                return None
-    return None
 
 
 def _name_out(name: str) -> bytes | None:

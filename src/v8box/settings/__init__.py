@@ -16,6 +16,7 @@ from v8box.settings.groups import (
     Requests,
     Sandboxes,
     Settings,
+    SignIn,
     Valkey,
 )
 from v8box.settings.load import ignored, load, variables
@@ -34,6 +35,7 @@ __all__ = [
     "Secret",
     "ServerUrl",
     "Settings",
+    "SignIn",
     "Valkey",
     "ignored",
     "load",

@@ -55,7 +55,8 @@ class Box:
     """The TCP port. Above 1023, so that no root is needed; 0 lets the kernel choose one (tests)."""
 
     admin_password: Annotated[Secret | None, From("ADMIN_PASSWORD", "box.admin_password", password, hidden=True)] = None
-    """The password of the first administrator; 8 characters or more. Without one nobody signs in."""
+    """The password of the user `admin`, who owns the box; 8 characters or more. Not set: the first start makes one up
+    and prints it. It is set at every start, so that the environment is always right about it."""
 
     trusted_proxies: Annotated[
         tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...],
@@ -77,6 +78,19 @@ class Box:
         Secret | None, From("V8BOX_MASTER_KEY_PREVIOUS", "box.master_key_previous", key_256, hidden=True)
     ] = None
     """The key before this one, for one start after `master_key` was changed: what it wraps is wrapped anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """How long somebody stays signed in."""
+
+    session_idle_hours: Annotated[
+        int, From("V8BOX_SESSION_IDLE_HOURS", "sign_in.session_idle_hours", whole_number(1, 8_760))
+    ] = 168
+    """Hours without use after which a session ends. A week: who works with the box stays signed in."""
+
+    session_hours: Annotated[int, From("V8BOX_SESSION_HOURS", "sign_in.session_hours", whole_number(1, 8_760))] = 720
+    """Hours after which a session ends in any case. 30 days: a stolen cookie is not good for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +276,7 @@ class Settings:
     directory: Path
     data_directory: Path
     box: Box
+    sign_in: SignIn
     requests: Requests
     sandboxes: Sandboxes
     logs: Logs
@@ -301,6 +316,7 @@ DATA_DIRECTORY: Final = ("V8BOX_DATA_DIR", "box.data_dir")
 
 GROUPS: Final[Mapping[str, type[Any]]] = {
     "box": Box,
+    "sign_in": SignIn,
     "requests": Requests,
     "sandboxes": Sandboxes,
     "logs": Logs,

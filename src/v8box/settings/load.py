@@ -52,7 +52,6 @@ def load(directory: Path, environ: Mapping[str, str]) -> Settings:
 def ignored(settings: Settings) -> tuple[str, ...]:
     """What is set and does nothing in this version, a sentence for each: nobody should believe that it works."""
     told = {
-        "ADMIN_PASSWORD": (settings.box.admin_password, "has nothing to sign in to"),
         "CLOUDFLARE_TOKEN": (settings.box.cloudflare_token, "makes no DNS records and no certificates"),
     }
     return tuple(f"{name} is set, but this version {does}" for name, (value, does) in told.items() if value is not None)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from fastapi import APIRouter, Query, Response
 
+from v8box.api.access import ProjectHere, Role, Scope, needs
 from v8box.api.routes import Envelope, router, success
 from v8box.bindings.db.interface import DEFAULT_DATABASE, Database, DatabaseId, Databases, Statement, View
 from v8box.bindings.interface import BindingError
@@ -20,92 +21,97 @@ from v8box.features.database.values import converted, to_argument, to_table
 from v8box.storage.migrations import Migration
 
 _ADMIN: Final = View(admin=True)
+_READS: Final = needs(Role.VIEWER)
+_WRITES: Final = needs(Role.DEVELOPER, Scope.DATA)
+_DELETES: Final = needs(Role.ADMIN, Scope.DATA)
 
 
-def build_router(databases: Databases, *, project: str = "default") -> APIRouter:
-    """The routes on one project's databases."""
-    handlers = _Handlers(databases, project)
+def build_router(databases: Databases) -> APIRouter:
+    """The routes on a project's databases."""
+    handlers = _Handlers(databases)
     made = router("/admin/database", "database")
     one_db, one_table = "/databases/{database}", "/databases/{database}/tables/{table}"
-    for method, path, handler, shape in (
-        ("GET", "/databases", handlers.list_databases, Envelope[list[schemas.DatabaseEntry]]),
-        ("POST", "/databases", handlers.create_database, Envelope[schemas.DatabaseEntry]),
-        ("DELETE", one_db, handlers.delete_database, Envelope[schemas.Dropped]),
-        ("GET", f"{one_db}/schema", handlers.read_schema, Envelope[schemas.DatabaseSchema]),
-        ("GET", f"{one_db}/tables", handlers.list_tables, Envelope[list[schemas.TableEntry]]),
-        ("POST", f"{one_db}/tables", handlers.create_table, Envelope[schemas.CreatedTable]),
-        ("DELETE", one_table, handlers.delete_table, Envelope[schemas.Dropped]),
-        ("GET", f"{one_table}/rows", handlers.list_rows, Envelope[schemas.RowPage]),
-        ("POST", f"{one_table}/rows", handlers.insert_rows, Envelope[schemas.Inserted]),
-        ("PUT", f"{one_table}/rows", handlers.update_rows, Envelope[schemas.Changed]),
-        ("DELETE", f"{one_table}/rows", handlers.delete_rows, Envelope[schemas.Changed]),
-        ("POST", f"{one_table}/rows/search", handlers.search_rows, Envelope[schemas.RowPage]),
-        ("GET", f"{one_table}/rows/{{id:rest}}", handlers.read_row, Envelope[dict[str, Any]]),
-        ("PUT", f"{one_table}/rows/{{id:rest}}", handlers.update_row, Envelope[schemas.Changed]),
-        ("DELETE", f"{one_table}/rows/{{id:rest}}", handlers.delete_row, Envelope[schemas.Changed]),
-        ("POST", "/query", handlers.query, Envelope[schemas.QueryAnswer]),
-        ("POST", "/query/{database}", handlers.query_database, Envelope[schemas.QueryAnswer]),
-        ("GET", f"{one_db}/migrations", handlers.list_migrations, Envelope[list[schemas.AppliedEntry]]),
-        ("POST", f"{one_db}/migrations", handlers.migrate, Envelope[schemas.MigrationReport]),
-        ("POST", f"{one_db}/migrations/rollback", handlers.roll_back, Envelope[schemas.MigrationReport]),
+    for method, path, handler, access, shape in (
+        ("GET", "/databases", handlers.list_databases, _READS, Envelope[list[schemas.DatabaseEntry]]),
+        ("POST", "/databases", handlers.create_database, _WRITES, Envelope[schemas.DatabaseEntry]),
+        ("DELETE", one_db, handlers.delete_database, _DELETES, Envelope[schemas.Dropped]),
+        ("GET", f"{one_db}/schema", handlers.read_schema, _READS, Envelope[schemas.DatabaseSchema]),
+        ("GET", f"{one_db}/tables", handlers.list_tables, _READS, Envelope[list[schemas.TableEntry]]),
+        ("POST", f"{one_db}/tables", handlers.create_table, _WRITES, Envelope[schemas.CreatedTable]),
+        ("DELETE", one_table, handlers.delete_table, _WRITES, Envelope[schemas.Dropped]),
+        ("GET", f"{one_table}/rows", handlers.list_rows, _READS, Envelope[schemas.RowPage]),
+        ("POST", f"{one_table}/rows", handlers.insert_rows, _WRITES, Envelope[schemas.Inserted]),
+        ("PUT", f"{one_table}/rows", handlers.update_rows, _WRITES, Envelope[schemas.Changed]),
+        ("DELETE", f"{one_table}/rows", handlers.delete_rows, _WRITES, Envelope[schemas.Changed]),
+        ("POST", f"{one_table}/rows/search", handlers.search_rows, _READS, Envelope[schemas.RowPage]),
+        ("GET", f"{one_table}/rows/{{id:rest}}", handlers.read_row, _READS, Envelope[dict[str, Any]]),
+        ("PUT", f"{one_table}/rows/{{id:rest}}", handlers.update_row, _WRITES, Envelope[schemas.Changed]),
+        ("DELETE", f"{one_table}/rows/{{id:rest}}", handlers.delete_row, _WRITES, Envelope[schemas.Changed]),
+        ("POST", "/query", handlers.query, _WRITES, Envelope[schemas.QueryAnswer]),
+        ("POST", "/query/{database}", handlers.query_database, _WRITES, Envelope[schemas.QueryAnswer]),
+        ("GET", f"{one_db}/migrations", handlers.list_migrations, _READS, Envelope[list[schemas.AppliedEntry]]),
+        ("POST", f"{one_db}/migrations", handlers.migrate, _WRITES, Envelope[schemas.MigrationReport]),
+        ("POST", f"{one_db}/migrations/rollback", handlers.roll_back, _WRITES, Envelope[schemas.MigrationReport]),
     ):
         status = 201 if handler in (handlers.create_database, handlers.create_table, handlers.insert_rows) else 200
-        made.add_api_route(path, handler, methods=[method], response_model=shape, status_code=status)
+        made.add_api_route(
+            path, handler, methods=[method], response_model=shape, status_code=status, dependencies=[access]
+        )
     return made
 
 
 class _Handlers:
     """What each address does: names checked, one call, the answer."""
 
-    def __init__(self, databases: Databases, project: str) -> None:
+    def __init__(self, databases: Databases) -> None:
         self._databases = databases
-        self._project = project
         self._migrator = Migrator(databases)
 
     # ---- databases
 
-    async def list_databases(self) -> Response:
+    async def list_databases(self, project: ProjectHere) -> Response:
         """All databases, with the bytes that each takes on the disk."""
-        return success([_entry(each.name, each.size_bytes) for each in await self._databases.names(self._project)])
+        return success([_entry(each.name, each.size_bytes) for each in await self._databases.names(project)])
 
-    async def create_database(self, body: schemas.NewDatabase) -> Response:
+    async def create_database(self, project: ProjectHere, body: schemas.NewDatabase) -> Response:
         """A new, empty database."""
-        made = database_id(self._project, body.name)
+        made = database_id(project, body.name)
         if made.name == DEFAULT_DATABASE:
             raise BindingError("DATABASE_EXISTS", f"{body.name} is the default database: it is always there")
         await self._databases.create(made)
         return success(_entry(made.name, 0), 201)
 
-    async def delete_database(self, database: str) -> Response:
+    async def delete_database(self, project: ProjectHere, database: str) -> Response:
         """Deletes a database with all that is in it. The default one is emptied: it is always there."""
-        known = await self._known(database)
+        known = await self._known(project, database)
         await self._databases.delete(known)
         return success({"deleted": known.name})
 
     # ---- structure
 
-    async def read_schema(self, database: str, counts: bool = True) -> Response:
+    async def read_schema(self, project: ProjectHere, database: str, counts: bool = True) -> Response:
         """Tables, views, columns, indexes, foreign keys, triggers, sizes, and rows counted up to 10 000 a table."""
-        return success(await structure.schema(await self._open(database), counts=counts))
+        return success(await structure.schema(await self._open(project, database), counts=counts))
 
-    async def list_tables(self, database: str) -> Response:
+    async def list_tables(self, project: ProjectHere, database: str) -> Response:
         """Tables and views by name."""
-        return success(await structure.tables(await self._open(database)))
+        return success(await structure.tables(await self._open(project, database)))
 
-    async def create_table(self, database: str, body: schemas.TableDefinition) -> Response:
+    async def create_table(self, project: ProjectHere, database: str, body: schemas.TableDefinition) -> Response:
         """A new table."""
-        statement = await tables.create(await self._open(database), body)
+        statement = await tables.create(await self._open(project, database), body)
         return success({"tableName": body.tableName, "sql": statement}, 201)
 
-    async def delete_table(self, database: str, table: str) -> Response:
+    async def delete_table(self, project: ProjectHere, database: str, table: str) -> Response:
         """Drops a table or a view."""
-        await tables.drop(await self._open(database), table)
+        await tables.drop(await self._open(project, database), table)
         return success({"deleted": table})
 
     # ---- rows
 
     async def list_rows(
         self,
+        project: ProjectHere,
         database: str,
         table: str,
         limit: schemas.Limit = DEFAULT_LIMIT,
@@ -116,67 +122,69 @@ class _Handlers:
     ) -> Response:
         """One page of a table's rows."""
         page = Page(limit=limit, offset=offset, order_by=orderBy, order=order, count=count)
-        return success(await rows.read(await self._open(database), table, page))
+        return success(await rows.read(await self._open(project, database), table, page))
 
-    async def search_rows(self, database: str, table: str, body: schemas.Search) -> Response:
+    async def search_rows(self, project: ProjectHere, database: str, table: str, body: schemas.Search) -> Response:
         """One page of the rows that a condition holds for."""
         page = Page(limit=body.limit, offset=body.offset, order_by=body.orderBy, order=body.order, count=body.count)
         condition = EVERY_ROW if body.where is None else parse(body.where, body.whereArgs)
-        return success(await rows.read(await self._open(database), table, page, condition))
+        return success(await rows.read(await self._open(project, database), table, page, condition))
 
-    async def insert_rows(self, database: str, table: str, body: schemas.Insertion) -> Response:
+    async def insert_rows(self, project: ProjectHere, database: str, table: str, body: schemas.Insertion) -> Response:
         """Inserts a row, or a list of rows: all or none."""
         data = body.data if isinstance(body.data, list) else [body.data]
-        return success(await rows.insert(await self._open(database), table, data), 201)
+        return success(await rows.insert(await self._open(project, database), table, data), 201)
 
-    async def update_rows(self, database: str, table: str, body: schemas.Update) -> Response:
+    async def update_rows(self, project: ProjectHere, database: str, table: str, body: schemas.Update) -> Response:
         """Changes the rows that a condition holds for. Without one it is refused; `1 = 1` means every row."""
         condition = _required(body.where, body.whereArgs)
-        return success(await rows.update(await self._open(database), table, body.data, condition))
+        return success(await rows.update(await self._open(project, database), table, body.data, condition))
 
-    async def delete_rows(self, database: str, table: str, body: schemas.Deletion) -> Response:
+    async def delete_rows(self, project: ProjectHere, database: str, table: str, body: schemas.Deletion) -> Response:
         """Deletes the rows that a condition holds for. Without one it is refused; `1 = 1` means every row."""
         condition = _required(body.where, body.whereArgs)
-        return success(await rows.delete(await self._open(database), table, condition))
+        return success(await rows.delete(await self._open(project, database), table, condition))
 
-    async def read_row(self, database: str, table: str, id: str) -> Response:
+    async def read_row(self, project: ProjectHere, database: str, table: str, id: str) -> Response:
         """One row by its primary key, or by its rowid where the table has no primary key of one column."""
-        return success(await rows.read_one(await self._open(database), table, id))
+        return success(await rows.read_one(await self._open(project, database), table, id))
 
-    async def update_row(self, database: str, table: str, id: str, body: schemas.UpdateOne) -> Response:
+    async def update_row(
+        self, project: ProjectHere, database: str, table: str, id: str, body: schemas.UpdateOne
+    ) -> Response:
         """Changes one row."""
-        return success(await rows.update(await self._open(database), table, body.data, id))
+        return success(await rows.update(await self._open(project, database), table, body.data, id))
 
-    async def delete_row(self, database: str, table: str, id: str) -> Response:
+    async def delete_row(self, project: ProjectHere, database: str, table: str, id: str) -> Response:
         """Deletes one row."""
-        return success(await rows.delete(await self._open(database), table, id))
+        return success(await rows.delete(await self._open(project, database), table, id))
 
     # ---- queries
 
-    async def query(self, body: schemas.Query) -> Response:
+    async def query(self, project: ProjectHere, body: schemas.Query) -> Response:
         """Runs one SQL statement on the database that the body names."""
-        return await self._query(body.database or GLOBAL, body)
+        return await self._query(project, body.database or GLOBAL, body)
 
-    async def query_database(self, database: str, body: schemas.Query) -> Response:
+    async def query_database(self, project: ProjectHere, database: str, body: schemas.Query) -> Response:
         """Runs one SQL statement on a database; `global` is the default one."""
         if body.database not in (None, database):
             raise BadRequest(f"The address says {database}, the body {body.database}: which one?")
-        return await self._query(database, body)
+        return await self._query(project, database, body)
 
-    async def _query(self, database: str, body: schemas.Query) -> Response:
+    async def _query(self, project: str, database: str, body: schemas.Query) -> Response:
         args = (
             {name: to_argument(value, f"args.{name}") for name, value in body.args.items()}
             if isinstance(body.args, dict)
             else [to_argument(value, f"args[{index}]") for index, value in enumerate(body.args)]
         )
-        opened = await self._open(database)
+        opened = await self._open(project, database)
         return await converted(await opened.execute(Statement(body.query, args)), _query_answer)
 
     # ---- migrations
 
-    async def list_migrations(self, database: str) -> Response:
+    async def list_migrations(self, project: ProjectHere, database: str) -> Response:
         """What was applied, in order."""
-        history = await self._migrator.history(await self._known(database))
+        history = await self._migrator.history(await self._known(project, database))
         return success(
             [
                 {
@@ -190,26 +198,30 @@ class _Handlers:
             ]
         )
 
-    async def migrate(self, database: str, body: schemas.Migrate) -> Response:
+    async def migrate(self, project: ProjectHere, database: str, body: schemas.Migrate) -> Response:
         """Applies what is pending of the given migrations, which are all there are; or tells what that would do."""
         migrations = [Migration(each.number, each.name, each.sql, each.down) for each in body.migrations]
-        return success(await self._migrator.migrate(await self._known(database), migrations, dry_run=body.dryRun))
+        return success(
+            await self._migrator.migrate(await self._known(project, database), migrations, dry_run=body.dryRun)
+        )
 
-    async def roll_back(self, database: str, body: schemas.Rollback) -> Response:
+    async def roll_back(self, project: ProjectHere, database: str, body: schemas.Rollback) -> Response:
         """Undoes the newest migrations, all of `steps` or none."""
-        return success(await self._migrator.rollback(await self._known(database), body.steps, dry_run=body.dryRun))
+        return success(
+            await self._migrator.rollback(await self._known(project, database), body.steps, dry_run=body.dryRun)
+        )
 
     # ---- names
 
-    async def _known(self, name: str) -> DatabaseId:
+    async def _known(self, project: str, name: str) -> DatabaseId:
         """Opening makes a database, and a typing mistake must not."""
-        known = database_id(self._project, name)
+        known = database_id(project, name)
         if known.name != DEFAULT_DATABASE and not await self._databases.exists(known):
             raise BindingError("DATABASE_NOT_FOUND", f"there is no database {known.name}; `v8box db list` shows them")
         return known
 
-    async def _open(self, name: str) -> Database:
-        return self._databases.open(await self._known(name), _ADMIN)
+    async def _open(self, project: str, name: str) -> Database:
+        return self._databases.open(await self._known(project, name), _ADMIN)
 
 
 def _entry(name: str, size_bytes: int) -> dict[str, Any]:

@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from v8box.api.access import ProjectHere, Role, Scope, needs
 from v8box.api.routes import Envelope, Shape, router, success
 from v8box.bindings.db.interface import NAME, SCRATCH_PREFIX, DatabaseId, Databases
 from v8box.errors import BadRequest, NotFound
 from v8box.features.hrana.tokens import MAX_LABEL, Token, Tokens
 
 _MAX_SECONDS: Final = 10 * 366 * 86_400
+_MANAGES: Final = needs(Role.ADMIN, Scope.DATA)
 
 
 class TokenRequest(Shape):
@@ -56,21 +58,19 @@ class NewToken(TokenInfo):
     token: str = Field(description="The token itself. It is shown this once; only a hash of it is kept.")
 
 
-def build_router(
-    tokens: Tokens, databases: Databases, address: Callable[[], str], *, project: str = "default"
-) -> APIRouter:
-    """The routes on one project's tokens. `address` gives where the databases are served from, as
+def build_router(tokens: Tokens, databases: Databases, address: Callable[[], str]) -> APIRouter:
+    """The routes on a project's tokens. `address` gives where the databases are served from, as
     `http(s)://host[:port][/path]`."""
     routes = router("/admin/database/tokens", "database tokens")
 
-    @routes.get("", response_model=Envelope[list[TokenInfo]])
-    async def list_database_tokens() -> Response:
+    @routes.get("", response_model=Envelope[list[TokenInfo]], dependencies=[needs(Role.VIEWER)])
+    async def list_database_tokens(project: ProjectHere) -> Response:
         """The project's tokens, oldest first."""
         base = address()
         return success([_info(token, base) for token in tokens.list(project)])
 
-    @routes.post("", response_model=Envelope[NewToken], status_code=201)
-    async def create_database_token(wanted: TokenRequest) -> Response:
+    @routes.post("", response_model=Envelope[NewToken], status_code=201, dependencies=[_MANAGES])
+    async def create_database_token(project: ProjectHere, wanted: TokenRequest) -> Response:
         """Makes a token. Its text is in this answer and nowhere else."""
         for name in wanted.databases or ():
             if not NAME.fullmatch(name) or name.startswith(SCRATCH_PREFIX):
@@ -83,8 +83,8 @@ def build_router(
         )
         return success({**_info(token, address()), "token": text}, 201)
 
-    @routes.delete("/{token_id}", response_model=Envelope[None])
-    async def delete_database_token(token_id: str) -> Response:
+    @routes.delete("/{token_id}", response_model=Envelope[None], dependencies=[_MANAGES])
+    async def delete_database_token(project: ProjectHere, token_id: str) -> Response:
         """Deletes a token. What clients have open with it is rolled back."""
         await tokens.delete(project, token_id)
         return success(None)

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, Query, Request, Response
 
+from v8box.api.access import ProjectHere, Role, Scope, needs
 from v8box.api.routes import Envelope, router, success
 from v8box.bindings.interface import BindingError
 from v8box.bindings.s3.interface import BucketId, BucketInfo, ListOptions, ObjectInfo, ObjectStore
@@ -27,22 +28,29 @@ _WITH_BODY = {"requestBody": {"required": True, "content": _BODY}}
 _IS_BODY: dict[int | str, dict[str, Any]] = {200: {"content": _BODY}, 206: {"content": _BODY}, 304: {}}
 
 
-def build_router(objects: ObjectStore, *, project: str = "default") -> APIRouter:
-    """The routes on one project's buckets."""
-    handlers = _Handlers(objects, project)
+_READS = needs(Role.VIEWER)
+_WRITES = needs(Role.DEVELOPER, Scope.DATA)
+_DELETES = needs(Role.ADMIN, Scope.DATA)
+
+
+def build_router(objects: ObjectStore) -> APIRouter:
+    """The routes on a project's buckets."""
+    handlers = _Handlers(objects)
     made = router("/admin/s3", "s3")
     bucket, key = "/buckets/{bucket}", "/buckets/{bucket}/objects/{key:rest}"
-    for method, path, handler, shape in (
-        ("GET", "/buckets", handlers.list_buckets, Envelope[list[schemas.BucketEntry]]),
-        ("POST", "/buckets", handlers.create_bucket, Envelope[schemas.BucketEntry]),
-        ("PATCH", bucket, handlers.change_bucket, Envelope[schemas.BucketEntry]),
-        ("DELETE", bucket, handlers.delete_bucket, Envelope[schemas.DeletedBucket]),
-        ("GET", f"{bucket}/objects", handlers.list_objects, Envelope[schemas.ObjectPage]),
-        ("POST", f"{bucket}/objects/delete", handlers.delete_objects, Envelope[schemas.DeletedKeys]),
-        ("DELETE", key, handlers.delete_object, Envelope[schemas.DeletedKeys]),
+    for method, path, handler, access, shape in (
+        ("GET", "/buckets", handlers.list_buckets, _READS, Envelope[list[schemas.BucketEntry]]),
+        ("POST", "/buckets", handlers.create_bucket, _WRITES, Envelope[schemas.BucketEntry]),
+        ("PATCH", bucket, handlers.change_bucket, _WRITES, Envelope[schemas.BucketEntry]),
+        ("DELETE", bucket, handlers.delete_bucket, _DELETES, Envelope[schemas.DeletedBucket]),
+        ("GET", f"{bucket}/objects", handlers.list_objects, _READS, Envelope[schemas.ObjectPage]),
+        ("POST", f"{bucket}/objects/delete", handlers.delete_objects, _WRITES, Envelope[schemas.DeletedKeys]),
+        ("DELETE", key, handlers.delete_object, _WRITES, Envelope[schemas.DeletedKeys]),
     ):
         status = 201 if handler == handlers.create_bucket else 200
-        made.add_api_route(path, handler, methods=[method], response_model=shape, status_code=status)
+        made.add_api_route(
+            path, handler, methods=[method], response_model=shape, status_code=status, dependencies=[access]
+        )
     made.add_api_route(
         key,
         handlers.put_object,
@@ -50,48 +58,48 @@ def build_router(objects: ObjectStore, *, project: str = "default") -> APIRouter
         response_model=Envelope[schemas.ObjectEntry],
         status_code=201,
         openapi_extra=_WITH_BODY,
+        dependencies=[_WRITES],
     )
-    made.add_api_route(
-        key, handlers.get_object, methods=["GET"], response_class=Response, response_model=None, responses=_IS_BODY
-    )
-    made.add_api_route(key, handlers.head_object, methods=["HEAD"], response_class=Response, response_model=None)
+    raw: dict[str, Any] = {"response_class": Response, "response_model": None, "dependencies": [_READS]}
+    made.add_api_route(key, handlers.get_object, methods=["GET"], responses=_IS_BODY, **raw)
+    made.add_api_route(key, handlers.head_object, methods=["HEAD"], **raw)
     return made
 
 
 class _Handlers:
     """What each address does."""
 
-    def __init__(self, objects: ObjectStore, project: str) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
-        self._project = project
 
     # ---- buckets
 
-    async def list_buckets(self) -> Response:
+    async def list_buckets(self, project: ProjectHere) -> Response:
         """All buckets by name, with what they hold."""
-        return success([_bucket(each) for each in await self._objects.buckets(self._project)])
+        return success([_bucket(each) for each in await self._objects.buckets(project)])
 
-    async def create_bucket(self, body: schemas.NewBucket) -> Response:
+    async def create_bucket(self, project: ProjectHere, body: schemas.NewBucket) -> Response:
         """A new, empty bucket."""
-        bucket = self._bucket(body.name)
+        bucket = _bucket_id(project, body.name)
         await self._objects.create_bucket(bucket, body.quota)
         return success(_bucket(await self._info(bucket)), 201)
 
-    async def change_bucket(self, bucket: str, body: schemas.BucketChange) -> Response:
+    async def change_bucket(self, project: ProjectHere, bucket: str, body: schemas.BucketChange) -> Response:
         """Sets the quota. What a bucket already holds beyond it stays."""
-        known = self._bucket(bucket)
+        known = _bucket_id(project, bucket)
         await self._objects.set_quota(known, body.quota)
         return success(_bucket(await self._info(known)))
 
-    async def delete_bucket(self, bucket: str) -> Response:
+    async def delete_bucket(self, project: ProjectHere, bucket: str) -> Response:
         """Deletes an empty bucket."""
-        await self._objects.delete_bucket(self._bucket(bucket))
+        await self._objects.delete_bucket(_bucket_id(project, bucket))
         return success({"deleted": bucket})
 
     # ---- objects
 
     async def list_objects(
         self,
+        project: ProjectHere,
         bucket: str,
         prefix: Annotated[str, Query(max_length=MAX_KEY_BYTES)] = "",
         delimiter: Annotated[str, Query(max_length=100)] = "",
@@ -100,24 +108,24 @@ class _Handlers:
     ) -> Response:
         """One page of objects by key."""
         options = ListOptions(prefix=_utf8(prefix), delimiter=_utf8(delimiter), cursor=_utf8(cursor), limit=limit)
-        page = await self._objects.list_page(self._bucket(bucket), options)
+        page = await self._objects.list_page(_bucket_id(project, bucket), options)
         found = [_object(each) for each in page.objects]
         return success({"objects": found, "prefixes": page.prefixes, "cursor": page.cursor})
 
-    async def put_object(self, bucket: str, key: str, request: Request) -> Response:
+    async def put_object(self, project: ProjectHere, bucket: str, key: str, request: Request) -> Response:
         """Stores the body under the key. It streams to the store: its size is bounded by the disk and the quota."""
         options = put_options(request.headers)
         name = _key(request, key)
-        info = await self._objects.put(self._bucket(bucket), name, request.stream(), options)
+        info = await self._objects.put(_bucket_id(project, bucket), name, request.stream(), options)
         if info is None:
             raise BindingError("precondition_failed", "the condition did not hold: nothing was stored")
         return success(_object(info), 201)
 
-    async def get_object(self, bucket: str, key: str, request: Request) -> Response:
+    async def get_object(self, project: ProjectHere, bucket: str, key: str, request: Request) -> Response:
         """The object, or the part that `Range` names, as a download."""
         name, only_if = _key(request, key), condition(request.headers)
         part = byte_range(request.headers.get("range"))
-        found = await self._objects.get(self._bucket(bucket), name, part, only_if)
+        found = await self._objects.get(_bucket_id(project, bucket), name, part, only_if)
         if found is None:
             raise _no_such_key(name)
         headers = object_headers(found.info)
@@ -129,42 +137,41 @@ class _Handlers:
             headers["content-range"] = content_range(found)
         return Download(206 if part is not None else 200, headers, found.body, found.length)
 
-    async def head_object(self, bucket: str, key: str, request: Request) -> Response:
+    async def head_object(self, project: ProjectHere, bucket: str, key: str, request: Request) -> Response:
         """What is known of the object, as headers."""
         name = _key(request, key)
-        info = await self._objects.head(self._bucket(bucket), name)
+        info = await self._objects.head(_bucket_id(project, bucket), name)
         if info is None:
             raise _no_such_key(name)
         return Download(200, object_headers(info), b"", info.size)
 
-    async def delete_object(self, bucket: str, key: str, request: Request) -> Response:
+    async def delete_object(self, project: ProjectHere, bucket: str, key: str, request: Request) -> Response:
         """Deletes one object."""
-        name, known = _key(request, key), self._bucket(bucket)
+        name, known = _key(request, key), _bucket_id(project, bucket)
         if await self._objects.head(known, name) is None:
             raise _no_such_key(name)
         await self._objects.delete(known, [name])
         return success({"deleted": [name]})
 
-    async def delete_objects(self, bucket: str, body: schemas.Keys) -> Response:
+    async def delete_objects(self, project: ProjectHere, bucket: str, body: schemas.Keys) -> Response:
         """Deletes up to 1 000 objects. Keys that are not there are no error."""
         keys = [_checked(key) for key in body.keys]
-        await self._objects.delete(self._bucket(bucket), keys)
+        await self._objects.delete(_bucket_id(project, bucket), keys)
         return success({"deleted": keys})
 
     # ---- names
 
-    def _bucket(self, name: str) -> BucketId:
-        if not BUCKET.fullmatch(name):
-            raise BadRequest(
-                "A bucket's name is 3 to 63 of a-z, 0-9, . and -, and begins and ends with a letter or digit."
-            )
-        return BucketId(self._project, name)
-
     async def _info(self, bucket: BucketId) -> BucketInfo:
-        for each in await self._objects.buckets(self._project):
+        for each in await self._objects.buckets(bucket.project):
             if each.name == bucket.name:
                 return each
         raise BindingError("no_such_bucket", f"there is no bucket {bucket.name}")
+
+
+def _bucket_id(project: str, name: str) -> BucketId:
+    if not BUCKET.fullmatch(name):
+        raise BadRequest("A bucket's name is 3 to 63 of a-z, 0-9, . and -, and begins and ends with a letter or digit.")
+    return BucketId(project, name)
 
 
 def _key(request: Request, key: str) -> str:

@@ -10,10 +10,12 @@ from typing import Any, Final, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from v8box.api.access import ProjectHere, Role, Scope, needs
 from v8box.api.routes import Envelope, Shape, router, success
 from v8box.features.s3_api.service import MAX_BUCKETS, MAX_LABEL, AccessKey, AccessKeys
 
 _MAX_SECONDS: Final = 10 * 366 * 86_400
+_MANAGES: Final = needs(Role.ADMIN, Scope.DATA)
 _REGION: Final = "us-east-1"
 
 PermissionName = Literal["read", "write", "list"]
@@ -63,18 +65,18 @@ class NewKey(KeyInfo):
     region: str = Field(description="Any other is as good.")
 
 
-def build_router(keys: AccessKeys, address: Callable[[], str], *, project: str = "default") -> APIRouter:
-    """The routes on one project's keys. `address` gives where the buckets are served from, as
+def build_router(keys: AccessKeys, address: Callable[[], str]) -> APIRouter:
+    """The routes on a project's keys. `address` gives where the buckets are served from, as
     `http(s)://host[:port][/path]`."""
     routes = router("/admin/s3/keys", "s3 keys")
 
-    @routes.get("", response_model=Envelope[list[KeyInfo]])
-    async def list_s3_keys() -> Response:
+    @routes.get("", response_model=Envelope[list[KeyInfo]], dependencies=[needs(Role.VIEWER)])
+    async def list_s3_keys(project: ProjectHere) -> Response:
         """The project's keys, the newest first. Those that ended stay for 90 days."""
         return success([_info(key) for key in await keys.list(project)])
 
-    @routes.post("", response_model=Envelope[NewKey], status_code=201)
-    async def create_s3_key(wanted: KeyRequest) -> Response:
+    @routes.post("", response_model=Envelope[NewKey], status_code=201, dependencies=[_MANAGES])
+    async def create_s3_key(project: ProjectHere, wanted: KeyRequest) -> Response:
         """Makes a key. Its secret is in this answer and nowhere else."""
         expires = None
         if wanted.expires_in_seconds is not None:
@@ -84,8 +86,8 @@ def build_router(keys: AccessKeys, address: Callable[[], str], *, project: str =
         )
         return success({**_info(key), "secret": secret, "endpoint": address(), "region": _REGION}, 201)
 
-    @routes.delete("/{key_id}", response_model=Envelope[None])
-    async def revoke_s3_key(key_id: str) -> Response:
+    @routes.delete("/{key_id}", response_model=Envelope[None], dependencies=[_MANAGES])
+    async def revoke_s3_key(project: ProjectHere, key_id: str) -> Response:
         """Ends a key at once. URLs that were presigned with it end too."""
         await keys.revoke(project, key_id)
         return success(None)

@@ -1,0 +1,1 @@
+"""Signing in and out, who one is, and one's sessions."""

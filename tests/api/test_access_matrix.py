@@ -1,0 +1,143 @@
+"""Every route of the box's admin API with every role, scope and project: it lets in whom it declares, no other."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Response
+from fastapi.routing import APIRoute
+from tests.fakes.principals import any_project, signed_in, somebody
+
+from v8box.api.access import Needs, access_of
+from v8box.api.app import build_api
+from v8box.api.principals import EVERY_PROJECT, Principal, Role, Scope, nobody
+from v8box.app import admin_routers
+
+REACHED = 299
+PUBLIC = {("POST", "/admin/login"), ("POST", "/admin/logout"), ("POST", "/api/v1/session")}
+OWN = re.compile(r"/api/v1/(session|sessions|tokens|operations)(/.*)?")
+"""What is one's own to change, whatever one's role; the routes themselves ask whose it is."""
+
+
+class Anything:
+    """Stands for every store: no route gets as far as asking one."""
+
+    def __getattr__(self, name: str) -> Any:
+        return Anything()
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        return Anything()
+
+
+def _probe(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(endpoint)
+    async def reached(**_: Any) -> Response:
+        return Response(None, REACHED)
+
+    return reached
+
+
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    """The box's own routes; each says only that it was reached."""
+    parts: Any = Anything()
+    routers = admin_routers(parts)
+    for router in routers:
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            route.endpoint = _probe(route.endpoint)
+    return build_api(routers, project_exists=any_project)
+
+
+def routes() -> Iterator[tuple[str, str, Needs]]:
+    parts: Any = Anything()
+    for router in admin_routers(parts):
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            declared = access_of(route)
+            assert declared is not None
+            for method in sorted(route.methods or ()):
+                yield method, route.path, declared
+
+
+ROUTES = list(routes())
+IDS = [f"{method} {path}" for method, path, _ in ROUTES]
+
+
+def people() -> Iterator[tuple[str, Principal]]:
+    yield "nobody", nobody("192.0.2.1")
+    yield "no role", somebody(None)
+    for role in Role:
+        yield f"{role.word} everywhere", somebody(role)
+        yield f"{role.word} of this project", somebody(role, "default")
+        yield f"{role.word} of another project", somebody(role, "other")
+        yield f"{role.word}'s token for another project", somebody(role, confined_to="other")
+    for scope in Scope:
+        yield f"token with {scope}", somebody(Role.OWNER, scopes=frozenset({scope}))
+    yield "token for this project", somebody(Role.OWNER, confined_to="default")
+
+
+def may(who: Principal, declared: Needs) -> int:
+    """The status that the rules ask for, written down a second time."""
+    if declared.public:
+        return REACHED
+    if not who.known:
+        return 401
+    if declared.scope not in who.scopes:
+        return 403
+    if declared.role is None:
+        return REACHED
+    roles = dict(who.roles)
+    if declared.box:
+        found = roles.get(EVERY_PROJECT, 0) if who.project is None else 0
+    elif who.project not in (None, "default"):
+        found = 0
+    else:
+        found = max(roles.get(EVERY_PROJECT, 0), roles.get("default", 0))
+    return REACHED if found >= declared.role else 403
+
+
+@pytest.mark.parametrize(("method", "path", "declared"), ROUTES, ids=IDS)
+async def test_a_route_lets_in_whom_it_declares_and_nobody_else(
+    app: FastAPI, method: str, path: str, declared: Needs
+) -> None:
+    address = re.sub(r"\{project(:\w+)?\}", "default", path)
+    address = re.sub(r"\{\w+(:\w+)?\}", "x", address)
+    for name, who in people():
+        transport = httpx.ASGITransport(app=signed_in(app, who))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            answer = await client.request(method, address)
+        wanted = may(who, declared)
+        if wanted == REACHED:  # what it is asked without a body may not fit, but who asks it does
+            assert answer.status_code in (REACHED, 400), (name, answer.status_code, answer.text)
+        else:
+            assert answer.status_code == wanted, (name, answer.status_code, answer.text)
+
+
+@pytest.mark.parametrize(("method", "path", "declared"), ROUTES, ids=IDS)
+def test_what_changes_something_is_neither_public_nor_a_viewers(method: str, path: str, declared: Needs) -> None:
+    assert declared.public is ((method, path) in PUBLIC)
+    if method in ("GET", "HEAD") or declared.public or OWN.fullmatch(path) or path.endswith("/search"):
+        return
+    assert declared.role is not None
+    assert declared.role >= Role.DEVELOPER
+    assert declared.scope is not Scope.READ
+
+
+async def test_a_temporary_password_opens_nothing_but_its_change(app: FastAPI) -> None:
+    from dataclasses import replace
+
+    who = replace(somebody(Role.OWNER), must_change_password=True)
+    transport = httpx.ASGITransport(app=signed_in(app, who))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        for method, path, declared in ROUTES:
+            if declared.role is not None:
+                answer = await client.request(method, re.sub(r"\{\w+(:\w+)?\}", "x", path))
+                assert answer.status_code == 403, (method, path)
+                if method != "HEAD":
+                    assert "temporary" in answer.text
