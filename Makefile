@@ -21,7 +21,7 @@ SCRIPT_FOLDERS := $(wildcard src/v8box examples benchmarks)
 SCRIPTS = $(shell find $(SCRIPT_FOLDERS) -name .cache -prune -o -name node_modules -prune -o \
 	-type f \( -name '*.ts' -o -name '*.tsx' -o -name '*.js' \) -print | sort)
 
-.PHONY: help install run test test-python test-typescript check check-python check-typescript format bench lock clean
+.PHONY: help install run test test-python test-typescript check check-python check-typescript format gen bench lock clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,9 @@ format: $(INSTALLED_DEV) ## format everything and repair what lint can repair
 	$(VENV)/bin/ruff check --fix --exit-zero .
 	$(VENV)/bin/ruff format .
 	$(DENO) fmt --quiet $(SCRIPTS)
+
+gen: $(INSTALLED) ## write what is made of the code: the manifest's JSON Schema
+	$(PY) -m v8box.catalog.manifest_schema > docs/v8box.schema.json
 
 bench: $(INSTALLED) ## measure the box against its baselines (ARGS='--quick', '--only NAME', '--write')
 	@$(call needs,wrk,wrk)

@@ -10,7 +10,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,7 @@ from v8box.api.operations import Operations
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
-from v8box.catalog.model import Manifest, Placement
+from v8box.catalog.model import PRODUCTION, Manifest, Placement, Version
 from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
@@ -222,7 +222,14 @@ class Box:
 
         run_bundler = partial(_run_bundler, helpers)
         bundler = Bundler(settings.directory, data, deno=deno, run=run_bundler, environ=self._environ)
-        deploys = FolderDeploys(settings.directory, data, catalog, bundler, on_event=self._listeners.on_deploy)
+        deploys = FolderDeploys(
+            settings.directory,
+            data,
+            catalog,
+            bundler,
+            on_event=self._listeners.on_deploy,
+            variable_names=partial(_variable_names, variables),
+        )
         self._tasks.forever(runs.write_forever(), "run log")
         self._tasks.forever(deploys.run(), "deploys")
         self._tasks.add(self._watch_spawner(), "nursery watch")
@@ -367,6 +374,11 @@ async def _load_variables(variables: Variables, redactors: Redactors, placement:
     loaded = await variables.load(*where)
     redactors.learn(*where, loaded.secrets)
     return loaded.values
+
+
+async def _variable_names(variables: Variables, version: Version) -> Collection[str]:
+    where = (version.project, PRODUCTION, version.worker)
+    return [name for name, value in (await variables.resolve(*where)).items() if value]
 
 
 def _redactor(redactors: Redactors, placement: Placement) -> Redactor:

@@ -99,6 +99,13 @@ class NoCapacity(V8BoxError):
     code = "no_capacity"
 
 
+class MissingVariables(V8BoxError):
+    """The worker requires variables that nobody has set."""
+
+    status = 503
+    code = "missing_variables"
+
+
 class SettingsError(V8BoxError):
     """The settings have faults; all of them are listed."""
 

@@ -90,7 +90,7 @@ async def test_it_is_told_where_each_comes_from_and_what_it_hides(box: Box) -> N
     await box.set(PROJECT, A="project")
     await box.set(Level("shop", "", "hello"), True, A=SECRET)
     await box.set(HERE, B="x")
-    wanted = Wanted(env={"A": "manifest", "B": "", "MISSING": "", "C": "manifest"})
+    wanted = Wanted(env={"A": "manifest", "B": "", "C": "manifest"}, required=["A", "MISSING"])
     effective = await box.variables.effective("shop", "production", "hello", wanted)
     assert [(each.name, each.source, each.value, each.secret, each.overrides) for each in effective] == [
         ("A", "worker", None, True, ("project", "manifest")),

@@ -154,3 +154,39 @@ def test_a_broken_box_file_unsettles_no_worker(folder: Path) -> None:
     assert list(fresh.failed) == ["a"]
     (folder / "v8box.toml").unlink()
     assert discovery.look().workers["a"].permissions.net == "public"
+
+
+def test_a_manifest_may_stand_in_a_deno_json(folder: Path) -> None:
+    put(folder, "functions/a/main.ts", "functions/b/main.ts", "functions/c/main.ts")
+    put(folder, "functions/a/deno.json", text='{\n // of a\n "v8box": { "limits": { "wall_ms": 5 } } }')
+    put(folder, "functions/b/deno.jsonc", text='{ "imports": {} }')
+    put(folder, "functions/c/deno.json", text='{ "v8box": {\n "limit": {} } }')
+    seen = look(folder)
+    assert seen.workers["a"].limits.wall_ms == 5
+    assert "b" in seen.workers
+    assert str(seen.failed["c"]) == "functions/c/deno.json:2: limit is not known; did you mean limits?"
+    put(folder, "functions/a/v8box.toml", text="")
+    assert str(look(folder).failed["a"]) == (
+        "functions/a/v8box.toml:1: a has a manifest here and another in functions/a/deno.json"
+    )
+
+
+def test_files_that_a_manifest_names_are_read_beside_it_and_nowhere_else(folder: Path, tmp_path: Path) -> None:
+    put(folder, "functions/a/main.ts", "functions/b.ts")
+    put(folder, "functions/a/v8box.toml", text='errors.404 = "page.html"')
+    put(folder, "functions/a/page.html", text="<h1>a</h1>")
+    put(folder, "v8box.toml", text='[workers.b.errors]\n404 = "functions/a/page.html"')
+    seen = look(folder)
+    assert [seen.workers[name].rules.error_pages["404"].text for name in "ab"] == ["<h1>a</h1>"] * 2
+    (tmp_path / "secret.html").write_text("secret")
+    (folder / "functions/a/page.html").unlink()
+    (folder / "functions/a/page.html").symlink_to(tmp_path / "secret.html")
+    told = {name: str(failed) for name, failed in look(folder).failed.items()}
+    assert told["a"].endswith("errors.404 names page.html, a link that leads out of the served folder")
+    assert told["b"].startswith("v8box.toml:2: errors.404 names functions/a/page.html, a link")
+    (folder / "functions/a/page.html").unlink()
+    assert str(look(folder).failed["a"]).endswith("names page.html, and there is no such file")
+    put(folder, "data/keys/x.html", text="of the box")
+    put(folder, "functions/a/v8box.toml", text='errors.404 = "data/x.html"')
+    (folder / "functions/a/data").symlink_to(folder / "data/keys")
+    assert "leads out" in str(look(folder).failed["a"])

@@ -299,3 +299,24 @@ async def test_stopping_in_the_middle_of_a_deploy_leaves_the_catalog_whole(box: 
     assert box.catalog.routes == live
     await box.start()
     assert '"two"' in await box.bundle("a")
+
+
+async def test_a_deploy_says_what_is_missing_and_what_is_not_run_yet(box: Box) -> None:
+    box.write("functions/a.ts", "export default () => 1;")
+    box.write("v8box.toml", '[workers.a]\nenv_required = ["KEY"]\nschedules = [{ cron = "@daily" }]\n')
+    await box.start()
+    missing, schedules = (await box.next(Deployed, "a")).warnings
+    assert missing.startswith("KEY is not set in production")
+    assert "does not run them yet" in schedules
+
+
+async def test_a_changed_error_page_is_a_new_version(box: Box) -> None:
+    box.write("functions/a.ts", "export default () => 1;")
+    box.write("functions/page.html", "one")
+    box.write("v8box.toml", '[workers.a.errors]\n404 = "functions/page.html"\n')
+    await box.start()
+    assert box.catalog.routes.workers["a"].newest.manifest.rules.error_pages["404"].text == "one"
+    box.told()
+    box.write("functions/page.html", "two")
+    version = (await box.next(Deployed, "a")).version
+    assert version.manifest.rules.error_pages["404"].text == "two"

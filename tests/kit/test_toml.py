@@ -120,3 +120,35 @@ def test_every_key_is_found_where_it_was_written(tables: dict[str, dict[str, Any
     parsed, lines = parse(text)
     assert parsed == tables
     assert {path: lines.of(*path) for path in written} == written
+
+
+def test_items_of_arrays_have_lines_of_their_own() -> None:
+    text = """[w]
+[[w.many]]
+a = 1
+[[w.many]]
+a = 2
+[w.many.below]
+b = 1
+[w.x]
+list = [
+  { c = 1 },
+  { d = 1, c = 2 },
+  3,
+]
+"""
+    _, lines = parse(text)
+    wanted = {
+        ("w", "many"): 2,
+        ("w", "many", 0): 2,
+        ("w", "many", 0, "a"): 3,
+        ("w", "many", 1): 4,
+        ("w", "many", 1, "a"): 5,
+        ("w", "many", 1, "below", "b"): 7,
+        ("w", "many", 1, "missing"): 4,
+        ("w", "x", "list", 0, "c"): 10,
+        ("w", "x", "list", 1, "c"): 11,
+        ("w", "x", "list", 2): 12,
+        ("w", "x", "list", "c"): 10,
+    }
+    assert {path: lines.of(*path) for path in wanted} == wanted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from tests.fakes.sandboxes import (
 from tests.fakes.versions import a_version, an_invocation, routes_of
 
 from v8box.catalog.model import Limits, Permissions, Placement
-from v8box.errors import NoCapacity, StopReason, V8BoxError
+from v8box.errors import MissingVariables, NoCapacity, StopReason, V8BoxError
 from v8box.pool.pool import Pool
 from v8box.sandbox.interface import Death, Invocation, Profile, RunKilled, SandboxState, StartupFailed
 from v8box.sandbox.run import Run
@@ -77,6 +78,34 @@ async def lease(pool: Pool, version: Placement, run_id: str = "r") -> Run:
         assert task.done(), "the request still waits"
         run = task.result()
     return run
+
+
+# ---- variables
+
+
+async def test_a_worker_without_what_it_requires_is_not_started(factory: FakeFactory, clock: Clock) -> None:
+    given = {"SET": "1", "EMPTY": ""}
+
+    async def bundle(version: Placement) -> bytes:
+        return b""
+
+    async def variables(placement: Placement) -> dict[str, str]:
+        return given
+
+    pool = Pool(factory, bundle, Sandboxes(blanks=0), load_variables=variables)
+    required = ("SET", "EMPTY", "OWN", "NONE")
+    needy = a_version()
+    needy = replace(needy, manifest=replace(needy.manifest, env={"OWN": "1", "NONE": ""}, env_required=required))
+    task = queue(pool, needy)
+    await settle()
+    with pytest.raises(MissingVariables, match=r"^Not set in production: EMPTY, NONE\.$"):
+        task.result()
+    assert factory.made == []
+    given |= {"EMPTY": "1", "NONE": "1"}
+    changed = replace(needy, key="with the new variables")
+    run = await lease(pool, changed)
+    assert list(factory.made[0].runs.values()) == [run]
+    await pool.stop(0)
 
 
 # ---- leases

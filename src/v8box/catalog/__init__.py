@@ -6,9 +6,11 @@ from v8box.catalog.manifest import (
     BadWorkerName,
     Fault,
     ManifestError,
+    ReadFile,
     WorkerTable,
     box_tables,
     check_worker_name,
+    deno_table,
     own_table,
 )
 from v8box.catalog.model import (
@@ -50,6 +52,7 @@ __all__ = [
     "ManifestError",
     "Permissions",
     "Placement",
+    "ReadFile",
     "Route",
     "RouteTable",
     "Share",
@@ -59,6 +62,7 @@ __all__ = [
     "WorkerTable",
     "box_tables",
     "check_worker_name",
+    "deno_table",
     "manifest_hash",
     "own_table",
     "place",

@@ -12,6 +12,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Literal
 
+from v8box.catalog.policies import NO_RULES, PolicyRules, QueueConsumer, Schedule
+
 DEFAULT_PROJECT: Final = "default"
 PRODUCTION: Final = "production"
 
@@ -62,7 +64,12 @@ class Manifest:
     limits: Limits = Limits()
     permissions: Permissions = Permissions()
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    env_required: tuple[str, ...] = ()
+    """Variables without which it does not start."""
     bindings: Mapping[str, EnvBinding] = field(default_factory=lambda: MappingProxyType({}))
+    rules: PolicyRules = NO_RULES
+    schedules: tuple[Schedule, ...] = ()
+    queues: tuple[QueueConsumer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -11,9 +12,30 @@ from typing import Any, Final
 import msgspec
 
 from v8box.catalog.model import BindingKind, EnvBinding, Limits, Manifest, Permissions, Version, VersionInfo
+from v8box.catalog.policies import (
+    NO_RULES,
+    Auth,
+    Cors,
+    ErrorPage,
+    ParamsSchema,
+    PolicyRules,
+    QueueConsumer,
+    RateLimit,
+    RequestRules,
+    Schedule,
+)
 from v8box.storage import Row
 
 encode: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+class _StoredRules(msgspec.Struct):
+    cors: Cors | None = None
+    rate_limits: tuple[RateLimit, ...] = ()
+    auth: Auth = Auth()
+    requests: RequestRules = RequestRules()
+    schema: ParamsSchema | None = None
+    error_pages: dict[str, ErrorPage] = {}
 
 
 class _StoredManifest(msgspec.Struct):
@@ -21,18 +43,39 @@ class _StoredManifest(msgspec.Struct):
     limits: Limits
     permissions: Permissions
     env: dict[str, str]
-    bindings: dict[str, tuple[BindingKind, str]] = {}  # versions of before there were any have none
+    bindings: dict[str, tuple[BindingKind, str]] = {}  # versions of before there were any have none, nor what follows
+    env_required: tuple[str, ...] = ()
+    rules: _StoredRules | None = None
+    schedules: tuple[Schedule, ...] = ()
+    queues: tuple[QueueConsumer, ...] = ()
 
 
 def plain_manifest(manifest: Manifest) -> dict[str, Any]:
-    """A manifest as JSON values. It is a part of what a version's id is made of."""
-    return {
+    """A manifest as JSON values. It is a part of what a version's id is made of, so a table that came later is there
+    only when it is used: nobody's id changed when it came."""
+    plain = {
         "entry": manifest.entry,
         "limits": msgspec.to_builtins(manifest.limits),
         "permissions": msgspec.to_builtins(manifest.permissions),
         "env": dict(manifest.env),
         "bindings": {name: [bound.kind, bound.name] for name, bound in manifest.bindings.items()},
     }
+    later = {name: _plain(getattr(manifest, name)) for name in ("env_required", "rules", "schedules", "queues")}
+    return plain | {name: value for name, value in later.items() if value}
+
+
+def _plain(value: Any) -> Any:
+    """Records as JSON values, without what is as it would be anyway."""
+    if is_dataclass(value):
+        return {
+            each.name: _plain(getattr(value, each.name))
+            for each in fields(value)
+            if each.default is MISSING or getattr(value, each.name) != each.default
+            if getattr(value, each.name) or each.default_factory is MISSING
+        }
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def manifest_hash(manifest: Manifest) -> str:
@@ -43,12 +86,28 @@ def manifest_hash(manifest: Manifest) -> str:
 def read_manifest(text: str) -> Manifest:
     stored = msgspec.json.decode(text, type=_StoredManifest)
     bindings = {name: EnvBinding(kind=kind, name=bound) for name, (kind, bound) in stored.bindings.items()}
+    rules = stored.rules
     return Manifest(
         entry=stored.entry,
         limits=stored.limits,
         permissions=stored.permissions,
         env=MappingProxyType(stored.env),
         bindings=MappingProxyType(bindings),
+        env_required=stored.env_required,
+        rules=NO_RULES if rules is None else _read_rules(rules),
+        schedules=stored.schedules,
+        queues=stored.queues,
+    )
+
+
+def _read_rules(stored: _StoredRules) -> PolicyRules:
+    return PolicyRules(
+        cors=stored.cors,
+        rate_limits=stored.rate_limits,
+        auth=stored.auth,
+        requests=stored.requests,
+        schema=stored.schema,
+        error_pages=MappingProxyType(stored.error_pages),
     )
 
 

@@ -48,6 +48,8 @@ class Terminal:
             case Deployed():
                 took = f" in {event.milliseconds:.0f} ms" if event.milliseconds else ""
                 self.say(f"  ✓ {event.worker} is live{took} ({event.version.id[:8]})", "32")
+                for sentence in event.warnings:
+                    self.say(f"    ! {_printable(sentence)}", "33")
             case DeployFailed():
                 self.say(f"  ✗ {event.worker} was not deployed: {_printable(str(event))}", "31")
             case Removed():

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from v8box.catalog.variables import VariablesUnavailable
-from v8box.errors import NoCapacity, StopReason, V8BoxError
+from v8box.errors import MissingVariables, NoCapacity, StopReason, V8BoxError
 from v8box.sandbox.interface import Death, RunFailed, RunKilled, StartupFailed
 
 _encode = msgspec.json.encode
@@ -97,7 +97,7 @@ def _describe(error: Exception, *, envelope: bool) -> tuple[int, str, str, str |
             if error.death is not None and error.death.reason is not StopReason.STARTUP:
                 return _describe_death(error.death)
             return 502, "startup", "The worker could not be started; its log says why.", StopReason.STARTUP, {}
-        case NoCapacity() | VariablesUnavailable():
+        case NoCapacity() | VariablesUnavailable() | MissingVariables():
             return error.status, error.code, error.detail, None, {}
         case V8BoxError():
             detail = error.detail if error.status < 500 else "Something went wrong inside V8Box."

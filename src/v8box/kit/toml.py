@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from typing import Any, Final
+
+Path = tuple[str | int, ...]
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _LINE_IN_ERROR: Final = re.compile(r"\(at line (\d+), column \d+\)")
@@ -27,12 +30,15 @@ class TomlSyntaxError(Exception):
 class Lines:
     """Where the keys of a TOML text stand. Lines count from 1."""
 
-    def __init__(self, found: dict[tuple[str, ...], int]) -> None:
-        self._found = found
+    def __init__(self, found: Mapping[Path, int]) -> None:
+        self._found = dict(found)
+        for path, line in found.items():  # whoever does not say which item means the first that has the key
+            self._found.setdefault(tuple(part for part in path if isinstance(part, str)), line)
 
     def of(self, *path: str | int) -> int:
-        """The line of `path`, or of its nearest parent that has one: an item of an array stands where its key does."""
-        keys = tuple(part for part in path if isinstance(part, str))
+        """The line of `path`, or of its nearest parent that has one. A number is the place of an item in an array, from
+        0; a plain item stands where its key does."""
+        keys: Path = path
         while keys:
             if (line := self._found.get(keys)) is not None:
                 return line
@@ -59,33 +65,51 @@ class _Locator:
     def __init__(self, text: str) -> None:
         self._text = text.replace("\r\n", "\n")
         self._at = 0
-        self._found: dict[tuple[str, ...], int] = {}
+        self._found: dict[Path, int] = {}
+        self._items: dict[Path, int] = {}  # of arrays of tables: the place of the item that is being written
+        self._counted = 0  # up to here the lines are counted
+        self._lines = 1
 
-    def run(self) -> dict[tuple[str, ...], int]:
-        table: tuple[str, ...] = ()
+    def run(self) -> dict[Path, int]:
+        table: Path = ()
         while self._skip_blank():
             if self._text[self._at] == "[":
-                self._at += 2 if self._text.startswith("[[", self._at) else 1
-                table = self._key(())
+                is_item = self._text.startswith("[[", self._at)
+                self._at += 2 if is_item else 1
+                line = self._line()
+                table = self._key((), is_item)
+                if is_item:
+                    self._items[table] = self._items.get(table, -1) + 1
+                    table = (*table, self._items[table])
+                    self._found[table] = line
                 self._at = self._end_of_line()
             else:
                 self._pair(table)
         return self._found
 
-    def _pair(self, table: tuple[str, ...]) -> None:
+    def _line(self) -> int:
+        self._lines += self._text.count("\n", self._counted, self._at)
+        self._counted = self._at
+        return self._lines
+
+    def _pair(self, table: Path) -> None:
         path = self._key(table)
         self._at += 1  # the equals sign
         self._value(path)
 
-    def _key(self, prefix: tuple[str, ...]) -> tuple[str, ...]:
-        """A dotted key; leaves the position at what follows it. Each part is noted as a path of its own."""
+    def _key(self, prefix: Path, is_item: bool = False) -> Path:
+        """A dotted key; leaves the position at what follows it. Each part is noted as a path of its own. Below an array
+        of tables it is about the last item, unless it begins another one (`is_item`)."""
         path = prefix
         while True:
             self._skip_spaces()
             path = (*path, self._key_part())
-            self._found.setdefault(path, self._text.count("\n", 0, self._at) + 1)
+            self._found.setdefault(path, self._line())
             self._skip_spaces()
-            if not self._text.startswith(".", self._at):
+            ends = not self._text.startswith(".", self._at)
+            if path in self._items and not (ends and is_item):
+                path = (*path, self._items[path])
+            if ends:
                 return path
             self._at += 1
 
@@ -101,18 +125,21 @@ class _Locator:
         self._at = match.end()
         return match[0]
 
-    def _value(self, path: tuple[str, ...]) -> None:
+    def _value(self, path: Path) -> None:
         self._skip_spaces()
         opener = self._text[self._at]
         if opener == "{":
             self._inline_table(path)
         elif opener == "[":
             self._at += 1
+            count = 0
             while self._skip_blank() and self._text[self._at] != "]":
                 if self._text[self._at] == ",":
                     self._at += 1
                 else:
-                    self._value(path)
+                    self._found[(*path, count)] = self._line()
+                    self._value((*path, count))
+                    count += 1
             self._at += 1
         elif opener in "\"'":
             self._skip_string()
@@ -120,7 +147,7 @@ class _Locator:
             while self._at < len(self._text) and self._text[self._at] not in ",]}#\n":
                 self._at += 1
 
-    def _inline_table(self, path: tuple[str, ...]) -> None:
+    def _inline_table(self, path: Path) -> None:
         self._at += 1
         while self._skip_blank() and self._text[self._at] != "}":
             if self._text[self._at] == ",":

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from v8box.catalog.model import Placement, RouteTable, route_key
-from v8box.errors import NoCapacity, StopReason
+from v8box.errors import MissingVariables, NoCapacity, StopReason
 from v8box.kit.tasks import TaskSet
 from v8box.pool.blanks import Blanks
 from v8box.pool.group import Group, guard
@@ -103,6 +103,8 @@ class Pool:
     async def loaded_sandbox(self, group: Group) -> Sandbox:
         """For `Group`: a sandbox with its version loaded, from a blank if one fits."""
         placement = group.placement
+        variables = await self._load_variables(placement)
+        _check_variables(placement, variables)
         sandbox = self._blanks.take(group.profile)
         if sandbox is None:
             self._make_room()
@@ -111,7 +113,6 @@ class Pool:
             if sandbox is None:
                 sandbox = await self._factory.start_sandbox(group.profile)
             code = await self._load_bundle(placement)
-            variables = await self._load_variables(placement)
             self._loading.add(sandbox)
             await sandbox.load(placement, _load_head(placement, variables, code), code)
             if self.stopping:
@@ -215,6 +216,13 @@ class Pool:
 
 def _tick(sandbox: Sandbox, now: float) -> None:
     sandbox.tick(now)
+
+
+def _check_variables(placement: Placement, variables: Mapping[str, str]) -> None:
+    """Raises `MissingVariables`: without this, a worker would find out in the middle of somebody's request."""
+    manifest = placement.manifest
+    if missing := [name for name in manifest.env_required if not variables.get(name) and not manifest.env.get(name)]:
+        raise MissingVariables(f"Not set in {placement.environment}: {', '.join(missing)}.")
 
 
 def _load_head(placement: Placement, variables: Mapping[str, str], code: bytes) -> dict[str, Any]:

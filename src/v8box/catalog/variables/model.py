@@ -5,7 +5,7 @@ Values of secrets are in none of them: only `resolve` gives those, to the start 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -170,7 +170,8 @@ class Wanted:
     """What the manifest of a worker says of its variables: values, and names that somebody else is to set."""
 
     env: Mapping[str, str]
+    required: Collection[str] = ()
 
     @property
     def names(self) -> frozenset[str]:
-        return frozenset(name for name, value in self.env.items() if value == "")
+        return frozenset(name for name, value in self.env.items() if value == "") | frozenset(self.required)

@@ -18,9 +18,11 @@ from v8box.catalog import (
     Fault,
     Manifest,
     ManifestError,
+    ReadFile,
     WorkerTable,
     box_tables,
     check_worker_name,
+    deno_table,
     own_table,
 )
 from v8box.features.deploy.events import DeployFailed, Place, Problem
@@ -73,7 +75,7 @@ class Discovery:
 
     def _read_box_file(self, seen: Seen) -> None:
         try:
-            self._tables = box_tables(_read_text(self._directory / FILE_NAME), FILE_NAME)
+            self._tables = box_tables(_read_text(self._directory / FILE_NAME), FILE_NAME, self._reader(self._directory))
         except FileNotFoundError:
             self._tables = {}
         except ManifestError as error:
@@ -109,15 +111,10 @@ class Discovery:
         if self._tables is None:  # without it, a worker might get permissions that the file denies it
             raise ManifestError(Fault(FILE_NAME, None, "cannot be read, so no worker can be deployed"))
         table = self._tables.get(name)
-        own_file = (self._directory / main).with_name(FILE_NAME) if main and main.count("/") > 1 else None
-        if own_file is not None and own_file.is_file() and is_within(own_file, self._directory):
-            shown = own_file.relative_to(self._directory).as_posix()
+        for own in self._own_tables(main) if main and main.count("/") > 1 else ():
             if table is not None:
-                raise ManifestError(table.fault(f"{name} has a manifest here and another in {shown}"))
-            try:
-                table = own_table(_read_text(own_file), shown)
-            except (OSError, ValueError) as error:
-                raise ManifestError(Fault(shown, None, f"cannot be read: {error}")) from error
+                raise ManifestError(table.fault(f"{name} has a manifest here and another in {own.fault('').file}"))
+            table = own
         if table is None:
             values, lines = parse("")
             table = WorkerTable(FILE_NAME, values, lines, ())
@@ -125,6 +122,36 @@ class Discovery:
         if not (self._directory / manifest.entry).is_file():
             raise ManifestError(table.fault(f"there is no file {manifest.entry}", "entry"))
         return manifest
+
+    def _own_tables(self, main: str) -> Iterator[WorkerTable]:
+        """The manifests that stand beside a worker's main file: there should be one at most."""
+        folder = (self._directory / main).parent
+        for name, read in ((FILE_NAME, own_table), ("deno.json", deno_table), ("deno.jsonc", deno_table)):
+            file = folder / name
+            if not file.is_file() or not is_within(file, self._directory):
+                continue
+            shown = file.relative_to(self._directory).as_posix()
+            try:
+                table = read(_read_text(file), shown, self._reader(folder))
+            except (OSError, ValueError) as error:
+                raise ManifestError(Fault(shown, None, f"cannot be read: {error}")) from error
+            if table is not None:
+                yield table
+
+    def _reader(self, folder: Path) -> ReadFile:
+        """For the files that a manifest in this folder names: they are read where sources may be read, nowhere else."""
+
+        def read_file(name: str) -> bytes:
+            path = folder / name
+            if not is_within(path, self._directory) or is_within(path, self._data_directory):
+                raise ValueError(f"names {name:.80}, a link that leads out of the served folder")
+            if not path.is_file():
+                raise ValueError(f"names {name:.80}, and there is no such file")
+            if path.stat().st_size > _MAX_TOML_BYTES:
+                raise ValueError(f"names {name:.80}, which is larger than 1 MB")
+            return path.read_bytes()
+
+        return read_file
 
 
 def _spot(mains: list[str] | None, table: WorkerTable | None) -> tuple[str, int | None]:

@@ -34,6 +34,8 @@ class Deployed:
     worker: str
     version: Version
     milliseconds: float
+    warnings: tuple[str, ...] = ()
+    """What is worth saying though nothing is wrong: a variable that is not set yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from v8box.catalog import Build, Catalog, Manifest, Version, manifest_hash
+from v8box.catalog import PRODUCTION, Build, Catalog, Manifest, Version, manifest_hash
+from v8box.catalog.warnings import warnings_of
 from v8box.errors import V8BoxError
 from v8box.features.deploy.bundler import CONFIG_FILES, Bundler, config_fingerprint
 from v8box.features.deploy.diagnostics import BundleError
@@ -74,6 +75,14 @@ class _Look:
     watched: Mapping[Path, int]
 
 
+VariableNames = Callable[[Version], Awaitable[Collection[str]]]
+"""The names of the variables that a version gets in production from outside its manifest."""
+
+
+async def _no_names(_: Version) -> Collection[str]:
+    return ()
+
+
 class FolderDeploys:
     """Deploys the workers of one folder, from `run` until that is cancelled."""
 
@@ -85,6 +94,7 @@ class FolderDeploys:
         bundler: Bundler,
         *,
         on_event: Listener,
+        variable_names: VariableNames = _no_names,
         compare_seconds: float = _COMPARE_SECONDS,
     ) -> None:
         self._directory = Path(os.path.realpath(directory))
@@ -93,6 +103,7 @@ class FolderDeploys:
         self._catalog = catalog
         self._bundler = bundler
         self._on_event = on_event
+        self._variable_names = variable_names
         self._compare_seconds = compare_seconds
         self._hashes = FileHashes()
         # what is going on
@@ -275,9 +286,20 @@ class FolderDeploys:
             failed = DeployFailed(name, f"{type(error).__name__}: {error}", Place(manifest.entry))
         else:
             self._failures.pop(name, None)
-            self._tell(Deployed(name, version, (time.perf_counter() - noticed) * 1_000))
+            took = (time.perf_counter() - noticed) * 1_000
+            self._tell(Deployed(name, version, took, await self._warnings(version)))
             return
         self._fail(failed, tree, self._touched(failed) if before is None or before.event != failed else touched)
+
+    async def _warnings(self, version: Version) -> tuple[str, ...]:
+        manifest = version.manifest
+        names: Collection[str] = ()
+        if manifest.env_required:
+            try:
+                names = await self._variable_names(version)
+            except V8BoxError as error:
+                return (f"whether its variables are set is not known: {error.detail}",)
+        return warnings_of(manifest, names, PRODUCTION)
 
     async def _bundle(self, name: str, manifest: Manifest) -> Build:
         live = self._catalog.routes.live(name)

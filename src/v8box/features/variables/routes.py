@@ -111,7 +111,7 @@ def build_router(variables: Variables, find_manifest: FindManifest) -> APIRouter
                 raise BadRequest("effective=true needs worker=, and no every_level")
             environment = level.environment or PRODUCTION
             manifest = find_manifest(level.project, environment, level.worker)
-            wanted = Wanted(env={} if manifest is None else manifest.env)
+            wanted = Wanted(env={}) if manifest is None else Wanted(env=manifest.env, required=manifest.env_required)
             found = await variables.effective(level.project, environment, level.worker, wanted)
             return answer(paging.page_of_all(found, lambda each: (each.name,), lambda each: _effective(each, see)))
         if every_level:
