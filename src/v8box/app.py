@@ -33,6 +33,7 @@ from v8box.features.deploy import MAX_OUTPUT_BYTES, Bundler, Completed, DeployEv
 from v8box.features.health.service import Health
 from v8box.features.hrana import HranaApp, Tokens
 from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
+from v8box.features.workers.retention import retain_forever
 from v8box.gateway.http import allow_many_files, free_port, http_server
 from v8box.gateway.server import Gateway, GatewayParts
 from v8box.kit.lock import AlreadyLocked, DirectoryLock
@@ -95,6 +96,9 @@ class AdminParts:
     auth: Auth
     idempotency: Idempotency
     operations: Operations
+    deploys: FolderDeploys
+    settings: Settings
+    run_url: str
 
 
 class Box:
@@ -232,6 +236,7 @@ class Box:
         )
         self._tasks.forever(runs.write_forever(), "run log")
         self._tasks.forever(deploys.run(), "deploys")
+        self._tasks.forever(retain_forever(catalog.versions, settings.versions.keep), "retention")
         self._tasks.add(self._watch_spawner(), "nursery watch")
 
         health = Health({name: binding.health for name, binding in services.bindings.items()})
@@ -253,6 +258,9 @@ class Box:
             auth=auth,
             idempotency=idempotency,
             operations=operations,
+            deploys=deploys,
+            settings=settings,
+            run_url=settings.run_url(self.port),
         )
         gateway = Gateway(
             GatewayParts(
@@ -395,6 +403,7 @@ def _admin_api(parts: AdminParts) -> FastAPI:
 def admin_routers(parts: AdminParts) -> list[APIRouter]:
     """Every feature's routes."""
     from v8box.features.database import routes as database
+    from v8box.features.deploy.served import ServedFolder
     from v8box.features.hrana import routes as hrana
     from v8box.features.objects import routes as objects
     from v8box.features.operations import routes as operations
@@ -403,12 +412,16 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.sessions import routes as sessions
     from v8box.features.variables import encryption_routes as encryption
     from v8box.features.variables import routes as variables
+    from v8box.features.workers import routes as workers_api
+    from v8box.features.workers.workers import Workers
 
     def manifest(project: str, environment: str, worker: str) -> Manifest | None:
         live = parts.catalog.routes.live(worker, project, environment)
         return None if live is None else live.manifest
 
     services = parts.services
+    folder = ServedFolder(parts.settings.directory, parts.deploys)
+    workers = Workers(parts.catalog, folder, parts.run_url)
     return [
         hrana.build_router(parts.tokens, services.databases, lambda: parts.db_url),
         s3_api.build_router(parts.keys, lambda: parts.s3_url),
@@ -419,6 +432,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         encryption.build_router(parts.encryption),
         login.build_login_router(parts.auth),
         sessions.build_router(parts.auth),
+        *workers_api.build_routers(workers, parts.settings.versions.keep),
     ]
 
 

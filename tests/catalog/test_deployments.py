@@ -231,7 +231,7 @@ async def test_deleting_a_worker_takes_it_off_everywhere_and_its_numbers_go_on(k
     assert await kept.catalog.versions.list("default", "a") == []
     with pytest.raises(NotFound):
         await kept.catalog.delete_worker("a", actor=ADA)
-    assert [each[1] for each in await kept.catalog.workers("default")] == ["b"]
+    assert [each.worker for each in await kept.catalog.workers("default")] == ["b"]
     await kept.deploy("two")
     now = await kept.catalog.versions.get("default", "a", two)
     deployment = await kept.catalog.deployment("a")

@@ -30,6 +30,7 @@ from v8box.catalog.model import (
     Share,
     Version,
     VersionInfo,
+    WorkerSummary,
     place,
     route_key,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Subscriber",
     "Version",
     "VersionInfo",
+    "WorkerSummary",
     "WorkerTable",
     "box_tables",
     "check_worker_name",

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -45,6 +46,7 @@ from v8box.catalog.model import (
     RouteTable,
     Share,
     Version,
+    WorkerSummary,
     place,
     route_key,
 )
@@ -482,10 +484,24 @@ class Catalog:
         where = Where(project=project, environment=environment, worker=worker)
         return await self._database.read(lambda sql: read_history(sql, where, limit, before))
 
-    async def workers(self, project: str | None = None) -> Sequence[tuple[str, str, int, int]]:
-        """Every worker that has a version: project, name, how many versions, the newest one's number."""
+    async def deployments_of(self, project: str, workers: Sequence[str]) -> dict[str, Sequence[Deployment]]:
+        """Of all environments, by worker."""
+        return await self._database.read(lambda sql: {name: read_deployments(sql, project, name) for name in workers})
+
+    async def workers(self, project: str | None = None) -> Sequence[WorkerSummary]:
+        """Every worker that has a version, by name."""
         rows = await self._database.read(lambda sql: sql.rows(_queries["workers"], {"project": project}))
-        return [(str(row[0]), str(row[1]), integer(row[2]), integer(row[3])) for row in rows]
+        return [
+            WorkerSummary(
+                project=str(owner),
+                worker=str(worker),
+                versions=integer(versions),
+                number=integer(number),
+                version=str(version),
+                created_at=datetime.fromisoformat(str(created_at)),
+            )
+            for owner, worker, versions, number, version, created_at in rows
+        ]
 
     # For the pool and the folder's deploys.
 

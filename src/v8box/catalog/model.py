@@ -200,16 +200,30 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What is live of a worker in an environment. `number` counts the changes; `shares` are (version id, per cent)."""
+    """What is live of a worker in an environment. `number` counts the changes; `shares` are (version id, per cent), and
+    `versions` the numbers of these versions."""
 
     project: str
     worker: str
     environment: str
     number: int
     shares: tuple[tuple[str, int], ...]
+    versions: tuple[int, ...]
     sticky: str
     changed_at: datetime
     changed_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSummary:
+    """A worker that has versions: how many, and which is the newest."""
+
+    project: str
+    worker: str
+    versions: int
+    number: int
+    version: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,8 +109,8 @@ where v.project = :project and v.worker = :worker and v.pinned = 0
     )
 
 -- name: workers
--- Every worker that has a version, with how many, and the newest one's number and time.
-select project, worker, count(*), max(number), max(created_at) from versions
+-- Every worker that has a version, with how many, and the newest one's number, id and time.
+select project, worker, count(*), max(number), id, created_at from versions
 where (:project is null or project = :project)
 group by project, worker
 order by project, worker
@@ -132,9 +132,10 @@ where project = :project and worker = :worker
 order by environment
 
 -- name: shares
-select version, weight from shares
-where project = :project and environment = :environment and worker = :worker
-order by position
+select s.version, s.weight, v.number from shares s
+join versions v on v.project = s.project and v.worker = s.worker and v.id = s.version
+where s.project = :project and s.environment = :environment and s.worker = :worker
+order by s.position
 
 -- name: point
 insert into deployments (project, environment, worker, number, fingerprint, sticky, changed_at, changed_by)

@@ -160,6 +160,15 @@ class Sandboxes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """What is kept of what was deployed."""
+
+    keep: Annotated[int, From("V8BOX_KEEP_VERSIONS", "versions.keep", whole_number(1, 100_000))] = 100
+    """Versions of each worker that are kept, the newest ones. Beside them stays what is live, tagged or pinned, and
+    what a rollback would bring back. A hundred are some weeks of work, and a few MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Logs:
     """What the box keeps of what was said."""
 
@@ -279,6 +288,7 @@ class Settings:
     sign_in: SignIn
     requests: Requests
     sandboxes: Sandboxes
+    versions: Versions
     logs: Logs
     libsql: Libsql
     databases: Databases
@@ -297,6 +307,11 @@ class Settings:
         """By path on localhost: not every resolver knows the names below it."""
         local = self.box.domain == "localhost"
         return f"http://localhost:{port}/{label}" if local else f"https://{label}.{self.box.domain}"
+
+    def run_url(self, port: int) -> str:
+        """Where workers are called, in front of `/run/<worker>`; the box listens on `port`."""
+        local = self.box.domain == "localhost"
+        return f"http://localhost:{port}" if local else f"https://api.{self.box.domain}"
 
     @property
     def functions_directory(self) -> Path:
@@ -319,6 +334,7 @@ GROUPS: Final[Mapping[str, type[Any]]] = {
     "sign_in": SignIn,
     "requests": Requests,
     "sandboxes": Sandboxes,
+    "versions": Versions,
     "logs": Logs,
     "libsql": Libsql,
     "databases": Databases,

@@ -116,10 +116,16 @@ class FolderDeploys:
         self._failures: dict[str, _Failure] = {}
         self._problems: dict[str, Problem] = {}
         self._gone_at: dict[str, float] = {}
+        self._present: dict[str, Manifest | None] = {}
         # comparisons, counted: the number of the last that began, and of the last that is over
         self._begun = 0
         self._ended_of = 0
         self._waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def workers(self) -> Mapping[str, Manifest | None]:
+        """The workers that the folder holds, as of the last look; None: its manifest or file has a fault."""
+        return self._present
 
     @property
     def last_errors(self) -> Mapping[str, DeployFailed]:
@@ -189,6 +195,7 @@ class FolderDeploys:
         if look.watched != self._watched:
             await asyncio.to_thread(self._watch, look.watched, asyncio.get_running_loop())
             self._changed.set()  # what happened before the watches were in place
+        self._present = {**dict.fromkeys(look.seen.failed), **look.seen.workers}
         self._report(look.seen)
         for name, manifest in look.seen.workers.items():
             if self._wants_deploy(name, manifest, look):

@@ -1,0 +1,82 @@
+"""What the routes of workers, versions and deployments take."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import Field
+
+from v8box.api.v1 import Shape
+from v8box.catalog.versions import MAX_MESSAGE, MAX_TAGS
+
+Project = Annotated[
+    str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,62}$", description="A project; `default` is always there.")
+]
+Worker = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,62}$", description="A worker's name.")]
+Environment = Annotated[
+    str,
+    Path(
+        pattern="^[a-z0-9](-?[a-z0-9])*$",
+        max_length=32,
+        description="`production`, `staging`, or any other name.",
+    ),
+]
+Reference = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=80,
+        description="A version: its number (`12`, `v12`), a tag, its id, or four or more characters it begins with.",
+    ),
+]
+Message = Annotated[str, Field(max_length=MAX_MESSAGE, description="Why, for those who read the history.")]
+
+
+class VersionChange(Shape):
+    """What to change of a version; what is left out stays."""
+
+    tags: list[str] | None = Field(default=None, max_length=MAX_TAGS, description="All its tags. A tag moves here.")
+    pinned: bool | None = None
+    message: Message | None = None
+
+
+class WantedShare(Shape):
+    """A version's part of the requests."""
+
+    version: str = Field(min_length=1, max_length=80, description="Its number, a tag, its id or the beginning of that.")
+    weight: int = Field(ge=0, le=100, description="Per cent.")
+
+
+class DeploymentChange(Shape):
+    """What is to be live."""
+
+    versions: list[WantedShare] = Field(min_length=1, max_length=2, description="Their weights make 100 together.")
+    sticky: str | None = Field(
+        default=None, max_length=80, description='"", "ip", "header:<name>" or "cookie:<name>". Left out: as it was.'
+    )
+    message: Message = ""
+
+
+class Rollback(Shape):
+    """Where to go back to."""
+
+    to: str | None = Field(
+        default=None, min_length=1, max_length=80, description="A version. Left out: what was live before by itself."
+    )
+    message: Message = ""
+
+
+class Promotion(Shape):
+    """What to make live here."""
+
+    source: str = Field(alias="from", max_length=32, description="The environment whose newest version it is.")
+    message: Message = ""
+
+
+class Retention(Shape):
+    """What to keep."""
+
+    keep: int | None = Field(
+        default=None, ge=0, le=100_000, description="Versions. Left out: as many as the box keeps."
+    )

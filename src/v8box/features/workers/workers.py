@@ -1,0 +1,102 @@
+"""Workers as the API shows them: what the catalog knows of them, with what the served folder says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from v8box.api.deployed import DeployFault, VersionDetail, VersionShown, WorkerInfo
+from v8box.catalog import DEFAULT_PROJECT, Catalog, Version, VersionInfo
+from v8box.errors import NotFound, V8BoxError
+from v8box.telemetry.actors import Actor
+
+
+class ComesFromFolder(V8BoxError):
+    """The worker comes from the served folder: delete its file there, or send ?files=true to have that done."""
+
+    status = 409
+    code = "comes_from_folder"
+
+
+class Folder(Protocol):
+    """The served folder; its workers are those of the project `default`."""
+
+    def owns(self, worker: str) -> bool:
+        """Whether a file there is this worker."""
+        ...
+
+    def faults(self) -> Mapping[str, DeployFault]:
+        """By worker, why its files as they are now are not live."""
+        ...
+
+    async def delete(self, worker: str) -> None:
+        """Deletes the worker's files, and takes it off the routes."""
+        ...
+
+
+class Workers:
+    """All workers. `base` is where they are called."""
+
+    def __init__(self, catalog: Catalog, folder: Folder, base: str) -> None:
+        self.catalog = catalog
+        self.base = base
+        self._folder = folder
+
+    async def names(self, project: str) -> list[str]:
+        """Of those that have a version, and of those in the folder that could not be deployed yet."""
+        known = {each.worker for each in await self.catalog.workers(project)}
+        return sorted(known | (self._folder.faults().keys() if project == DEFAULT_PROJECT else set()))
+
+    async def show(self, project: str, names: list[str]) -> list[WorkerInfo]:
+        """Those of these names that there are."""
+        summaries = {each.worker: each for each in await self.catalog.workers(project)}
+        deployments = await self.catalog.deployments_of(project, names)
+        faults = self._folder.faults() if project == DEFAULT_PROJECT else {}
+        return [
+            WorkerInfo.of(
+                project,
+                name,
+                summaries.get(name),
+                deployments[name],
+                base=self.base,
+                from_folder=self.is_from_folder(project, name),
+                error=faults.get(name),
+            )
+            for name in names
+            if name in summaries or name in faults
+        ]
+
+    async def get(self, project: str, name: str) -> WorkerInfo:
+        """Raises `NotFound`."""
+        found = await self.show(project, [name])
+        if not found:
+            raise NotFound(f"There is no worker called {name[:63]} in this project.")
+        return found[0]
+
+    def is_from_folder(self, project: str, name: str) -> bool:
+        return project == DEFAULT_PROJECT and self._folder.owns(name)
+
+    async def delete(self, project: str, name: str, actor: Actor, *, files: bool) -> None:
+        """With all its versions. Raises `NotFound`, `ComesFromFolder`."""
+        await self.get(project, name)
+        if self.is_from_folder(project, name):
+            if not files:
+                raise ComesFromFolder
+            await self._folder.delete(name)
+        if any(each.worker == name for each in await self.catalog.workers(project)):
+            await self.catalog.delete_worker(name, project=project, actor=actor)
+
+    async def find(self, project: str, worker: str, reference: str) -> Version:
+        """The version that is meant. Raises `NotFound`, `BadRequest`."""
+        return await self.catalog.versions.find(project, worker, reference)
+
+    async def shown(self, info: VersionInfo) -> VersionShown:
+        version = info.version
+        return VersionShown.of(info, await self.catalog.deployments(version.worker, project=version.project))
+
+    async def detail(self, version: Version) -> tuple[VersionInfo, VersionDetail]:
+        """All that is known of a version."""
+        info = await self.catalog.versions.info(version.project, version.worker, version.id)
+        deployments = await self.catalog.deployments(version.worker, project=version.project)
+        sizes = await self.catalog.versions.sizes(version)
+        return info, VersionDetail.whole(info, deployments, sizes)

@@ -1,0 +1,72 @@
+"""The routes on workers, over a real catalog; the served folder is what the test says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.api.conftest import As, client_of, user
+from tests.catalog.conftest import Kept, kept_in
+
+from v8box.api.access import EVERY_PROJECT, Role
+from v8box.api.app import build_api
+from v8box.api.deployed import DeployFault
+from v8box.api.idempotency import Idempotency
+from v8box.features.workers.routes import build_routers
+from v8box.features.workers.workers import Workers
+
+__all__ = ["As", "Kept"]
+
+BASE = "http://localhost:8000"
+
+
+class FakeFolder:
+    """A served folder with no files."""
+
+    def __init__(self) -> None:
+        self.workers: set[str] = set()
+        self.failed: dict[str, DeployFault] = {}
+        self.deleted: list[str] = []
+
+    def owns(self, worker: str) -> bool:
+        return worker in self.workers
+
+    def faults(self) -> Mapping[str, DeployFault]:
+        return self.failed
+
+    async def delete(self, worker: str) -> None:
+        self.workers.discard(worker)
+        self.failed.pop(worker, None)
+        self.deleted.append(worker)
+
+
+@pytest.fixture
+async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
+    async with kept_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def folder() -> FakeFolder:
+    return FakeFolder()
+
+
+@pytest.fixture
+async def app(kept: Kept, folder: FakeFolder) -> AsyncIterator[As]:
+    ledger = await Idempotency.open(kept.database)
+    yield As(build_api(build_routers(Workers(kept.catalog, folder, BASE), 100), idempotency=ledger))
+    await ledger.close()
+
+
+@pytest.fixture
+async def client(app: As) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(app) as client:
+        client.base_url = httpx.URL("http://localhost/api/v1/projects/default/workers/")
+        yield client
+
+
+def developer(app: As, role: Role = Role.DEVELOPER) -> None:
+    """From here on requests come from somebody with this role."""
+    app.principal = user("dev", {EVERY_PROJECT: role})
