@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -27,11 +28,13 @@ from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
 from v8box.catalog.model import PRODUCTION, Manifest, Placement, Version
+from v8box.catalog.projects import Projects, Usage, quotas_of
 from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
 from v8box.features.health.service import Health
 from v8box.features.hrana import HranaApp, Tokens
+from v8box.features.projects import Owned, ProjectService, Room, of_buckets, of_databases
 from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
 from v8box.features.workers.retention import retain_forever
 from v8box.gateway.http import allow_many_files, free_port, http_server
@@ -51,6 +54,7 @@ from v8box.settings import Settings
 from v8box.storage import Database, FolderBlobs
 from v8box.storage.encryption import Encryption
 from v8box.telemetry import audit
+from v8box.telemetry.actors import Actor
 from v8box.telemetry.redactor import Redactor, Redactors
 from v8box.telemetry.runs import LineRecord, RunLog
 
@@ -99,6 +103,9 @@ class AdminParts:
     deploys: FolderDeploys
     settings: Settings
     run_url: str
+    projects: Projects
+    usage: Usage
+    room: Room
 
 
 class Box:
@@ -176,6 +183,10 @@ class Box:
         await blobs.open()
         await audit.open_audit(database)
         variables = await Variables.open(database, encryption)
+        projects = await Projects.open(database, quotas_of(settings.projects))
+        usage = await Usage.open(database, projects)
+        self._stack.push_async_callback(usage.close)
+        room = Room(projects)
         catalog = await Catalog.open(database, blobs, revision=variables.revision)
         variables.subscribe(catalog.refresh_variables)
         redactors = Redactors()
@@ -203,8 +214,12 @@ class Box:
                 restart_valkey=restart_valkey,
                 launch=partial(helpers.launch_engine, data=data / "databases"),
                 presign=UrlPresigner(keys.box_key, settings.s3_url(self.port)),
+                admit=room.admit_database,
+                object_bytes_of=room.object_bytes,
+                buckets_of=room.buckets,
             )
         )
+        room.watch(services.databases, services.objects)
         for binding in services.bindings.values():
             await binding.start()
             self._stack.push_async_callback(binding.stop)
@@ -237,6 +252,8 @@ class Box:
         self._tasks.forever(runs.write_forever(), "run log")
         self._tasks.forever(deploys.run(), "deploys")
         self._tasks.forever(retain_forever(catalog.versions, settings.versions.keep), "retention")
+        self._tasks.forever(usage.write_forever(), "usage")
+        self._tasks.forever(room.measure_forever(), "storage of projects")
         self._tasks.add(self._watch_spawner(), "nursery watch")
 
         health = Health({name: binding.health for name, binding in services.bindings.items()})
@@ -261,6 +278,9 @@ class Box:
             deploys=deploys,
             settings=settings,
             run_url=settings.run_url(self.port),
+            projects=projects,
+            usage=usage,
+            room=room,
         )
         gateway = Gateway(
             GatewayParts(
@@ -397,7 +417,10 @@ def _admin_api(parts: AdminParts) -> FastAPI:
     """The admin API. Imported and built at its first request: FastAPI alone takes 0.6 s."""
     from v8box.api.app import build_api
 
-    return build_api(admin_routers(parts), idempotency=parts.idempotency)
+    async def exists(project: str) -> bool:
+        return parts.projects.exists(project)
+
+    return build_api(admin_routers(parts), idempotency=parts.idempotency, project_exists=exists)
 
 
 def admin_routers(parts: AdminParts) -> list[APIRouter]:
@@ -407,6 +430,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.hrana import routes as hrana
     from v8box.features.objects import routes as objects
     from v8box.features.operations import routes as operations
+    from v8box.features.projects import routes as projects
     from v8box.features.s3_api import routes as s3_api
     from v8box.features.sessions import login
     from v8box.features.sessions import routes as sessions
@@ -425,15 +449,54 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     return [
         hrana.build_router(parts.tokens, services.databases, lambda: parts.db_url),
         s3_api.build_router(parts.keys, lambda: parts.s3_url),
-        database.build_router(services.databases),
-        objects.build_router(services.objects),
+        database.build_router(services.databases, parts.room.check_database),
+        objects.build_router(services.objects, parts.room.check_bucket),
         operations.build_router(parts.operations),
+        projects.build_router(
+            ProjectService(parts.projects, parts.usage, parts.room, parts.operations, _owned_by_projects(parts)),
+            parts.auth.accounts.members,
+        ),
         variables.build_router(parts.variables, manifest),
         encryption.build_router(parts.encryption),
         login.build_login_router(parts.auth),
         sessions.build_router(parts.auth),
         *workers_api.build_routers(workers, parts.settings.versions.keep),
     ]
+
+
+def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
+    """What goes with a project that is deleted, in this order: what uses a thing goes before the thing."""
+    catalog, variables, tokens, keys = parts.catalog, parts.variables, parts.tokens, parts.keys
+
+    async def remove_workers(project: str, actor: Actor) -> None:
+        for _, worker, *_ in await catalog.workers(project):
+            await catalog.delete_worker(worker, project=project, actor=actor)
+
+    async def remove_tokens(project: str, _: Actor) -> None:
+        for token in tokens.list(project):
+            await tokens.delete(project, token.id)
+
+    async def remove_keys(project: str, _: Actor) -> None:
+        for key in await keys.list(project):
+            if key.usable(time.time()):
+                await keys.revoke(project, key.id)
+
+    async def count_workers(project: str) -> int:
+        return len(await catalog.workers(project))
+
+    async def count_variables(project: str) -> int:
+        return len(await variables.of_project(project))
+
+    return (
+        Owned(kind="workers", count=count_workers, remove=remove_workers),
+        Owned(kind="variables", count=count_variables, remove=lambda project, _: variables.forget_project(project)),
+        Owned(kind="database tokens", remove=remove_tokens),
+        Owned(kind="S3 keys", remove=remove_keys),
+        of_databases(parts.services.databases),
+        of_buckets(parts.services.objects),
+        Owned(kind="roles", remove=lambda project, _: parts.auth.accounts.forget_project(project)),
+        Owned(kind="cached keys", remove=lambda project, _: parts.services.forget_cache(project)),
+    )
 
 
 async def _run_bundler(

@@ -3,14 +3,14 @@ here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from v8box.bindings.cache.binding import CacheBinding
 from v8box.bindings.cache.interface import CacheLimits
 from v8box.bindings.cache.valkey_store import ValkeyStore
-from v8box.bindings.db.binding import DbBinding
+from v8box.bindings.db.binding import Admit, DbBinding
 from v8box.bindings.db.embedded import EmbeddedDatabases
 from v8box.bindings.db.interface import Databases, DbLimits, Launch
 from v8box.bindings.interface import Binding
@@ -35,6 +35,12 @@ class Resources:
     """Starts the database engines, so that they end with the box."""
     presign: Presigner | None
     """Makes URLs that the box's own S3 API accepts."""
+    admit: Admit | None = None
+    """Whether a project may have a database that a worker is the first to use."""
+    object_bytes_of: Callable[[str], int | None] = lambda _: None
+    """How many bytes of objects a project may have, where it has a bound of its own."""
+    buckets_of: Callable[[str], int | None] = lambda _: None
+    """The same for its buckets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,8 @@ class Services:
     bindings: Mapping[str, Binding]
     databases: Databases
     objects: ObjectStore
+    forget_cache: Callable[[str], Awaitable[None]]
+    """Removes what a project that is deleted has in the cache."""
 
 
 def build(resources: Resources) -> Services:
@@ -56,13 +64,24 @@ def build(resources: Resources) -> Services:
     databases = _databases(settings.libsql, settings.data_directory, resources.launch, db_limits)
     cache_limits = CacheLimits(project_bytes=settings.valkey.project_mb * _MIB)
     cache = ValkeyStore(resources.valkey_url, limits=cache_limits, restart=resources.restart_valkey)
-    objects = _objects(settings.s3, settings.data_directory)
+    object_limits = ObjectLimits(
+        project_bytes=settings.s3.project_mb * _MIB,
+        bytes_of=resources.object_bytes_of,
+        buckets_of=resources.buckets_of,
+    )
+    objects = _objects(settings.s3, settings.data_directory, object_limits)
+    cache_binding = CacheBinding(cache, cache_limits)
     bindings: tuple[Binding, ...] = (
-        DbBinding(databases, limits=db_limits),
-        CacheBinding(cache, cache_limits),
+        DbBinding(databases, limits=db_limits, admit=resources.admit),
+        cache_binding,
         S3Binding(objects, default_bucket=settings.s3.default_bucket, presign=resources.presign),
     )
-    return Services(bindings={binding.name: binding for binding in bindings}, databases=databases, objects=objects)
+    return Services(
+        bindings={binding.name: binding for binding in bindings},
+        databases=databases,
+        objects=objects,
+        forget_cache=cache_binding.forget_project,
+    )
 
 
 def _databases(settings: Libsql, data: Path, launch: Launch, limits: DbLimits) -> Databases:
@@ -81,9 +100,8 @@ def _databases(settings: Libsql, data: Path, launch: Launch, limits: DbLimits) -
     )
 
 
-def _objects(settings: S3, data: Path) -> ObjectStore:
+def _objects(settings: S3, data: Path, limits: ObjectLimits) -> ObjectStore:
     initial = (settings.default_bucket, settings.projects_bucket, settings.functions_bucket)
-    limits = ObjectLimits(project_bytes=settings.project_mb * _MIB)
     if settings.endpoint is None or settings.access_key is None or settings.secret_key is None:
         return EmbeddedObjects(
             data / "objects", default_bucket=settings.default_bucket, initial_buckets=initial, limits=limits

@@ -279,6 +279,47 @@ class S3:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Projects:
+    """The quotas of a project that has none of its own. 0 is no bound; the project `default` has none. So much that an
+    honest team does not notice, and so little that one project does not take the whole box."""
+
+    workers: Annotated[int, From("V8BOX_PROJECT_WORKERS", "projects.workers", whole_number(0, 100_000))] = 100
+    """Workers of a project."""
+
+    requests_per_day: Annotated[
+        int, From("V8BOX_PROJECT_REQUESTS_PER_DAY", "projects.requests_per_day", whole_number(0, 10**12))
+    ] = 10_000_000
+    """Runs in a day of UTC. A hundred a second, all day."""
+
+    cpu_seconds_per_day: Annotated[
+        int, From("V8BOX_PROJECT_CPU_SECONDS_PER_DAY", "projects.cpu_seconds_per_day", whole_number(0, 10**9))
+    ] = 86_400
+    """Seconds of processor time in a day of UTC. One core, all day."""
+
+    storage_mb: Annotated[
+        int, From("V8BOX_PROJECT_STORAGE_MB", "projects.storage_mb", whole_number(0, 1_073_741_824))
+    ] = 20_480
+    """MiB of databases and buckets together. As much as the buckets alone may have by default."""
+
+    databases: Annotated[int, From("V8BOX_PROJECT_DATABASES", "projects.databases", whole_number(0, 100_000))] = 50
+    """Databases beside the default one."""
+
+    buckets: Annotated[int, From("V8BOX_PROJECT_BUCKETS", "projects.buckets", whole_number(0, 100))] = 50
+    """Buckets. A store takes 100 of a project at most."""
+
+    variables: Annotated[int, From("V8BOX_PROJECT_VARIABLES", "projects.variables", whole_number(0, 100_000))] = 1_000
+    """Variables and secrets that are set, on all levels together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """The log of who changed what."""
+
+    days: Annotated[int, From("V8BOX_AUDIT_DAYS", "audit.days", whole_number(1, 36_500))] = 365
+    """Days for which an entry is kept. A year: what auditors commonly ask for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of it. `directory` is the served folder DIR; `data_directory` holds every byte of state."""
 
@@ -294,6 +335,8 @@ class Settings:
     databases: Databases
     valkey: Valkey
     s3: S3
+    projects: Projects
+    audit: Audit
 
     def db_url(self, port: int) -> str:
         """Where LibSQL clients reach the box, which listens on `port`."""
@@ -340,4 +383,6 @@ GROUPS: Final[Mapping[str, type[Any]]] = {
     "databases": Databases,
     "valkey": Valkey,
     "s3": S3,
+    "projects": Projects,
+    "audit": Audit,
 }

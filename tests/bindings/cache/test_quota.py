@@ -71,3 +71,12 @@ async def test_usage_is_what_the_server_measures(make_cache: MakeCache, ask: Ask
         await until(measured, 20)
         assert await cache.usage("one") <= 40_000
         assert await cache.usage("nobody") == 0
+
+
+async def test_the_keys_of_a_deleted_project_go_and_nobody_elses(make_cache: MakeCache, ask: Ask) -> None:
+    async with make_cache() as cache:
+        for project in ("one", "one-more"):
+            await ask(cache, "mset", [word for number in range(3_000) for word in (f"k{number}", "v")], project=project)
+        await cache.forget_project("one")
+        assert (await ask(cache, "dbsize", []))[0] == 0
+        assert (await ask(cache, "dbsize", [], project="one-more"))[0] == 3_000

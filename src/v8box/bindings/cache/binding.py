@@ -17,7 +17,7 @@ from v8box.bindings.cache import wire
 from v8box.bindings.cache.batches import Batches
 from v8box.bindings.cache.commands import Keys, Kind, Rule, Write
 from v8box.bindings.cache.interface import CacheLimits, CacheStore, Isolation, Reply
-from v8box.bindings.cache.keyspace import count_keys, list_keys
+from v8box.bindings.cache.keyspace import count_keys, list_keys, remove_keys
 from v8box.bindings.cache.kv import KvNamespaces
 from v8box.bindings.cache.messages import Subscriptions
 from v8box.bindings.cache.quota import Accountant
@@ -194,6 +194,10 @@ class CacheBinding:
             raise
         await self._wraps.end(call.scope, end.k, end.t, value, milliseconds)
         return Answer(None, written=int(value is not None))
+
+    async def forget_project(self, project: str) -> None:
+        """Removes all keys of a project that is deleted."""
+        await remove_keys(self._store, self._prefix(project) + "*")
 
     def _prefix(self, project: str) -> str:
         if not _PROJECT.fullmatch(project):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Final, Literal, TypeVar
 
 import msgspec
@@ -24,6 +25,8 @@ from v8box.bindings.db.interface import (
 from v8box.bindings.interface import Answer, BindingError, Call, Scope
 
 Shape = TypeVar("Shape")
+Admit = Callable[[str], Awaitable[None]]
+"""Whether a project may have one database more. Raises what says why not."""
 Scalar = None | bool | int | float | str | dict[str, str | int | float]
 _Pairs = list[tuple[str, list[Scalar] | dict[str, Scalar] | None]]
 _NONE: Final[frozenset[str]] = frozenset()
@@ -70,9 +73,11 @@ class _Open:
 class DbBinding:
     name: ClassVar[str] = "db"
 
-    def __init__(self, databases: Databases, *, limits: DbLimits | None = None) -> None:
+    def __init__(self, databases: Databases, *, limits: DbLimits | None = None, admit: Admit | None = None) -> None:
         self._databases = databases
         self._limits = limits or DbLimits()
+        self._admit = admit
+        self._admitted: set[DatabaseId] = set()
         self._runs: dict[Scope, _Open] = {}
         self._held: Counter[str] = Counter()  # open transactions per project
 
@@ -89,18 +94,20 @@ class DbBinding:
         match call.operation:
             case "execute":
                 one = _read(call.args, _Execute)
-                return _answer(await self._target(call.scope, one.db, one.tx).execute(Statement(one.sql, one.args)))
+                return _answer(
+                    await (await self._target(call.scope, one.db, one.tx)).execute(Statement(one.sql, one.args))
+                )
             case "batch":
                 many = _read(call.args, _Batch)
-                target = self._target(call.scope, many.db, many.tx)
+                target = await self._target(call.scope, many.db, many.tx)
                 return _answer(await target.batch(self._statements(many.statements), many.mode))
             case "migrate":
                 steps = _read(call.args, _Migrate)
-                database = self._database(call.scope, steps.db)
+                database = await self._database(call.scope, steps.db)
                 return _answer(await database.migrate(self._statements(steps.statements)))
             case "executeMultiple":
                 script = _read(call.args, _Execute)
-                await self._target(call.scope, script.db, script.tx).script(script.sql)
+                await (await self._target(call.scope, script.db, script.tx)).script(script.sql)
                 return Answer()
             case "begin":
                 begin = _read(call.args, _Begin)
@@ -126,7 +133,7 @@ class DbBinding:
             except BindingError:
                 continue  # its engine died and took the transaction along
 
-    def _database(self, scope: Scope, name: str) -> Database:
+    async def _database(self, scope: Scope, name: str) -> Database:
         if not NAME.fullmatch(name):
             raise BindingError("DATABASE_NAME_INVALID", "a database name has 1 to 63 of a-z, 0-9, - and _")
         if name != DEFAULT_DATABASE and (name not in scope.grants.get("db", _NONE) or name.startswith(SCRATCH_PREFIX)):
@@ -136,15 +143,21 @@ class DbBinding:
             )
         if not NAME.fullmatch(scope.project):
             raise BindingError("DATABASE_NAME_INVALID", "the project's name cannot name databases")
-        return self._databases.open(DatabaseId(scope.project, name))
+        database = DatabaseId(scope.project, name)
+        if name != DEFAULT_DATABASE and self._admit is not None and database not in self._admitted:
+            # Opening makes it. Grants come from deployed manifests, so this does not grow by what callers send.
+            if not await self._databases.exists(database):
+                await self._admit(scope.project)
+            self._admitted.add(database)
+        return self._databases.open(database)
 
     def _statements(self, pairs: _Pairs) -> list[Statement]:
         if len(pairs) > self._limits.batch_statements:
             raise BindingError("BATCH_TOO_LARGE", f"a batch may have {self._limits.batch_statements} statements")
         return [Statement(*pair) for pair in pairs]
 
-    def _target(self, scope: Scope, database: str, transaction: int) -> Queries:
-        return self._transaction(scope, transaction) if transaction else self._database(scope, database)
+    async def _target(self, scope: Scope, database: str, transaction: int) -> Queries:
+        return self._transaction(scope, transaction) if transaction else await self._database(scope, database)
 
     def _transaction(self, scope: Scope, number: int) -> Transaction:
         opened = self._runs.get(scope)
@@ -154,7 +167,7 @@ class DbBinding:
         return transaction
 
     async def _begin(self, scope: Scope, name: str, mode: Mode) -> int:
-        database = self._database(scope, name)
+        database = await self._database(scope, name)
         self._forget_ended(scope)
         if self._held[scope.project] >= self._limits.project_transactions:
             most = self._limits.project_transactions

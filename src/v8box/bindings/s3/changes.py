@@ -129,8 +129,9 @@ class Changes(Index):
         (count,) = self.one("count_buckets", bucket.project)
         if self.one("bucket", bucket.project, bucket.name) is not None or bucket.name == self._default_bucket:
             raise BindingError("bucket_exists", f"there is a bucket {bucket.name} already")
-        if count >= self._limits.buckets:
-            raise BindingError("too_many_buckets", f"a project may have {self._limits.buckets} buckets: delete one")
+        most = self._limits.buckets_in(bucket.project)
+        if count >= most:
+            raise BindingError("too_many_buckets", f"the project may have {most} buckets: delete one")
         self.one("add_bucket", bucket.project, bucket.name, now_ms(), quota)
 
     def set_quota(self, bucket: BucketId, quota: int | None) -> None:

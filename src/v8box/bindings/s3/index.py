@@ -161,7 +161,7 @@ class Index(Queries):
             bucket=bucket,
             bucket_quota=quota,
             bucket_used=used or 0,
-            project_quota=self._limits.project_bytes,
+            project_quota=self._limits.bytes_in(bucket.project),
             project_used=project_used or 0,
             object_quota=self._limits.project_objects,
             objects=objects or 0,

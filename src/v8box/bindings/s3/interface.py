@@ -6,7 +6,7 @@ There are two: a folder with an SQLite index (`embedded.py`) and any S3 server (
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -15,6 +15,14 @@ import msgspec
 from v8box.bindings.interface import BindingError
 
 DEFAULT_BUCKET: Final = "v8box"  # as S3_DEFAULT_BUCKET is without being set
+
+
+def _no_bound(_project: str) -> int | None:
+    return None
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +49,19 @@ class ObjectLimits:
 
     upload_seconds: float = 7 * 86_400
     """A multipart upload that gets no part for so long is aborted."""
+
+    bytes_of: Callable[[str], int | None] = _no_bound
+    """What one project may have of `project_bytes`; None: all. Asked at each upload, from any thread."""
+
+    buckets_of: Callable[[str], int | None] = _no_bound
+    """What one project may have of `buckets`, in the same way."""
+
+    def bytes_in(self, project: str) -> int | None:
+        return _least(self.project_bytes, self.bytes_of(project))
+
+    def buckets_in(self, project: str) -> int:
+        own = self.buckets_of(project)
+        return self.buckets if own is None else min(self.buckets, own)
 
 
 @dataclass(frozen=True, slots=True)

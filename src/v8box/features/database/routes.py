@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -26,9 +27,17 @@ _WRITES: Final = needs(Role.DEVELOPER, Scope.DATA)
 _DELETES: Final = needs(Role.ADMIN, Scope.DATA)
 
 
-def build_router(databases: Databases) -> APIRouter:
-    """The routes on a project's databases."""
-    handlers = _Handlers(databases)
+Check = Callable[[str], Awaitable[None]]
+"""Whether a project may have one more. Raises what says why not."""
+
+
+async def _always(_project: str) -> None:
+    """There is room."""
+
+
+def build_router(databases: Databases, check_room: Check = _always) -> APIRouter:
+    """The routes on a project's databases. `check_room` is asked before one is made."""
+    handlers = _Handlers(databases, check_room)
     made = router("/admin/database", "database")
     one_db, one_table = "/databases/{database}", "/databases/{database}/tables/{table}"
     for method, path, handler, access, shape in (
@@ -63,8 +72,9 @@ def build_router(databases: Databases) -> APIRouter:
 class _Handlers:
     """What each address does: names checked, one call, the answer."""
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: Databases, check_room: Check) -> None:
         self._databases = databases
+        self._check_room = check_room
         self._migrator = Migrator(databases)
 
     # ---- databases
@@ -78,6 +88,7 @@ class _Handlers:
         made = database_id(project, body.name)
         if made.name == DEFAULT_DATABASE:
             raise BindingError("DATABASE_EXISTS", f"{body.name} is the default database: it is always there")
+        await self._check_room(made.project)
         await self._databases.create(made)
         return success(_entry(made.name, 0), 201)
 

@@ -6,6 +6,7 @@ empty one in some clients) goes into the query instead: `…/objects/?key=a/../b
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import unquote_to_bytes
@@ -33,9 +34,17 @@ _WRITES = needs(Role.DEVELOPER, Scope.DATA)
 _DELETES = needs(Role.ADMIN, Scope.DATA)
 
 
-def build_router(objects: ObjectStore) -> APIRouter:
-    """The routes on a project's buckets."""
-    handlers = _Handlers(objects)
+Check = Callable[[str], Awaitable[None]]
+"""Whether a project may have one more. Raises what says why not."""
+
+
+async def _always(_project: str) -> None:
+    """There is room."""
+
+
+def build_router(objects: ObjectStore, check_room: Check = _always) -> APIRouter:
+    """The routes on a project's buckets. `check_room` is asked before one is made."""
+    handlers = _Handlers(objects, check_room)
     made = router("/admin/s3", "s3")
     bucket, key = "/buckets/{bucket}", "/buckets/{bucket}/objects/{key:rest}"
     for method, path, handler, access, shape in (
@@ -69,8 +78,9 @@ def build_router(objects: ObjectStore) -> APIRouter:
 class _Handlers:
     """What each address does."""
 
-    def __init__(self, objects: ObjectStore) -> None:
+    def __init__(self, objects: ObjectStore, check_room: Check) -> None:
         self._objects = objects
+        self._check_room = check_room
 
     # ---- buckets
 
@@ -81,6 +91,7 @@ class _Handlers:
     async def create_bucket(self, project: ProjectHere, body: schemas.NewBucket) -> Response:
         """A new, empty bucket."""
         bucket = _bucket_id(project, body.name)
+        await self._check_room(bucket.project)
         await self._objects.create_bucket(bucket, body.quota)
         return success(_bucket(await self._info(bucket)), 201)
 
