@@ -469,8 +469,8 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
     catalog, variables, tokens, keys = parts.catalog, parts.variables, parts.tokens, parts.keys
 
     async def remove_workers(project: str, actor: Actor) -> None:
-        for _, worker, *_ in await catalog.workers(project):
-            await catalog.delete_worker(worker, project=project, actor=actor)
+        for each in await catalog.workers(project):
+            await catalog.delete_worker(each.worker, project=project, actor=actor)
 
     async def remove_tokens(project: str, _: Actor) -> None:
         for token in tokens.list(project):
