@@ -65,7 +65,8 @@ format: $(INSTALLED_DEV) ## format everything and repair what lint can repair
 	$(VENV)/bin/ruff format .
 	$(DENO) fmt --quiet $(SCRIPTS)
 
-gen: $(INSTALLED) ## write what is made of the code: the manifest's JSON Schema
+gen: $(INSTALLED_DEV) ## write what is made of the code: the commands' reference, the manifest's JSON Schema
+	$(PY) -m v8box.cli.reference > docs/cli-reference.md
 	$(PY) -m v8box.catalog.manifest_schema > docs/v8box.schema.json
 
 bench: $(INSTALLED) ## measure the box against its baselines (ARGS='--quick', '--only NAME', '--write')

@@ -31,7 +31,7 @@ from v8box.catalog.model import PRODUCTION, Manifest, Placement, Version
 from v8box.catalog.projects import Projects, Usage, quotas_of
 from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
-from v8box.features.deploy import MAX_OUTPUT_BYTES, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
+from v8box.features.deploy import MAX_OUTPUT_BYTES, Alone, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
 from v8box.features.health.service import Health
 from v8box.features.hrana import HranaApp, Tokens
 from v8box.features.projects import Owned, ProjectService, Room, of_buckets, of_databases
@@ -111,8 +111,12 @@ class AdminParts:
 class Box:
     """One node. `run` is its whole life."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], listeners: Listeners) -> None:
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str], listeners: Listeners, *, alone: Alone | None = None
+    ) -> None:
+        """`alone`: the folder is this one worker, as `v8box dev` serves it."""
         self.settings = settings
+        self._alone = alone
         self.port = settings.box.port
         self.written: Sequence[str] = ()
         """The example files that were put into an empty folder."""
@@ -247,6 +251,7 @@ class Box:
             catalog,
             bundler,
             on_event=self._listeners.on_deploy,
+            alone=self._alone,
             variable_names=partial(_variable_names, variables),
         )
         self._tasks.forever(runs.write_forever(), "run log")

@@ -13,6 +13,8 @@ import pytest
 import typer.testing
 from granian.constants import Interfaces
 from granian.server.embed import Server
+from tests.cli.real import Shell
+from tests.e2e.box import RunningBox
 from tests.fakes.sign_in import NoSealer, quick_passwords
 from tests.servers.fixtures import redis_server, sqld_server, swift_server
 
@@ -28,6 +30,22 @@ from v8box.features.s3_api import AccessKeys
 from v8box.settings import Box, SignIn
 from v8box.storage import Database
 from v8box.telemetry.audit import open_audit
+
+WORKERS = {
+    "echo.ts": """export default { async fetch(request: Request) {
+      const url = new URL(request.url);
+      if (url.pathname === "/fails") return new Response("no\\n", { status: 418 });
+      if (url.pathname === "/steers") return new Response("\\x1b[2J\\u202egone");
+      const seen = { method: request.method, path: url.pathname + url.search, body: await request.text(),
+        type: request.headers.get("content-type"), custom: request.headers.get("x-custom") };
+      return Response.json(seen);
+    } };
+""",
+    "shows.ts": """export default function ({ env }: V8Box.Context) {
+      return { greeting: env.GREETING ?? null, token: env.TOKEN ?? null };
+    }
+""",
+}
 
 __all__ = ["redis_server", "sqld_server", "swift_server"]
 
@@ -104,6 +122,20 @@ async def _serve(directory: Path, port: int, ready: threading.Event, stop: threa
     await state.close()
     await objects.stop()
     await databases.stop()
+
+
+@pytest.fixture(scope="session")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """One real box for all tests that do not stop it."""
+    directory = tmp_path_factory.mktemp("cli") / "box"
+    (directory / "functions").mkdir(parents=True)
+    for name, text in WORKERS.items():
+        (directory / "functions" / name).write_text(text)
+    running = RunningBox(directory)
+    try:
+        yield Shell(running.wait_ready(), directory.parent / "home")
+    finally:
+        running.stop()
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from tests.cli.conftest import Served
 
-from v8box.cli.client import CommandFailed, find_address
+from v8box.cli.client import find_address
 from v8box.cli.console import parse_seconds, parse_size, printable, size
+from v8box.cli.exits import CommandFailed
 
 
 def told(result: Any, code: int = 0) -> str:
@@ -47,7 +48,7 @@ def test_deleting_asks_for_the_name_or_needs_yes(served: Served) -> None:
     assert "--yes" in told(served.run("db", "delete", "crm"), 1)
     assert len(data(served.run("db", "list", "--json"))) == 2
     assert "crm" in told(served.run("db", "delete", "crm", "--yes"))
-    assert "no database crm" in told(served.run("db", "delete", "crm", "--yes"), 1)
+    assert "no database crm" in told(served.run("db", "delete", "crm", "--yes"), 3)
 
 
 def test_tokens(served: Served) -> None:
@@ -65,14 +66,14 @@ def test_tokens(served: Served) -> None:
     assert made["id"] in listed
     told(served.run("db", "token", "revoke", made["id"]))
     assert [each["databases"] for each in data(served.run("db", "token", "list", "--json"))] == [["default"]]
-    assert "no token" in told(served.run("db", "token", "revoke", made["id"]), 1)
+    assert "no token" in told(served.run("db", "token", "revoke", made["id"]), 3)
     assert "a time looks like" in told(served.run("db", "token", "create", "--expires", "soon"), 2)
-    assert "no database called nope" in told(served.run("db", "token", "create", "-d", "nope"), 1)
+    assert "no database called nope" in told(served.run("db", "token", "create", "-d", "nope"), 3)
 
 
 def test_an_error_is_a_sentence_and_a_code(served: Served) -> None:
     assert "syntax error" in told(served.run("db", "query", "selec 1"), 1)
-    assert "no database nope" in told(served.run("db", "query", "-d", "nope", "select 1"), 1)
+    assert "no database nope" in told(served.run("db", "query", "-d", "nope", "select 1"), 3)
     assert "1 to 63" in told(served.run("db", "create", "A/../b"), 1)
 
 
@@ -121,7 +122,7 @@ def test_a_migration_that_fails_or_changed_is_named(served: Served) -> None:
     shown = told(served.run("db", "status"), 1)
     assert "changed" in shown
     assert "put the file back" in shown
-    assert "put its file back" in told(served.run("db", "migrate"), 1)
+    assert "put its file back" in told(served.run("db", "migrate"), 5)
 
 
 def test_migrations_of_another_database(served: Served) -> None:
@@ -141,18 +142,18 @@ def test_the_box_is_found_by_its_file_its_folder_or_its_address(
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.chdir(empty)
-    shown = told(served.run("db", "list"), 1)
+    shown = told(served.run("db", "list"), 6)
     assert "v8box up" in shown
     assert "--url" in shown
     told(served.run("db", "list", "--dir", str(served.directory)))
     told(served.run("db", "list", "--url", address + "/", "--dir", str(served.directory)))
-    assert "Sign in first" in told(served.run("db", "list", "--url", address), 1)
+    assert "Sign in first" in told(served.run("db", "list", "--url", address), 4)
     monkeypatch.setenv("V8BOX_URL", address)
     monkeypatch.setenv("V8BOX_TOKEN", served.headers["authorization"].split()[1])
     told(served.run("db", "list"))
-    assert "not valid here" in told(served.run("db", "list", "--token", "v8b_pat_nonsense"), 1)
-    assert "no address" in told(served.run("db", "list", "--url", "127.0.0.1:8000"), 1)
-    assert "No box answers" in told(served.run("db", "list", "--url", "http://127.0.0.1:1"), 1)
+    assert "not valid here" in told(served.run("db", "list", "--token", "v8b_pat_nonsense"), 4)
+    assert "no address" in told(served.run("db", "list", "--url", "127.0.0.1:8000"), 2)
+    assert "No box answers" in told(served.run("db", "list", "--url", "http://127.0.0.1:1"), 6)
 
 
 def test_the_data_directory_may_be_elsewhere(tmp_path: Path) -> None:

@@ -34,9 +34,8 @@ class RunningBox:
         self.lines: list[str] = []
         self._printed = threading.Condition()
         self._ended = False
-        command = [str(Path(sys.executable).parent / "v8box"), "up", str(directory)]
         self.process = subprocess.Popen(
-            command,
+            self.command(),
             env={**os.environ, "PORT": str(self.port), "NO_COLOR": "1", **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -47,6 +46,10 @@ class RunningBox:
         self._reader.start()
         self.client = httpx.Client(base_url=f"http://localhost:{self.port}", timeout=WAIT_SECONDS, trust_env=False)
         self._admin: httpx.Client | None = None
+
+    def command(self) -> list[str]:
+        """What is run."""
+        return [str(Path(sys.executable).parent / "v8box"), "up", str(self.directory)]
 
     def _read(self) -> None:
         assert self.process.stderr is not None

@@ -17,19 +17,17 @@ from urllib.parse import quote
 import httpx
 
 from v8box.cli.credentials import find_token
+from v8box.cli.exits import CommandFailed, Exit, exit_of
 from v8box.errors import V8BoxError
 from v8box.settings import Settings, load
 
 ADDRESS_FILE: Final = "address"
+DATA: Final = "data"
+DEV_DATA: Final = Path(".v8box", "dev")
+"""Where `v8box dev` keeps its data, in the folder that it serves."""
 _CONNECT_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 660.0  # a little more than the box gives an operator's statement
 _CHUNK_BYTES: Final = 1024 * 1024
-
-
-class CommandFailed(V8BoxError):
-    """The command did not do what it was asked to."""
-
-    code = "command_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,9 @@ def find_box(
     url: str | None, directory: Path, token: str | None = None, environ: Mapping[str, str] = os.environ
 ) -> Place:
     """The box that is meant. Raises `CommandFailed` saying how to tell it."""
+    if not url and (developed := _developed(directory, environ)) is not None:
+        address = _read_address(developed / ADDRESS_FILE)
+        return Place(address, None, find_token(token, address, developed, environ))
     address = find_address(url, directory, environ)
     settings = _local_settings(address, url, directory, environ)
     data, domain = (None, "localhost") if settings is None else (settings.data_directory, settings.box.domain)
@@ -69,22 +70,37 @@ def find_address(url: str | None, directory: Path, environ: Mapping[str, str] = 
     """Where the box answers. Raises `CommandFailed` saying how to tell it."""
     if url:
         if not url.startswith(("http://", "https://")):
-            raise CommandFailed(f"{url} is no address of a box: it looks like http://127.0.0.1:8000")
+            raise CommandFailed(f"{url} is no address of a box: it looks like http://127.0.0.1:8000", Exit.USAGE)
         return url.rstrip("/")
-    settings = load(directory, environ)
-    file = settings.data_directory / ADDRESS_FILE
     try:
-        found = _served_at(settings)
+        return _read_address(load(directory, environ).data_directory / ADDRESS_FILE)
     except FileNotFoundError:
         raise CommandFailed(
             f"No box serves {directory.resolve()}. Start one with `v8box up {directory}`, or say where it is: "
-            "--dir FOLDER, --url http://127.0.0.1:PORT, or V8BOX_URL"
+            "--dir FOLDER, --url http://127.0.0.1:PORT, or V8BOX_URL",
+            Exit.UNREACHABLE,
         ) from None
+
+
+def _read_address(file: Path) -> str:
+    """Raises `CommandFailed`, and FileNotFoundError where there is none."""
+    try:
+        found = file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         raise CommandFailed(f"{file} cannot be read: {error}. Say where the box is with --url") from error
     if not found.startswith("http://"):
         raise CommandFailed(f"{file} does not hold an address. Start the box again, or say where it is with --url")
     return found
+
+
+def _developed(directory: Path, environ: Mapping[str, str]) -> Path | None:
+    """The data of a `v8box dev` that serves the folder, where no other box does."""
+    data = directory / DEV_DATA
+    if environ.get("V8BOX_DATA_DIR") or (directory / DATA / ADDRESS_FILE).exists():
+        return None
+    return data if (data / ADDRESS_FILE).exists() else None
 
 
 def _served_at(settings: Settings) -> str:
@@ -141,12 +157,15 @@ class BoxClient:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise CommandFailed(
-                f"No box answers at {self.address}. Start it with `v8box up`, or say where it is with --url"
+                f"No box answers at {self.address}. Start it with `v8box up`, or say where it is with --url",
+                Exit.UNREACHABLE,
             ) from error
         except httpx.TimeoutException as error:
-            raise CommandFailed(f"The box at {self.address} did not answer in time; its log may say why") from error
+            raise CommandFailed(
+                f"The box at {self.address} did not answer in time; its log may say why", Exit.UNREACHABLE
+            ) from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise CommandFailed(f"The connection to {self.address} broke off: {error}") from error
+            raise CommandFailed(f"The connection to {self.address} broke off: {error}", Exit.UNREACHABLE) from error
 
     def _data(self, response: httpx.Response) -> Any:
         try:
@@ -158,7 +177,7 @@ class BoxClient:
             raise CommandFailed(
                 f"What answers at {self.address} is not the admin API of a V8Box (status {response.status_code})"
             ) from None
-        raise CommandFailed(message)
+        raise CommandFailed(message, exit_of(response.status_code))
 
 
 def segment(name: str) -> str:

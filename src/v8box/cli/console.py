@@ -6,16 +6,19 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
+from v8box.cli.exits import CommandFailed, Exit
 from v8box.errors import V8BoxError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from v8box.cli.client import BoxClient
 
 Url = Annotated[
@@ -62,16 +65,18 @@ def told() -> Iterator[None]:
     """Tells an error instead of a traceback."""
     try:
         yield
+    except CommandFailed as error:
+        fail(error.detail, error.exit_code)
     except V8BoxError as error:
         fail(error.detail)
 
 
-def fail(message: str) -> NoReturn:
-    """Tells what is wrong, and ends the command with 1."""
+def fail(message: str, exit_code: Exit = Exit.FAILED) -> NoReturn:
+    """Tells what is wrong, and ends the command."""
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    text = f"v8box: {printable(message)}"
+    text = "\n  ".join(printable(line) for line in f"v8box: {message}".splitlines())
     typer.echo(f"\x1b[31m{text}\x1b[0m" if colour else text, err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(int(exit_code))
 
 
 def say(text: str) -> None:
@@ -84,17 +89,45 @@ def show(data: Any, *, as_json: bool, columns: Sequence[str], rows: Sequence[Seq
     if as_json:
         typer.echo(json.dumps(data, indent=2))
         return
-    from rich.console import Console
+    from rich import box as boxes
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
+    looked_at = sys.stdout.isatty()
+    table = Table(box=boxes.ROUNDED if looked_at else None, pad_edge=looked_at)
     for column in columns:
         table.add_column(Text(printable(column)), overflow="fold")
     for row in rows:
         table.add_row(*(Text("NULL", "dim") if cell is None else Text(printable(str(cell))) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS)
-    console.print(table)
+    _print(table)
+
+
+def show_fields(fields: Mapping[str, Any]) -> None:
+    """One thing: a line for each of what is known of it. None and the empty are left out."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in fields.items():
+        if value not in (None, "", [], ()):
+            table.add_row(Text(printable(name), "bold"), Text(printable(str(value))))
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """As wide as the terminal; in a pipe as wide as it needs, and without spaces at the end of the lines."""
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        Console().print(table)
+        return
+    console = Console(width=_PIPED_COLUMNS, no_color=True)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def ask_name(kind: str, name: str, *, yes: bool) -> None:

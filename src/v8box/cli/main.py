@@ -1,51 +1,49 @@
-"""The `v8box` command."""
+"""The `v8box` command: which words there are, and where each lives."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 import typer
 
-from v8box.cli import db, s3
+from v8box.cli.lazy import group_of
+
+WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "The box": {
+            "up": "v8box.cli.local",
+            "init": "v8box.cli.init",
+            "dev": "v8box.cli.local",
+            "doctor": "v8box.cli.local",
+            "version": "v8box.cli.local",
+        },
+        "Workers": {
+            "run": "v8box.cli.call",
+            "open": "v8box.cli.call",
+            "env": "v8box.cli.env",
+            "secret": "v8box.cli.secret",
+        },
+        "Data": {
+            "db": "v8box.cli.db",
+            "s3": "v8box.cli.s3",
+        },
+    }
+)
 
 app = typer.Typer(
     name="v8box",
-    help="The self-hosted serverless platform: TypeScript workers on V8, in one box you own.",
+    cls=group_of(WORDS),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Directory = Annotated[Path, typer.Argument(help="The folder to serve.", show_default="the current folder")]
 
-
-@app.command()
-def up(directory: Directory = Path()) -> None:
-    """Serve a folder: functions/ are workers, v8box.toml the settings, data/ the state. An empty one gets examples."""
-    from v8box.cli.up import run
-
-    raise typer.Exit(run(directory))
-
-
-@app.command()
-def doctor(directory: Directory = Path()) -> None:
-    """Check this machine and the folder's settings, and say what to do."""
-    from v8box.cli.doctor import run
-
-    raise typer.Exit(run(directory))
-
-
-@app.command()
-def version() -> None:
-    """Print the version."""
-    from v8box import __version__
-
-    typer.echo(f"v8box {__version__}")
-
-
-app.add_typer(db.app)
-app.add_typer(s3.app)
+@app.callback()
+def v8box() -> None:
+    """The self-hosted serverless platform: TypeScript workers on V8, in one box you own."""
 
 
 def main() -> None:

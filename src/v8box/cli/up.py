@@ -17,7 +17,7 @@ import uvloop
 
 from v8box.app import Box, Listeners
 from v8box.errors import V8BoxError
-from v8box.features.deploy import Deployed, DeployEvent, DeployFailed, Problem, Removed
+from v8box.features.deploy import Alone, Deployed, DeployEvent, DeployFailed, Problem, Removed
 from v8box.settings import Settings, ignored, load
 from v8box.telemetry.runs import LineRecord
 
@@ -49,13 +49,13 @@ class Terminal:
                 took = f" in {event.milliseconds:.0f} ms" if event.milliseconds else ""
                 self.say(f"  ✓ {event.worker} is live{took} ({event.version.id[:8]})", "32")
                 for sentence in event.warnings:
-                    self.say(f"    ! {_printable(sentence)}", "33")
+                    self.say(f"    ! {printable(sentence)}", "33")
             case DeployFailed():
-                self.say(f"  ✗ {event.worker} was not deployed: {_printable(str(event))}", "31")
+                self.say(f"  ✗ {event.worker} was not deployed: {printable(str(event))}", "31")
             case Removed():
                 self.say(f"  - {event.worker} was removed", "33")
             case Problem():
-                self.say(f"  ! {_printable(str(event))}", "33")
+                self.say(f"  ! {printable(str(event))}", "33")
             case _:
                 pass
 
@@ -69,7 +69,7 @@ class Terminal:
         if self._lines[counted] > _MAX_LINES_PER_SECOND:
             return
         text = line.text if line.fields is None or line.fields == {} else f"{line.text} {_compact(line.fields)}"
-        self.say(f"{line.worker} | {_printable(text)}", _COLOURS.get(line.level, "0"))
+        self.say(f"{line.worker} | {printable(text)}", _COLOURS.get(line.level, "0"))
 
     def _tell_cut(self) -> None:
         for (worker, _), lines in self._lines.items():
@@ -120,17 +120,21 @@ def _compact(fields: object) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """What a worker prints must not steer the terminal."""
     return _CONTROL.sub("\ufffd", text)
 
 
 def run(directory: Path) -> int:
     """Gives the exit code."""
+    return serve(Terminal(), lambda: load(directory, os.environ))
+
+
+def serve(terminal: Terminal, find_settings: Callable[[], Settings], *, alone: Alone | None = None) -> int:
+    """Runs a box in the foreground. Gives the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    terminal = Terminal()
     try:
-        settings = load(directory, os.environ)
+        settings = find_settings()
         terminal.logs = settings.data_directory / "logs"
         listeners = Listeners(
             on_deploy=terminal.on_deploy,
@@ -141,7 +145,7 @@ def run(directory: Path) -> int:
         )
 
         async def live() -> int:
-            return await Box(settings, os.environ, listeners).run()
+            return await Box(settings, os.environ, listeners, alone=alone).run()
 
         return uvloop.run(live())
     except V8BoxError as error:

@@ -2,6 +2,7 @@
 
 from v8box.features.deploy.bundler import MAX_OUTPUT_BYTES, Bundler, Completed, Run, run_unconfined
 from v8box.features.deploy.diagnostics import BundleError
+from v8box.features.deploy.discovery import Alone
 from v8box.features.deploy.events import (
     Deployed,
     DeployEvent,
@@ -17,6 +18,7 @@ from v8box.features.deploy.scaffold import scaffold
 
 __all__ = [
     "MAX_OUTPUT_BYTES",
+    "Alone",
     "BundleError",
     "Bundler",
     "Completed",

@@ -43,17 +43,31 @@ class Seen:
     problems: list[Problem] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """One worker that is developed by itself: the folder is the worker, and its v8box.toml the worker's manifest."""
+
+    name: str
+    main: str | None = None
+    """Its main file, relative to the folder. None: the folder's main.ts, or what the manifest says."""
+
+
 class Discovery:
     """Looks at one served folder. A broken v8box.toml does not unsettle workers: the last good one counts meanwhile."""
 
-    def __init__(self, directory: Path, data_directory: Path) -> None:
+    def __init__(self, directory: Path, data_directory: Path, alone: Alone | None = None) -> None:
         self._directory = directory
         self._data_directory = data_directory
+        self._alone = alone
         self._tables: Mapping[str, WorkerTable] | None = None
 
     def look(self) -> Seen:
         """Blocking, a few file system calls per worker."""
         seen = Seen()
+        if self._alone is not None:
+            self._tables = {}
+            self._look_at(self._alone.name, self._mains_alone(self._alone), seen)
+            return seen
         self._read_box_file(seen)
         entries = self._main_files(seen)
         tables = self._tables or {}
@@ -63,15 +77,25 @@ class Discovery:
             except BadWorkerName as error:
                 seen.problems.append(Problem(Place(*_spot(entries.get(name), tables.get(name))), error.detail))
                 continue
-            try:
-                manifest = self._manifest(name, entries.get(name, []))
-            except ManifestError as error:
-                first = error.faults[0]
-                message = "; ".join(dict.fromkeys(fault.message for fault in error.faults))
-                seen.failed[name] = DeployFailed(name, message, Place(first.file, first.line))
-            else:
-                seen.workers[name] = manifest
+            self._look_at(name, entries.get(name, []), seen)
         return seen
+
+    def _look_at(self, name: str, mains: list[str], seen: Seen) -> None:
+        """One worker, into `seen`."""
+        try:
+            manifest = self._manifest(name, mains)
+        except ManifestError as error:
+            first = error.faults[0]
+            message = "; ".join(dict.fromkeys(fault.message for fault in error.faults))
+            seen.failed[name] = DeployFailed(name, message, Place(first.file, first.line))
+        else:
+            seen.workers[name] = manifest
+
+    def _mains_alone(self, alone: Alone) -> list[str]:
+        if alone.main is not None:
+            return [alone.main]
+        names = (f"main{suffix}" for suffix in ENTRY_SUFFIXES)
+        return [name for name in names if (self._directory / name).is_file()]
 
     def _read_box_file(self, seen: Seen) -> None:
         try:
@@ -111,7 +135,7 @@ class Discovery:
         if self._tables is None:  # without it, a worker might get permissions that the file denies it
             raise ManifestError(Fault(FILE_NAME, None, "cannot be read, so no worker can be deployed"))
         table = self._tables.get(name)
-        for own in self._own_tables(main) if main and main.count("/") > 1 else ():
+        for own in self._own_tables(main):
             if table is not None:
                 raise ManifestError(table.fault(f"{name} has a manifest here and another in {own.fault('').file}"))
             table = own
@@ -123,9 +147,14 @@ class Discovery:
             raise ManifestError(table.fault(f"there is no file {manifest.entry}", "entry"))
         return manifest
 
-    def _own_tables(self, main: str) -> Iterator[WorkerTable]:
+    def _own_tables(self, main: str | None) -> Iterator[WorkerTable]:
         """The manifests that stand beside a worker's main file: there should be one at most."""
-        folder = (self._directory / main).parent
+        if self._alone is not None:
+            folder = self._directory
+        elif main and main.count("/") > 1:
+            folder = (self._directory / main).parent
+        else:
+            return
         for name, read in ((FILE_NAME, own_table), ("deno.json", deno_table), ("deno.jsonc", deno_table)):
             file = folder / name
             if not file.is_file() or not is_within(file, self._directory):

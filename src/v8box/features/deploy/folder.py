@@ -21,7 +21,7 @@ from v8box.catalog.warnings import warnings_of
 from v8box.errors import V8BoxError
 from v8box.features.deploy.bundler import CONFIG_FILES, Bundler, config_fingerprint
 from v8box.features.deploy.diagnostics import BundleError
-from v8box.features.deploy.discovery import FUNCTIONS, Discovery, Seen
+from v8box.features.deploy.discovery import FUNCTIONS, Alone, Discovery, Seen
 from v8box.features.deploy.events import (
     Deployed,
     DeployEvent,
@@ -96,9 +96,10 @@ class FolderDeploys:
         on_event: Listener,
         variable_names: VariableNames = _no_names,
         compare_seconds: float = _COMPARE_SECONDS,
+        alone: Alone | None = None,
     ) -> None:
         self._directory = Path(os.path.realpath(directory))
-        self._discovery = Discovery(self._directory, Path(os.path.realpath(data_directory)))
+        self._discovery = Discovery(self._directory, Path(os.path.realpath(data_directory)), alone)
         self._data_directory = Path(os.path.realpath(data_directory))
         self._catalog = catalog
         self._bundler = bundler
