@@ -32,7 +32,7 @@ from v8box.catalog.projects import Projects, Usage, quotas_of
 from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Alone, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
-from v8box.features.health.service import Health
+from v8box.features.health.service import Check, Health
 from v8box.features.hrana import HranaApp, Tokens
 from v8box.features.projects import Owned, ProjectService, Room, of_buckets, of_databases
 from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
@@ -51,6 +51,7 @@ from v8box.sandbox.shim import build_shim
 from v8box.sandbox.spawner import Spawner
 from v8box.sandbox.tools import Helpers
 from v8box.settings import Settings
+from v8box.settings import Vault as VaultSettings
 from v8box.storage import Database, FolderBlobs
 from v8box.storage.encryption import Encryption
 from v8box.telemetry import audit
@@ -60,6 +61,8 @@ from v8box.telemetry.runs import LineRecord, RunLog
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
+
+    from v8box.catalog.variables.vault import VaultSource
 
 logger = logging.getLogger(__name__)
 
@@ -186,13 +189,20 @@ class Box:
         blobs = FolderBlobs(data / "blobs")
         await blobs.open()
         await audit.open_audit(database)
-        variables = await Variables.open(database, encryption)
+        vault = _vault(settings.vault)
+        if vault is not None:
+            self._stack.push_async_callback(vault.close)
+        variables = await Variables.open(database, encryption, vault)
         projects = await Projects.open(database, quotas_of(settings.projects))
         usage = await Usage.open(database, projects)
         self._stack.push_async_callback(usage.close)
         room = Room(projects)
         catalog = await Catalog.open(database, blobs, revision=variables.revision)
         variables.subscribe(catalog.refresh_variables)
+        if vault is not None:
+            catalog.subscribe(vault.follow)
+            vault.follow(catalog.routes)
+            self._tasks.forever(vault.run(), "vault")
         redactors = Redactors()
 
         runs = RunLog(data / "logs", settings.logs.budget_mb * 1024 * 1024)
@@ -261,7 +271,10 @@ class Box:
         self._tasks.forever(room.measure_forever(), "storage of projects")
         self._tasks.add(self._watch_spawner(), "nursery watch")
 
-        health = Health({name: binding.health for name, binding in services.bindings.items()})
+        checks: dict[str, Check] = {name: binding.health for name, binding in services.bindings.items()}
+        if vault is not None:
+            checks["vault"] = vault.health
+        health = Health(checks)
         idempotency = await Idempotency.open(database)
         self._stack.push_async_callback(idempotency.close)
         operations = await Operations.open(database)
@@ -399,6 +412,16 @@ class Box:
 
 def _nothing(_: str) -> None:
     """A start that failed has said so itself."""
+
+
+def _vault(settings: VaultSettings) -> VaultSource | None:
+    """The Vault that variables come from, if there is one. Imported when it is: an HTTP client takes its time."""
+    if settings.address is None:
+        return None
+    from v8box.catalog.variables.vault import VaultSource
+    from v8box.catalog.variables.vault_client import VaultClient
+
+    return VaultSource(VaultClient(settings), settings)
 
 
 async def _load_variables(variables: Variables, redactors: Redactors, placement: Placement) -> Mapping[str, str]:

@@ -20,6 +20,7 @@ from v8box.settings.groups import (
     Settings,
     SignIn,
     Valkey,
+    Vault,
 )
 from v8box.settings.load import ignored, load, variables
 from v8box.settings.values import Secret, ServerUrl
@@ -41,6 +42,7 @@ __all__ = [
     "Settings",
     "SignIn",
     "Valkey",
+    "Vault",
     "ignored",
     "load",
     "variables",

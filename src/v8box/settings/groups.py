@@ -21,6 +21,7 @@ from v8box.settings.readers import (
     seconds,
     secret,
     server_url,
+    template,
     text,
     whole_number,
     yes_or_no,
@@ -320,6 +321,36 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vault:
+    """A HashiCorp Vault (KV version 2) that variables come from. Without one, they come from the box alone."""
+
+    address: Annotated[
+        ServerUrl | None, From("VAULT_ADDR", "vault.address", server_url("http", "https"), hidden=True)
+    ] = None
+    """Vault's address. It needs a token, or a file with one."""
+
+    token: Annotated[Secret | None, From("VAULT_TOKEN", "vault.token", secret, hidden=True)] = None
+    """The token. Its policy needs `read` below `path`; it is renewed twice an hour."""
+
+    token_file: Annotated[str | None, From("V8BOX_VAULT_TOKEN_FILE", "vault.token_file", text)] = None
+    """A file with the token instead, read at each use: Vault's agent keeps one fresh."""
+
+    namespace: Annotated[str | None, From("VAULT_NAMESPACE", "vault.namespace", text)] = None
+    """The namespace, for Vault Enterprise."""
+
+    ca_file: Annotated[str | None, From("VAULT_CACERT", "vault.ca_file", text)] = None
+    """A file with the authorities that may certify Vault. Not set: the system's."""
+
+    mount: Annotated[str, From("V8BOX_VAULT_MOUNT", "vault.mount", template())] = "secret"
+    """Where the KV engine is mounted. `secret` is where Vault's development server has it."""
+
+    path: Annotated[str, From("V8BOX_VAULT_PATH", "vault.path", template("project", "environment", "worker"))] = (
+        "v8box/{project}/{environment}/{worker}"
+    )
+    """Which secret a worker gets; its keys are the names of variables."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of it. `directory` is the served folder DIR; `data_directory` holds every byte of state."""
 
@@ -337,6 +368,7 @@ class Settings:
     s3: S3
     projects: Projects
     audit: Audit
+    vault: Vault
 
     def db_url(self, port: int) -> str:
         """Where LibSQL clients reach the box, which listens on `port`."""
@@ -385,4 +417,5 @@ GROUPS: Final[Mapping[str, type[Any]]] = {
     "s3": S3,
     "projects": Projects,
     "audit": Audit,
+    "vault": Vault,
 }

@@ -42,6 +42,7 @@ def load(directory: Path, environ: Mapping[str, str]) -> Settings:
     if data_directory == directory or data_directory in directory.parents:
         source.fault(*DATA_DIRECTORY, "must be a folder of its own, not the served folder or one that holds it")
     _check_s3(groups["s3"], source)
+    _check_vault(groups["vault"], source)
     source.refuse_unknown()
     if source.faults:
         raise SettingsError("\n".join(source.faults))
@@ -79,3 +80,16 @@ def _check_s3(values: Mapping[str, Any], source: Source) -> None:
             source.fault(variable, f"s3.{keys[variable]}", "is missing, and S3_ENDPOINT needs it")
     elif len(missing) < len(keys) and source.given("s3.endpoint", "S3_ENDPOINT") is None:
         source.fault("S3_ENDPOINT", "s3.endpoint", "is missing, but S3 keys are set")
+
+
+def _check_vault(values: Mapping[str, Any], source: Source) -> None:
+    token, file = values["token"], values["token_file"]
+    if token is not None and file is not None:
+        source.fault("V8BOX_VAULT_TOKEN_FILE", "vault.token_file", "and VAULT_TOKEN are both set: one of them, please")
+    if token is not None and not token.reveal().isascii():
+        source.fault("VAULT_TOKEN", "vault.token", "must be ASCII")
+    if values["address"] is not None and token is None and file is None:
+        wanted = (
+            "is missing, and VAULT_ADDR needs it (or V8BOX_VAULT_TOKEN_FILE); without VAULT_ADDR, Vault is not used"
+        )
+        source.fault("VAULT_TOKEN", "vault.token", wanted)

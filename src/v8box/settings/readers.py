@@ -136,6 +136,22 @@ def _split_url(value: str) -> SplitResult | None:
     return parts
 
 
+def template(*names: str) -> Reader[str]:
+    """A path with any of these names in braces, all of which stand for parts without a slash."""
+
+    def read(raw: Any) -> str:
+        value = text(raw).strip("/")
+        plain = value
+        for name in names:
+            plain = plain.replace(f"{{{name}}}", "x")
+        if not re.fullmatch(r"[A-Za-z0-9._/-]+", plain) or {".", "..", ""} & set(plain.split("/")):
+            more = "".join(f", {{{name}}}" for name in names)
+            raise ValueError(f"must be a path of letters, digits, . _ - and /{more}")
+        return value
+
+    return read
+
+
 def bucket(raw: Any) -> str:
     name = text(raw)
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name) or ".." in name:
