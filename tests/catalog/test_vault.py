@@ -145,11 +145,11 @@ async def test_while_it_is_away_the_last_known_values_are_used_and_it_is_told_on
     await source.values("shop", "staging", "hello")
     await source.health()
     answers: dict[str, Any] = {
-        "broken": web.Response(status=500, text=SECRET),
-        "redirect": web.Response(status=307, headers={"location": "http://127.0.0.1:1/"}),
-        "large": web.Response(body=b" " * (MAX_BYTES + 1)),
-        "no kv 2": web.json_response({"data": {"A": SECRET}}),
-        "gone": web.Response(status=502),
+        "broken": lambda: web.Response(status=500, text=SECRET),
+        "redirect": lambda: web.Response(status=307, headers={"location": "http://127.0.0.1:1/"}),
+        "large": lambda: web.Response(body=b" " * (MAX_BYTES + 1)),
+        "no kv 2": lambda: web.json_response({"data": {"A": SECRET}}),
+        "gone": lambda: web.Response(status=502),
     }
     match away:
         case "sealed":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,7 @@ class FakeVault:
         self.denied: set[str] = set()
         """Paths that the token's policy does not allow."""
         self.sealed = False
-        self.broken: web.Response | None = None
+        self.broken: Callable[[], web.Response] | None = None
         self.asked: list[str] = []
         self._versions: dict[tuple[str, str], list[dict[str, Any] | None]] = {}
 
@@ -53,7 +53,7 @@ class FakeVault:
     def _refusal(self, request: web.Request) -> web.Response | None:
         self.asked.append(request.path.removeprefix("/v1/"))
         if self.broken is not None:
-            return self.broken
+            return self.broken()
         if self.sealed:
             return web.json_response({"errors": ["Vault is sealed"]}, status=503)
         if request.headers.get("X-Vault-Token") != self.token:

@@ -186,3 +186,35 @@ def test_every_setting_has_a_docstring_with_its_reason() -> None:
 def test_names_are_used_once() -> None:
     listed = settings.variables()
     assert len({variable for variable, _, _ in listed}) == len({key for _, key, _ in listed}) == len(listed)
+
+
+def test_vault_needs_one_token_and_a_path_that_is_one(tmp_path: Path) -> None:
+    made = load(tmp_path, environ={"VAULT_ADDR": "https://vault:8200/", "VAULT_TOKEN": "hvs.x"})
+    assert made.vault.mount == "secret"
+    assert "hvs.x" not in repr(made)
+    token = {"VAULT_ADDR": "https://vault:8200", "VAULT_TOKEN": "hvs.x"}
+    (told,) = faults(tmp_path, environ={"VAULT_ADDR": "https://vault:8200"})
+    assert told.startswith("VAULT_TOKEN: is missing, and VAULT_ADDR needs it")
+    (told,) = faults(tmp_path, environ={**token, "V8BOX_VAULT_TOKEN_FILE": "/run/token"})
+    assert "both set" in told
+    (told,) = faults(tmp_path, environ={**token, "VAULT_TOKEN": "hvs.\u00e9"})
+    assert "hvs" not in told
+    for bad in ("a/{secret}", "a/../b", "{worker", "{worker.id}", "a//b", "{0}", "a b"):
+        (told,) = faults(tmp_path, environ={**token, "V8BOX_VAULT_PATH": bad})
+        assert "must be a path" in told
+    made = load(
+        tmp_path, environ={**token, "V8BOX_VAULT_PATH": "/apps/{worker}-{environment}/", "V8BOX_VAULT_MOUNT": "kv/a"}
+    )
+    assert (made.vault.path, made.vault.mount) == ("apps/{worker}-{environment}", "kv/a")
+
+
+def test_a_master_key_has_32_bytes_and_is_never_shown(tmp_path: Path) -> None:
+    key = "A" * 43 + "="
+    made = load(tmp_path, environ={"V8BOX_MASTER_KEY": key})
+    assert made.box.master_key is not None
+    assert made.box.master_key.reveal() == key
+    assert key not in repr(made)
+    for variable in ("V8BOX_MASTER_KEY", "V8BOX_MASTER_KEY_PREVIOUS"):
+        (told,) = faults(tmp_path, environ={variable: "hunter2"})
+        assert told.startswith(f"{variable}: must be 32 random bytes")
+        assert "hunter2" not in told
