@@ -50,7 +50,7 @@ from v8box.sandbox.runtime import DenoRuntime, find_deno
 from v8box.sandbox.shim import build_shim
 from v8box.sandbox.spawner import Spawner
 from v8box.sandbox.tools import Helpers
-from v8box.settings import Settings
+from v8box.settings import Settings, hidden_variables
 from v8box.settings import Vault as VaultSettings
 from v8box.storage import Database, FolderBlobs
 from v8box.storage.encryption import Encryption
@@ -192,8 +192,10 @@ class Box:
         vault = _vault(settings.vault)
         if vault is not None:
             self._stack.push_async_callback(vault.close)
-        variables = await Variables.open(database, encryption, vault)
         projects = await Projects.open(database, quotas_of(settings.projects))
+        variables = await Variables.open(
+            database, encryption, vault, quota=lambda project: projects.quotas(project).variables
+        )
         usage = await Usage.open(database, projects)
         self._stack.push_async_callback(usage.close)
         room = Room(projects)
@@ -346,7 +348,8 @@ class Box:
         return auth
 
     def _build_environ(self, data: Path) -> dict[str, str]:
-        return {**self._environ, "DENO_DIR": str(data / "cache" / "deno"), "NO_COLOR": "1"}
+        passed = {name: value for name, value in self._environ.items() if name not in hidden_variables()}
+        return {**passed, "DENO_DIR": str(data / "cache" / "deno"), "NO_COLOR": "1"}
 
     async def _watch_spawner(self) -> None:
         await asyncio.shield(self._spawner.died)
@@ -512,12 +515,9 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
     async def count_workers(project: str) -> int:
         return len(await catalog.workers(project))
 
-    async def count_variables(project: str) -> int:
-        return len(await variables.of_project(project))
-
     return (
         Owned(kind="workers", count=count_workers, remove=remove_workers),
-        Owned(kind="variables", count=count_variables, remove=lambda project, _: variables.forget_project(project)),
+        Owned(kind="variables", count=variables.count, remove=lambda project, _: variables.forget_project(project)),
         Owned(kind="database tokens", remove=remove_tokens),
         Owned(kind="S3 keys", remove=remove_keys),
         of_databases(parts.services.databases),

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from v8box.catalog.env_names import MAX_KEYS, MAX_VALUE_BYTES, env_faults
+from v8box.catalog.projects import CountQuotaExceeded
 from v8box.catalog.variables import (
     BadVariables,
     Level,
@@ -303,6 +304,29 @@ async def test_what_is_once_secret_stays_so_unless_it_is_said(box: Box) -> None:
     assert [each.value for each in await box.variables.versions(HERE, "A")] == [None, None, None]
     await box.set(HERE, False, A="shown-now")
     assert [each.value for each in await box.variables.versions(HERE, "A")] == ["shown-now", None, None, None]
+
+
+async def test_a_project_has_no_more_than_its_quota(tmp_path: Path) -> None:
+    database = await Database.open(tmp_path / "catalog.db")
+    await audit.open_audit(database)
+    encryption = await Encryption.open(database, tmp_path / "keys")
+    quotas = {"shop": 2}
+    variables = await Variables.open(database, encryption, quota=quotas.get)
+
+    async def put(level: Level, *names: str) -> None:
+        await variables.change(level, {name: NewValue(value=f"{names}") for name in names}, actor=ADA)
+
+    await put(PROJECT, "A")
+    with pytest.raises(CountQuotaExceeded):
+        await put(HERE, "B", "C")
+    await put(HERE, "B")
+    assert await variables.count("shop") == 2
+    quotas["shop"] = 1
+    await put(HERE, "B", "B")  # another value for what is there
+    with pytest.raises(CountQuotaExceeded):
+        await put(HERE, "C")
+    await put(Level("blog"), "A", "B", "C")
+    await database.close()
 
 
 # ---- versions

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.e2e.box import RunningBox
+from tests.e2e.box import RunningBox, free_port
+from tests.fakes.vault import TOKEN, FakeVault
 
 SECRET = "hunter2!hunter2!"
 URL = "/api/v1/projects/default/variables"
@@ -73,3 +75,58 @@ def test_a_variable_is_in_the_next_request_and_a_secret_nowhere_else(directory: 
         path for path in (directory / "data").rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()
     ]
     assert holding == []
+
+
+class VaultThread:
+    """A Vault that serves beside the test, on a port that nobody serves before."""
+
+    def __init__(self) -> None:
+        self.vault = FakeVault()
+        self.port = free_port()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._ended = asyncio.Event()
+
+    def start(self) -> None:
+        ready = threading.Event()
+
+        async def serve() -> None:
+            async with self.vault.serving(self.port):
+                ready.set()
+                await self._ended.wait()
+
+        self._thread.start()
+        self._serving = asyncio.run_coroutine_threadsafe(serve(), self._loop)
+        assert ready.wait(10)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._ended.set)
+        self._serving.result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+def test_without_vault_a_worker_says_why_it_does_not_start_and_with_it_has_its_values(directory: Path) -> None:
+    beside = VaultThread()
+    beside.vault.put("v8box/default/production/hello", TOKEN=SECRET)
+    environ = {"VAULT_ADDR": f"http://127.0.0.1:{beside.port}", "VAULT_TOKEN": TOKEN}
+    box = RunningBox(directory, environ).wait_ready()
+    try:
+        refused = box.run("hello")
+        assert refused.status_code == 503
+        assert "Vault cannot be reached" in refused.text
+        assert box.client.get("/health").json()["services"]["vault"]["status"] == "down"
+        beside.start()
+        try:
+            answer = box.run("hello")
+            while answer.status_code == 503:  # a failed start is remembered for a moment
+                answer = box.run("hello")
+            assert answer.json()["data"] == {"token": SECRET, "greeting": "of the manifest", "same": True}
+            box.wait_line("the token is ••••••")
+        finally:
+            beside.stop()
+        assert box.run("hello").json()["data"]["token"] == SECRET
+    finally:
+        assert box.stop() == 0
+    assert not [line for line in box.lines if SECRET in line or TOKEN in line]

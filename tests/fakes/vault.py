@@ -34,14 +34,14 @@ class FakeVault:
         self._versions[namespace, path][-1] = None
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[FakeVault]:
+    async def serving(self, port: int = 0) -> AsyncIterator[FakeVault]:
         app = web.Application()
         app.router.add_route("*", "/v1/sys/health", self._health)
         app.router.add_post("/v1/auth/token/renew-self", self._renew)
         app.router.add_get("/v1/secret/{kind:data|metadata}/{path:.+}", self._kv)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         host, port = runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"

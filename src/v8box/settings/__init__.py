@@ -22,7 +22,7 @@ from v8box.settings.groups import (
     Valkey,
     Vault,
 )
-from v8box.settings.load import ignored, load, variables
+from v8box.settings.load import hidden_variables, ignored, load, variables
 from v8box.settings.values import Secret, ServerUrl
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "SignIn",
     "Valkey",
     "Vault",
+    "hidden_variables",
     "ignored",
     "load",
     "variables",

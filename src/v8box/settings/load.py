@@ -22,6 +22,13 @@ def variables() -> tuple[tuple[str, str, Any], ...]:
     return tuple(listed)
 
 
+def hidden_variables() -> frozenset[str]:
+    """The environment variables that hold secrets: no process that the box starts is to inherit them."""
+    return frozenset(
+        origin.variable for group in GROUPS.values() for _, origin, _ in _described(group) if origin.hidden
+    )
+
+
 def _machine_memory_mb() -> int:
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:

@@ -58,6 +58,9 @@ and version <= :version
 delete from variables
 where project = :project and environment = :environment and worker = :worker and name = :name
 
+-- name: count
+select count(*) from variables where project = :project
+
 -- name: used
 -- What a level has, and what its project has.
 select count(*) filter (where environment = :environment and worker = :worker),

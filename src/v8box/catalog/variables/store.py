@@ -41,23 +41,39 @@ _NOTHING: Final = Loaded(values=MappingProxyType({}))
 _SOURCE_RANK: Final = 1.5  # over the project's levels, below the worker's
 
 Subscriber = Callable[[], Awaitable[None]]
+Quota = Callable[[str], int | None]
+"""How many variables a project may have; None: as many as it likes."""
+
+
+def no_quota(_: str) -> int | None:
+    """`Quota` where there is none."""
+    return None
 
 
 class Variables:
     """All variables of the box. `open` it once the audit log is open."""
 
-    def __init__(self, database: Database, encryption: Encryption, source: Source) -> None:
+    def __init__(self, database: Database, encryption: Encryption, source: Source, quota: Quota) -> None:
         self._database = database
         self._encryption = encryption
         self._source = source
+        self._quota = quota
         self._revisions: dict[Level, int] = {}
         self._subscribers: list[Subscriber] = []
 
     @classmethod
-    async def open(cls, database: Database, encryption: Encryption, source: Source | None = None) -> Variables:
-        """Brings the tables up to date and loads the revisions. `source` gives variables from elsewhere (Vault)."""
+    async def open(
+        cls,
+        database: Database,
+        encryption: Encryption,
+        source: Source | None = None,
+        *,
+        quota: Quota = no_quota,
+    ) -> Variables:
+        """Brings the tables up to date and loads the revisions. `source` gives variables from elsewhere (Vault),
+        `quota` says how many a project may have."""
         await database.migrate("variables", load_migrations("v8box.catalog.variables"))
-        variables = cls(database, encryption, source or NoSource())
+        variables = cls(database, encryption, source or NoSource(), quota)
         rows = await database.read(lambda sql: sql.rows(queries["revisions"]))
         for project, environment, worker, value in rows:
             level = Level(str(project), str(environment), str(worker))
@@ -127,6 +143,11 @@ class Variables:
             return [Stored.read(project, row).shown(sealer) for row in rows]
 
         return await self._database.read(read)
+
+    async def count(self, project: str) -> int:
+        """How many a project has, on all levels together."""
+        row = await self._database.read(lambda sql: sql.row(queries["count"], {"project": project}))
+        return stored.integer(row[0] if row else 0)
 
     async def effective(self, project: str, environment: str, worker: str, wanted: Wanted) -> Sequence[Effective]:
         """What the worker gets, name by name, and which of its sources each comes from."""
@@ -202,7 +223,7 @@ class Variables:
         def write(sql: Transaction) -> Changed:
             if check is not None:
                 check(stored.revision_of(sql, level))
-            change = Change(sql, level, sealer, actor)
+            change = Change(sql, level, sealer, actor, self._quota(level.project))
             apply(change)
             return change.finish()
 

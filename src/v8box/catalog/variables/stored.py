@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from v8box.catalog.env_names import MAX_KEYS
+from v8box.catalog.projects import CountQuotaExceeded
 from v8box.catalog.variables.model import (
     KEPT_VERSIONS,
     MAX_LEVEL_BYTES,
@@ -103,11 +104,12 @@ def revision_of(sql: Transaction, level: Level) -> int:
 class Change:
     """One change of one level: everything in it happens, or nothing does."""
 
-    def __init__(self, sql: Transaction, level: Level, sealer: Sealer, actor: Actor) -> None:
+    def __init__(self, sql: Transaction, level: Level, sealer: Sealer, actor: Actor, quota: int | None = None) -> None:
         self._sql = sql
         self._level = level
         self._sealer = sealer
         self._actor = actor
+        self._quota = quota
         self._present = level_rows(sql, level)
         self._set: list[str] = []
         self._unchanged: list[str] = []
@@ -181,6 +183,9 @@ class Change:
     def _check_room(self) -> None:
         (used,) = self._sql.rows(queries["used"], self._level.key)
         count, size, in_project = map(integer, used)
+        more = any(name not in self._present for name in self._set)  # who is over a lowered quota may still change
+        if more and self._quota is not None and in_project > self._quota:
+            raise CountQuotaExceeded(self._level.project, "variables", self._quota, in_project)
         (levels,) = self._sql.rows(queries["levels"], {"project": self._level.project})
         for limit, found, what in (
             (MAX_KEYS, count, f"{self._level.words}: the variables of one level are"),
