@@ -65,6 +65,13 @@ def test_a_secret_is_no_argument(shell: Shell) -> None:
     assert SECRET not in told
 
 
+def test_a_value_cannot_steer_the_terminal(shell: Shell) -> None:
+    shell.data("env", "set", "GREETING=a\x1b[2Jb\u202ec\nd")
+    shown = shell.call("env", "list").stdout
+    assert not {"\x1b", "\u202e"} & set(shown)
+    assert "a\ufffd[2Jb\ufffdc d" in shown
+
+
 def test_an_env_file_is_set_whole_or_not_at_all(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("# mine\nGREETING='from a file'\nTOKEN=abc\n")

@@ -130,6 +130,16 @@ def _print(table: Table) -> None:
         typer.echo(line.rstrip())
 
 
+def print_text(text: bytes) -> None:
+    """What somebody else wrote: as it is into a pipe, harmless on a terminal."""
+    if not sys.stdout.isatty():
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
+        return
+    for line in text.decode(errors="replace").splitlines():
+        typer.echo(printable(line.replace("\t", "    ")))
+
+
 def ask_name(kind: str, name: str, *, yes: bool) -> None:
     """Before something is deleted for good: its name has to be typed."""
     if yes:

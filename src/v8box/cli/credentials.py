@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from v8box.errors import V8BoxError
+from v8box.kit.files import temporary_beside
 
 LOCAL_TOKEN: Final = Path("keys", "local.token")
 """Below the data directory of a running box."""
@@ -39,20 +40,55 @@ def find_token(
     return said or _kept(address, credentials_file(environ)) or _local(local_data)
 
 
+def kept(address: str, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The token that is kept for an address. Raises `CredentialsUnusable`."""
+    return _kept(address, credentials_file(environ))
+
+
+def keep(address: str, token: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Keeps a token for an address, in the place of the one before. Gives the file. Raises `CredentialsUnusable`."""
+    file = credentials_file(environ)
+    _write(file, {**_read(file), address: {"token": token}})
+    return file
+
+
+def forget(address: str, environ: Mapping[str, str] = os.environ) -> None:
+    """Raises `CredentialsUnusable`."""
+    file = credentials_file(environ)
+    _write(file, {place: entry for place, entry in _read(file).items() if place != address})
+
+
+def _write(file: Path, entries: Mapping[str, object]) -> None:
+    """The file is whole at every moment, and never readable by others."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = temporary_beside(file)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as opened:
+            json.dump(entries, opened, indent=2)
+        temporary.replace(file)
+    except OSError as error:
+        raise CredentialsUnusable(f"{file} cannot be written: {error}.") from error
+
+
 def _kept(address: str, file: Path) -> str | None:
+    entry = _read(file).get(address)
+    token = entry.get("token") if isinstance(entry, dict) else None
+    return token if isinstance(token, str) else None
+
+
+def _read(file: Path) -> dict[str, object]:
     try:
         with file.open(encoding="utf-8") as opened:
             mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
-            kept = json.load(opened)
+            entries = json.load(opened)
     except FileNotFoundError:
-        return None
+        return {}
     except (OSError, ValueError) as error:
         raise CredentialsUnusable(f"{file} cannot be read: {error}. Remove it, and sign in again.") from error
     if mode & 0o077:
         raise CredentialsUnusable(f"{file} can be read by others: chmod 600 {file}, and better make new tokens.")
-    entry = kept.get(address) if isinstance(kept, dict) else None
-    token = entry.get("token") if isinstance(entry, dict) else None
-    return token if isinstance(token, str) else None
+    return entries if isinstance(entries, dict) else {}
 
 
 def _local(data_directory: Path | None) -> str | None:
