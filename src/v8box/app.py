@@ -110,6 +110,12 @@ class AdminParts:
     usage: Usage
     room: Room
 
+    async def project_exists(self, name: str) -> bool:
+        return self.projects.exists(name)
+
+    async def project_names(self) -> Sequence[str]:
+        return [project.name for project in self.projects.all()]
+
 
 class Box:
     """One node. `run` is its whole life."""
@@ -448,10 +454,7 @@ def _admin_api(parts: AdminParts) -> FastAPI:
     """The admin API. Imported and built at its first request: FastAPI alone takes 0.6 s."""
     from v8box.api.app import build_api
 
-    async def exists(project: str) -> bool:
-        return parts.projects.exists(project)
-
-    return build_api(admin_routers(parts), idempotency=parts.idempotency, project_exists=exists)
+    return build_api(admin_routers(parts), idempotency=parts.idempotency, project_exists=parts.project_exists)
 
 
 def admin_routers(parts: AdminParts) -> list[APIRouter]:
@@ -463,8 +466,10 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.operations import routes as operations
     from v8box.features.projects import routes as projects
     from v8box.features.s3_api import routes as s3_api
-    from v8box.features.sessions import login
+    from v8box.features.sessions import login, own_account
     from v8box.features.sessions import routes as sessions
+    from v8box.features.tokens import routes as personal_tokens
+    from v8box.features.users import routes as users
     from v8box.features.variables import encryption_routes as encryption
     from v8box.features.variables import routes as variables
     from v8box.features.workers import routes as workers_api
@@ -490,7 +495,10 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         variables.build_router(parts.variables, manifest),
         encryption.build_router(parts.encryption),
         login.build_login_router(parts.auth),
-        sessions.build_router(parts.auth),
+        sessions.build_router(parts.auth, parts.project_names),
+        own_account.build_account_router(parts.auth),
+        users.build_router(parts.auth, parts.project_exists),
+        personal_tokens.build_router(parts.auth, parts.project_exists),
         *workers_api.build_routers(workers, parts.settings.versions.keep),
     ]
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect
 
+from v8box.api.access import Needs
 from v8box.api.envelope import success_body
 from v8box.errors import PayloadTooLarge
 
@@ -80,11 +81,18 @@ class BoundedRoute(APIRoute):
             return handler
 
         async def bounded(request: Request) -> Response:
+            self.check_access(request)  # nobody fills the memory, or learns what a route wants, who may not call it
             if has_json:
                 await read_body(request)
             return await _while_connected(request, handler(request))
 
         return bounded
+
+    def check_access(self, request: Request) -> None:
+        """Raises what the route's dependency would, once it came to that."""
+        for dependency in self.dependant.dependencies:
+            if isinstance(dependency.call, Needs):
+                dependency.call(request)
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:

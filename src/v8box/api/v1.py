@@ -14,7 +14,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response, params
 from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 
-from v8box.api.access import Needs, principal_of
+from v8box.api.access import principal_of
 from v8box.api.etags import check_if_match, etag_of, is_unchanged
 from v8box.api.idempotency import Claim, Idempotency
 from v8box.api.operations import Operation, State
@@ -152,7 +152,7 @@ class V1Route(BoundedRoute):
             principal = principal_of(request)
             if key is None or not principal.known:
                 return await handler(request)
-            self._check_access(request)  # before the answer to an earlier one is given
+            self.check_access(request)  # before the answer to an earlier one is given
             body = await self._body(request, streams)
             url = request.url
             who = f"{principal.actor.kind}:{principal.actor.id}"
@@ -161,11 +161,6 @@ class V1Route(BoundedRoute):
             return await ledger.once(claim, lambda: unbound(request), secret=secret)
 
         return once
-
-    def _check_access(self, request: Request) -> None:
-        for dependency in self.dependant.dependencies:
-            if isinstance(dependency.call, Needs):
-                dependency.call(request)
 
     async def _body(self, request: Request, streams: bool) -> bytes:
         if not streams:

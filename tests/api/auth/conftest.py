@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from tests.fakes.sign_in import NoSealer, quick_passwords
 
+from v8box.api import Guard
+from v8box.api.app import build_api
+from v8box.api.asgi import ASGIApp
 from v8box.api.auth import Auth
 from v8box.api.auth.sessions import Client
 from v8box.api.auth.sign_in import Credentials, SignedIn
+from v8box.api.idempotency import Idempotency
 from v8box.api.principals import EVERY_PROJECT, Principal, Role
+from v8box.features.sessions.login import build_login_router
+from v8box.features.sessions.own_account import build_account_router
+from v8box.features.sessions.routes import build_router
+from v8box.features.tokens.routes import build_router as tokens_router
+from v8box.features.users.routes import build_router as users_router
 from v8box.settings import Box, Secret, SignIn
 from v8box.storage import Database
 from v8box.telemetry.actors import Actor, ActorKind
@@ -82,4 +93,74 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await made.open()
     yield made
     await made.auth.stop()
-    await database.close()
+    await made.database.close()
+
+
+class Site:
+    """The admin API behind its guard, asked by clients that keep their cookies as browsers do."""
+
+    def __init__(self, world: World, app: ASGIApp) -> None:
+        self.world = world
+        self._app = app
+        self._clients: list[httpx.AsyncClient] = []
+
+    def client(self, token: str | None = None, *, address: str = "192.0.2.1", **options: Any) -> httpx.AsyncClient:
+        """Nobody, until it signs in; or whoever the token is of."""
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        transport = httpx.ASGITransport(app=self._app, client=(address, 1))
+        made = httpx.AsyncClient(
+            **{"transport": transport, "base_url": "http://localhost", "headers": headers, **options}
+        )
+        self._clients.append(made)
+        return made
+
+    def local(self) -> httpx.AsyncClient:
+        token = (self.world.directory / "keys" / "local.token").read_text().strip()
+        return self.client(token, address="127.0.0.1")
+
+    async def signed_in(self, name: str = "admin", password: str = PASSWORD) -> httpx.AsyncClient:
+        client = self.client()
+        done = await client.post("/api/v1/session", json={"username": name, "password": password})
+        assert done.status_code == 201, done.text
+        return client
+
+    async def close(self) -> None:
+        for client in self._clients:
+            await client.aclose()
+
+
+async def project_exists(name: str) -> bool:
+    return name in ("default", "shop", "blog")
+
+
+async def projects() -> list[str]:
+    return ["default", "shop", "blog"]
+
+
+@pytest.fixture
+async def site(world: World) -> AsyncIterator[Site]:
+    idempotency = await Idempotency.open(world.database)
+    routers = [
+        build_login_router(world.auth),
+        build_router(world.auth, projects),
+        build_account_router(world.auth),
+        users_router(world.auth, project_exists),
+        tokens_router(world.auth, project_exists),
+    ]
+    app = build_api(routers, idempotency=idempotency, project_exists=project_exists)
+    made = Site(world, Guard(app, identities=world.auth.identities, box=Box()))
+    yield made
+    await made.close()
+    await idempotency.close()
+
+
+def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    body: dict[str, Any] = response.json()
+    assert (response.status_code, body["code"]) == (status, code), body
+    assert response.headers["content-type"] == "application/problem+json"
+    return body
+
+
+def ok(response: httpx.Response, status: int = 200) -> Any:
+    assert response.status_code == status, response.text
+    return response.json() if response.content else None

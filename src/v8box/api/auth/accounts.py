@@ -14,6 +14,7 @@ from typing import Final
 
 from v8box.api.auth import users
 from v8box.api.auth.passwords import Passwords, check_strength, make_password
+from v8box.api.auth.second_factor import SecondFactor
 from v8box.api.auth.sessions import Client, Sessions
 from v8box.api.auth.sign_in import SignedIn, SignIn
 from v8box.api.auth.users import OWNER_NAME, User, queries
@@ -245,6 +246,12 @@ class Accounts:
 
         await self._database.write(write)
         return temporary
+
+    async def remove_second_factor(self, by: Principal, user_id: str, factor: SecondFactor) -> None:
+        """Somebody else's. Raises `SecondFactorMissing`."""
+        user = await self.get(user_id)
+        _may_change(by, user)
+        await factor.remove(user, by.actor)
 
     def _refuse_if_set(self, user: User) -> None:
         if self._password_is_set and user.name == OWNER_NAME:

@@ -65,6 +65,15 @@ class Client:
     user_agent: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """The last use of a session."""
+
+    user_id: str
+    address: str | None
+    at: float
+
+
 class Sessions:
     """All sessions. `stop` writes what is left to write."""
 
@@ -81,10 +90,12 @@ class Sessions:
         self._database = database
         self._clock = clock
         self._tasks = TaskSet()
-        self._touching: set[str] = set()
+        self._used: dict[str, _Use] = {}  # last uses that are not written yet
+        self._writing = False
 
     async def stop(self) -> None:
         await self._tasks.cancel()
+        await self._write_used()
 
     def begin(self, sql: Transaction, user: User, client: Client) -> tuple[Session, str]:
         """A new session and its secret, which is nowhere else. Those that ended are forgotten at this."""
@@ -123,9 +134,11 @@ class Sessions:
         now = self._clock()
         if found is None or not self._lives(found.session, now):
             return None
-        if now - found.session.used_at >= USED_SECONDS and found.session.id not in self._touching:
-            self._touching.add(found.session.id)
-            self._tasks.add(self._touch(found, client, now), "a session's last use")
+        if now - found.session.used_at >= USED_SECONDS:
+            self._used[found.session.id] = _Use(found.user.id, client.address, now)
+            if not self._writing:
+                self._writing = True
+                self._tasks.add(self._write_used(), "sessions: last use")
         return found
 
     def ends_at(self, session: Session) -> float:
@@ -157,15 +170,19 @@ class Sessions:
 
         await self._database.write(write)
 
-    async def _touch(self, found: Found, client: Client, now: float) -> None:
+    async def _write_used(self) -> None:
+        used, self._used = self._used, {}
+
         def write(sql: Transaction) -> None:
-            sql.execute(queries["use_session"], {"id": found.session.id, "now": now, "address": client.address})
-            sql.execute(queries["set_seen"], {"id": found.user.id, "now": now})
+            for session_id, use in used.items():
+                sql.execute(queries["use_session"], {"id": session_id, "now": use.at, "address": use.address})
+                sql.execute(queries["set_seen"], {"id": use.user_id, "now": use.at})
 
         try:
-            await self._database.write(write)
+            if used:
+                await self._database.write(write)
         finally:
-            self._touching.discard(found.session.id)
+            self._writing = False
 
     def _lives(self, session: Session, now: float) -> bool:
         return now < session.created_at + self.longest_seconds and now < session.used_at + self._idle_seconds

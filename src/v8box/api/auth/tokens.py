@@ -103,7 +103,7 @@ class PersonalTokens:
         label: str,
         scopes: frozenset[Scope],
         project: str | None = None,
-        expires_at: float | None = None,
+        lasts_seconds: float | None = None,
     ) -> tuple[Token, str]:
         """Makes a token for a user; gives it and its text, which is nowhere else. A token makes none: whoever steals
         one must not be able to keep what it opens. Raises `TooManyTokens`, `Forbidden`, `BadRequest`."""
@@ -113,6 +113,7 @@ class PersonalTokens:
             raise BadRequest(f"A token needs at least one scope of: {', '.join(Scope)}.")
         secret = make_secret()
         now = self._clock()
+        expires_at = None if lasts_seconds is None else now + lasts_seconds
         token = Token(
             id=secrets.token_hex(8),
             user_id=user.id,
