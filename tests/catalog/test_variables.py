@@ -370,10 +370,15 @@ async def test_a_removed_project_and_worker(box: Box) -> None:
     await box.set(PROJECT, A="1")
     await box.set(HERE, B="2")
     await box.set(Level("blog"), A="3")
+    before = box.variables.revision("shop", "production", "hello")
     await box.variables.forget_worker("shop", "hello")
     assert await box.resolve() == {"A": "1"}
+    assert box.variables.revision("shop", "production", "hello") > before  # the name may come back
+    assert box.variables.revision("shop", "production", "other") == 1
     await box.variables.forget_project("shop")
     assert await box.resolve() == {}
+    assert box.variables.revision("shop", "production", "other") == 2
+    assert box.variables.revision("blog", "production", "hello") == 1
     assert await box.variables.resolve("blog", "production", "hello") == {"A": "3"}
 
 

@@ -11,6 +11,12 @@ values (:project, :environment, :worker, 1)
 on conflict (project, environment, worker) do update set value = value + 1
 returning value
 
+-- name: bump_all
+-- All levels of a project, or of one worker.
+update variable_revisions set value = value + 1
+where project = :project and (:worker is null or worker = :worker)
+returning project, environment, worker, value
+
 -- name: level
 -- All variables of one level with their current values.
 select v.name, v.environment, v.worker, v.secret, v.version, w.sealed, w.created_at, w.created_by

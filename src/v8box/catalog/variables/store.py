@@ -30,7 +30,7 @@ from v8box.catalog.variables.model import (
 )
 from v8box.catalog.variables.source import NoSource, Source
 from v8box.catalog.variables.stored import Change, Check, Stored, queries
-from v8box.storage import Database, Transaction, load_migrations
+from v8box.storage import Database, Row, Transaction, load_migrations
 from v8box.storage.encryption import Encryption
 from v8box.telemetry.actors import Actor
 
@@ -203,13 +203,12 @@ class Variables:
 
     async def forget_worker(self, project: str, worker: str) -> None:
         """Removes the variables of a worker that is deleted for good. Who deletes it writes the audit log."""
-        key = {"project": project, "worker": worker}
-        await self._database.write(lambda sql: sql.execute(queries["forget_worker"], key))
+        await _to_its_end(self._forget(queries["forget_worker"], {"project": project, "worker": worker}))
 
     async def forget_project(self, project: str) -> None:
         """Removes a project's variables and its data keys: what backups hold of them cannot be opened any more. Who
         deletes the project writes the audit log."""
-        await self._database.write(lambda sql: sql.execute(queries["forget_project"], {"project": project}))
+        await _to_its_end(self._forget(queries["forget_project"], {"project": project}))
         await self._encryption.forget(project)
 
     # ----
@@ -232,6 +231,18 @@ class Variables:
             self._revisions[level] = changed.revision
             await self._tell()
         return changed
+
+    async def _forget(self, delete: str, where: Mapping[str, str]) -> None:
+        """Revisions grow as with any change: should the name come back, no sandbox of before is taken for its own."""
+        everywhere = {"worker": None, **where}
+
+        def write(sql: Transaction) -> list[Row]:
+            sql.execute(delete, where)
+            return sql.rows(queries["bump_all"], everywhere)
+
+        for project, environment, worker, value in await self._database.write(write):
+            self._revisions[Level(str(project), str(environment), str(worker))] = stored.integer(value)
+        await self._tell()
 
     async def _tell(self) -> None:
         for subscriber in tuple(self._subscribers):

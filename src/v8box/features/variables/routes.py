@@ -44,11 +44,14 @@ from v8box.features.variables.schemas import (
 FindManifest = Callable[[str, str, str], Manifest | None]
 """The manifest of what is live: project, environment, worker."""
 
+_BULK_SCHEMA: Final = BulkBody.model_json_schema(ref_template="#/components/schemas/{model}")
+_BULK_SCHEMA.pop("$defs")  # `VariableBody` is among the document's own
+_CREATED: Final[dict[int | str, dict[str, Any]]] = {201: {"model": VariableInfo, "description": "It is new."}}
 _BULK_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": BulkBody.model_json_schema(ref_template="#/components/schemas/{model}")},
+            "application/json": {"schema": _BULK_SCHEMA},
             "text/plain": {"schema": {"type": "string", "examples": ["# a .env file\nTOKEN='abc'\n"]}},
         },
     }
@@ -123,7 +126,7 @@ def build_router(variables: Variables, find_manifest: FindManifest) -> APIRouter
         page = paging.page_of_all(items, _position, lambda each: _info(each, see))
         return answer(page, headers={"etag": _etag(revision)})
 
-    @routes.put("/{name}", response_model=VariableInfo)
+    @routes.put("/{name}", response_model=VariableInfo, responses=_CREATED)
     async def set_variable(
         request: Request,
         named: Named,

@@ -53,7 +53,9 @@ class VariableBody(Shape):
     """A value to set."""
 
     value: str = Field(description="Up to 16 KB.", repr=False)
-    secret: bool | None = Field(default=None, description="Left out: as it is; a new one is then no secret.")
+    secret: bool | None = Field(
+        default=None, strict=True, description="Left out: as it is; a new one is then no secret."
+    )
 
 
 class BulkBody(Shape):
@@ -90,8 +92,10 @@ class EncryptionInfo(BaseModel):
 class RotateBody(Shape):
     """What to replace."""
 
-    master_key: bool = Field(default=True, description="A new key file; all data keys are wrapped by it.")
-    data_keys: bool = Field(default=False, description="New data keys too, and every value is sealed again.")
+    master_key: bool = Field(default=True, strict=True, description="A new key file; all data keys are wrapped by it.")
+    data_keys: bool = Field(
+        default=False, strict=True, description="New data keys too, and every value is sealed again."
+    )
 
 
 class RotatedInfo(BaseModel):
