@@ -72,17 +72,17 @@ def test_any_rule_can_be_asked(rules: list[str], path: str) -> None:
 
 def test_the_same_files_make_the_same_bytes(tmp_path: Path) -> None:
     fill(tmp_path, "b.ts", "a.ts")
-    first = pack(tmp_path)
+    first = pack(tmp_path, {"b.ts": tmp_path / "b.ts", "a.ts": tmp_path / "a.ts", "c": b"made"})
     (tmp_path / "a.ts").touch()
-    again = pack(tmp_path, without=("nothing",))
-    assert first == again
-    assert zipfile.ZipFile(io.BytesIO(first.content)).namelist() == ["a.ts", "b.ts"]
+    assert first == pack(tmp_path, {"a.ts": tmp_path / "a.ts", "c": b"made", "b.ts": tmp_path / "b.ts"})
+    assert zipfile.ZipFile(io.BytesIO(first.content)).namelist() == ["a.ts", "b.ts", "c"]
 
 
-def test_nothing_and_far_too_much_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_what_is_gone_and_far_too_much_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CommandFailed, match="nothing to deploy"):
-        pack(tmp_path)
+        pack(tmp_path, {})
+    with pytest.raises(CommandFailed, match="cannot be read"):
+        pack(tmp_path, {"a": tmp_path / "gone"})
     monkeypatch.setattr("v8box.cli.packing._MAX_FILES", 2)
-    fill(tmp_path, "a", "b", "c")
     with pytest.raises(CommandFailed, match="v8boxignore"):
-        pack(tmp_path)
+        pack(tmp_path, {"a": b"", "b": b"", "c": b""})

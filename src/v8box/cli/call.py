@@ -57,7 +57,7 @@ def run(
     if host is not None:
         sent["host"] = host
     if key is not None:
-        sent["authorization"] = f"Bearer {key}"
+        sent["x-api-key"] = key
     if version is not None:
         sent["v8box-version"] = f"{worker.partition('/')[0].partition('?')[0]}={version}"
     body = _body(data)

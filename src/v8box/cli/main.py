@@ -37,6 +37,11 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "secret": "v8box.cli.secret",
         },
         "Access": {
+            "login": "v8box.cli.sign_in",
+            "logout": "v8box.cli.sign_in",
+            "whoami": "v8box.cli.sign_in",
+            "token": "v8box.cli.token",
+            "user": "v8box.cli.user",
             "project": "v8box.cli.project",
         },
         "Data": {

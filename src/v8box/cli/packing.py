@@ -10,7 +10,7 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -54,30 +54,27 @@ class Ignored:
         return False
 
 
-def pack(root: Path, *, data_directory: Path | None = None, without: Sequence[str] = ()) -> Packed:
-    """`without`: names relative to `root`. Raises `CommandFailed`."""
-    names: list[str] = []
+def pack(root: Path, files: Mapping[str, Path | bytes]) -> Packed:
+    """A zip of these files by their names in it; what is given as bytes stands in the place of a file. Raises
+    `CommandFailed`."""
+    if not files:
+        raise CommandFailed(f"{root} holds nothing to deploy")
     total = 0
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in files_of(root, data_directory):
-            if name in without:
-                continue
+    archived = io.BytesIO()
+    with zipfile.ZipFile(archived, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, file in sorted(files.items()):
             try:
-                content = (root / name).read_bytes()
+                content = file if isinstance(file, bytes) else file.read_bytes()
             except OSError as error:
-                raise CommandFailed(f"{root / name} cannot be read: {error.strerror or error}") from error
+                raise CommandFailed(f"{file!s} cannot be read: {error.strerror or error}") from error
             total += len(content)
-            names.append(name)
-            if len(names) > _MAX_FILES or total > _MAX_BYTES:
+            if len(files) > _MAX_FILES or total > _MAX_BYTES:
                 raise CommandFailed(
                     f"{root} holds more than {_MAX_FILES} files or {_MAX_BYTES // 1_048_576} MB. Is this the folder of "
                     f"a worker? What does not belong to it is left out by a line in {IGNORE_FILES[1]}"
                 )
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
-    if not names:
-        raise CommandFailed(f"{root} holds nothing to deploy")
-    return Packed(file.getvalue(), tuple(names))
+    return Packed(archived.getvalue(), tuple(sorted(files)))
 
 
 def files_of(root: Path, data_directory: Path | None = None) -> Iterator[str]:

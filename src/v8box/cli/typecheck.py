@@ -98,13 +98,16 @@ class TypeChecks:
 
     async def _check(self) -> list[TypeFault]:
         mains = [main for main in sorted(self._mains) if (self._directory / main).is_file()]
-        if not mains:
-            return []
-        with as_file(files("v8box") / "runtime" / "types" / TYPES) as types:
-            own = [] if (self._directory / TYPES).is_file() else [str(types)]
-            command = [self._deno, "check", "--quiet", "--no-lock", *_config(self._directory), *mains, *own]
-            done = await run_unconfined(command, self._environ, self._directory, (), ())
-        return [] if done.code == 0 else read_faults(done.output.decode(errors="replace"), self._directory)
+        return await check(self._directory, mains, self._deno, self._environ) if mains else []
+
+
+async def check(directory: Path, mains: Sequence[str], deno: str, environ: Mapping[str, str]) -> list[TypeFault]:
+    """One check of these main files. It runs nothing of them."""
+    with as_file(files("v8box") / "runtime" / "types" / TYPES) as types:
+        own = [] if (directory / TYPES).is_file() else [str(types)]
+        command = [deno, "check", "--quiet", "--no-lock", *_config(directory), *mains, *own]
+        done = await run_unconfined(command, environ, directory, (), ())
+    return [] if done.code == 0 else read_faults(done.output.decode(errors="replace"), directory)
 
 
 def _config(directory: Path) -> list[str]:

@@ -109,12 +109,11 @@ class V1:
         file: BinaryIO,
         name: str,
         on_bytes: Callable[[int], None],
-        **params: Any,
     ) -> Any:
-        """POSTs a form with one file, `file`. `on_bytes` is told how much more has been sent."""
+        """POSTs a form with one file, `file`, to an address of the box. `on_bytes` is told how much more was sent."""
         told = _Told(file, on_bytes)
         files = {"file": (name, told, "application/zip")}
-        return self._ask("POST", path, data=dict(fields), files=files, params=_given(params))
+        return self._ask("POST", f"{self.address}{path}", data=dict(fields), files=files)
 
     @contextmanager
     def download(self, path: str, **params: Any) -> Iterator[Iterator[bytes]]:
@@ -191,6 +190,11 @@ class V1:
             where = fault.get("pointer") or fault.get("parameter") or fault.get("in") or ""
             line = f"{where}: {fault.get('detail', '')}" if where else str(fault.get("detail", ""))
             if line not in detail:
+                lines.append(line)
+        for each in problem.get("diagnostics") or ():
+            place = ":".join(str(each[part]) for part in ("file", "line", "column") if each.get(part) is not None)
+            line = f"{place}: {each['message']}" if place else str(each["message"])
+            if line != detail:
                 lines.append(line)
         if response.status_code == 401 and not self._signed_in:
             lines.append(f"Sign in with: v8box login {self.address}")
