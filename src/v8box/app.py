@@ -27,11 +27,14 @@ from v8box.api.operations import Operations
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
-from v8box.catalog.model import PRODUCTION, Manifest, Placement, Version
+from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION, Manifest, Placement, Version
 from v8box.catalog.projects import Projects, Usage, quotas_of
 from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Alone, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
+from v8box.features.deploy.files import WorkerFiles
+from v8box.features.deploy.staging import Staging
+from v8box.features.deploy.uploads import Uploads
 from v8box.features.health.service import Check, Health
 from v8box.features.hrana import HranaApp, Tokens
 from v8box.features.projects import Owned, ProjectService, Room, of_buckets, of_databases
@@ -104,6 +107,9 @@ class AdminParts:
     idempotency: Idempotency
     operations: Operations
     deploys: FolderDeploys
+    uploads: Uploads
+    staging: Staging
+    files: WorkerFiles
     settings: Settings
     run_url: str
     projects: Projects
@@ -272,6 +278,14 @@ class Box:
             alone=self._alone,
             variable_names=partial(_variable_names, variables),
         )
+        staging = Staging(data / "staging")
+        await staging.open()
+        uploads = Uploads(
+            catalog,
+            bundler,
+            admit=partial(_admit_worker, projects, catalog),
+            from_folder=lambda project, worker: project == DEFAULT_PROJECT and worker in deploys.workers,
+        )
         self._tasks.forever(runs.write_forever(), "run log")
         self._tasks.forever(deploys.run(), "deploys")
         self._tasks.forever(retain_forever(catalog.versions, settings.versions.keep), "retention")
@@ -302,6 +316,9 @@ class Box:
             idempotency=idempotency,
             operations=operations,
             deploys=deploys,
+            uploads=uploads,
+            staging=staging,
+            files=WorkerFiles(settings.directory, deploys, catalog, uploads, staging),
             settings=settings,
             run_url=settings.run_url(self.port),
             projects=projects,
@@ -433,6 +450,14 @@ def _vault(settings: VaultSettings) -> VaultSource | None:
     return VaultSource(VaultClient(settings), settings)
 
 
+async def _admit_worker(projects: Projects, catalog: Catalog, project: str, worker: str) -> None:
+    """Whether the project, if there is one, may have this worker too. Raises `ProjectNotFound`, `QuotaExceeded`."""
+    projects.get(project)
+    names = {each.worker for each in await catalog.workers(project)}
+    if worker not in names:
+        projects.check_room(project, "workers", len(names))
+
+
 async def _load_variables(variables: Variables, redactors: Redactors, placement: Placement) -> Mapping[str, str]:
     """What a sandbox starts with; from here on its log does not show the secrets among it."""
     where = (placement.project, placement.environment, placement.worker)
@@ -460,7 +485,8 @@ def _admin_api(parts: AdminParts) -> FastAPI:
 def admin_routers(parts: AdminParts) -> list[APIRouter]:
     """Every feature's routes."""
     from v8box.features.database import routes as database
-    from v8box.features.deploy.served import ServedFolder
+    from v8box.features.deploy import file_routes, served
+    from v8box.features.deploy import routes as deploy
     from v8box.features.hrana import routes as hrana
     from v8box.features.objects import routes as objects
     from v8box.features.operations import routes as operations
@@ -480,8 +506,15 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         return None if live is None else live.manifest
 
     services = parts.services
-    folder = ServedFolder(parts.settings.directory, parts.deploys)
-    workers = Workers(parts.catalog, folder, parts.run_url)
+    workers = Workers(parts.catalog, served.ServedFolder(parts.settings.directory, parts.deploys), parts.run_url)
+    deploys = deploy.DeployRoutes(
+        parts.uploads,
+        parts.staging,
+        parts.operations,
+        show=workers.show_version,
+        show_worker=workers.get,
+        base=parts.run_url,
+    )
     return [
         hrana.build_router(parts.tokens, services.databases, lambda: parts.db_url),
         s3_api.build_router(parts.keys, lambda: parts.s3_url),
@@ -500,6 +533,8 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         users.build_router(parts.auth, parts.project_exists),
         personal_tokens.build_router(parts.auth, parts.project_exists),
         *workers_api.build_routers(workers, parts.settings.versions.keep),
+        *deploy.build_routers(deploys),
+        file_routes.build_router(parts.files, workers.show_version),
     ]
 
 

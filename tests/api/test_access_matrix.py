@@ -20,8 +20,9 @@ from v8box.app import admin_routers
 
 REACHED = 299
 PUBLIC = {("POST", "/admin/login"), ("POST", "/admin/logout"), ("POST", "/api/v1/session")}
-OWN = re.compile(r"/api/v1/(session|sessions|tokens|operations)(/.*)?")
-"""What is one's own to change, whatever one's role; the routes themselves ask whose it is."""
+OWN = re.compile(r"/api/v1/(session|sessions|tokens|operations)(/.*)?|/api/deploy")
+"""What is one's own to change, whatever one's role; the routes themselves ask whose it is. A deploy names its project
+in its form, so its route asks for the role."""
 
 
 class Anything:

@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from fastapi import Path
 from pydantic import BaseModel, Field
 
 from v8box.api.etags import etag_of
 from v8box.api.v1 import Time
 from v8box.catalog.model import Deployment, HistoryEntry, VersionInfo, WorkerSummary, route_key
 from v8box.catalog.stored import plain_manifest
+
+Project = Annotated[
+    str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,62}$", description="A project; `default` is always there.")
+]
+Worker = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,62}$", description="A worker's name.")]
+Environment = Annotated[
+    str,
+    Path(
+        pattern="^[a-z0-9](-?[a-z0-9])*$",
+        max_length=32,
+        description="`production`, `staging`, or any other name.",
+    ),
+]
+Reference = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=80,
+        description="A version: its number (`12`, `v12`), a tag, its id, or four or more characters it begins with.",
+    ),
+]
 
 
 class DeployedShare(BaseModel):

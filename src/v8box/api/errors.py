@@ -152,9 +152,11 @@ def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _details(error: V8BoxError) -> Mapping[str, Any] | None:
-    """What a program can use of it: whatever plain attributes its class adds."""
+    """What a program can use of it: whatever plain attributes its class adds, and its `diagnostics`."""
     found = {
-        name: value for name, value in vars(error).items() if isinstance(value, int | float | str) and name != "detail"
+        name: value
+        for name, value in vars(error).items()
+        if name == "diagnostics" or (isinstance(value, int | float | str) and name != "detail")
     }
     return found or None
 

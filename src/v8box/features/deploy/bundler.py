@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import hashlib
 import json
 import os
@@ -20,11 +21,12 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from v8box.catalog import Build
-from v8box.features.deploy.diagnostics import BundleError, in_words, read_error
+from v8box.features.deploy.diagnostics import BundleError, Diagnostic, in_words, read_diagnostics, read_error
 from v8box.features.deploy.modules import Graph, Naming, read_graph, readable_paths
 from v8box.kit.files import FileHashes, is_within
 
@@ -34,6 +36,7 @@ _MAX_SOURCE_MAP_BYTES: Final = 8 * MAX_BUNDLE_BYTES
 _AT_ONCE: Final = 2
 _TIMEOUT_SECONDS: Final = 60.0  # the first bundle may have to fetch packages
 _TRIES: Final = 2
+_CHECK: Final = "check.ts"
 _FORMAT: Final = "1"  # of what we make of the bundler's output: raise it and every worker is bundled again
 
 CONFIG_FILES: Final = (
@@ -117,7 +120,7 @@ async def run_unconfined(
 
 
 class Bundler:
-    """Bundles workers of one served folder."""
+    """Bundles workers of one folder; `of` gives one for another folder, with which it takes turns."""
 
     def __init__(
         self,
@@ -131,6 +134,8 @@ class Bundler:
     ) -> None:
         self._directory = Path(os.path.realpath(directory))
         self._data_directory = Path(os.path.realpath(data_directory))
+        self._private = self._data_directory
+        """What lies here is no source."""
         self._deno = deno
         self._deno_dir = self._data_directory / "cache" / "deno"
         self._work = self._data_directory / "cache" / "bundles"
@@ -140,25 +145,49 @@ class Bundler:
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._first = asyncio.Lock()
 
+    def of(self, staged: Path) -> Bundler:
+        """A bundler of a folder that lies below the data directory and holds nothing but what was sent."""
+        other = copy.copy(self)
+        other._directory = Path(os.path.realpath(staged))
+        other._private = other._directory / ".private"
+        return other
+
+    async def check(self, entry: str) -> Sequence[Diagnostic]:
+        """What the type checker says of the worker whose main file is `entry`. Raises `BundleError` when it cannot
+        say."""
+        async with self._turns, self._in_time("checking its types"):
+            work = await asyncio.to_thread(self._prepare, entry, None)
+            try:
+                job = _Job(self._directory, work, self._directory / entry)
+                await asyncio.to_thread(_write_check, job)
+                done = await self._execute(job, job.check_argv(self._deno))
+                if done.code < 0:
+                    raise self._explain(done, None)
+                return () if done.code == 0 else read_diagnostics(_text(done), self._directory, self._deno_dir)
+            finally:
+                await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+
     async def bundle(self, entry: str, *, lock: bytes | None = None) -> Build:
         """Bundle the worker whose main file is `entry`. Raises `BundleError`.
 
         `lock` is the lock file of the version before, so that a save does not move its packages; a deno.lock in the
         served folder goes first.
         """
-        async with self._turns, self._alone_if_first():
-            try:
-                async with asyncio.timeout(self._timeout_seconds):
-                    for _ in range(_TRIES):
-                        build, settled = await self._attempt(entry, lock)
-                        if settled:
-                            break
-                    return build
-            except TimeoutError:
-                seconds = f"{self._timeout_seconds:g} s"
-                raise BundleError(
-                    f"bundling took longer than {seconds}; can the package registry be reached?"
-                ) from None
+        async with self._turns, self._alone_if_first(), self._in_time("bundling"):
+            for _ in range(_TRIES):
+                build, settled = await self._attempt(entry, lock)
+                if settled:
+                    break
+            return build
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self, what: str) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                yield
+        except TimeoutError:
+            seconds = f"{self._timeout_seconds:g} s"
+            raise BundleError(f"{what} took longer than {seconds}; can the package registry be reached?") from None
 
     @contextlib.asynccontextmanager
     async def _alone_if_first(self) -> AsyncIterator[None]:
@@ -185,7 +214,7 @@ class Bundler:
 
     def _prepare(self, entry: str, lock: bytes | None) -> Path:
         path = self._directory / entry
-        if not is_within(path, self._directory) or is_within(path, self._data_directory):
+        if not is_within(path, self._directory) or is_within(path, self._private):
             raise BundleError("the main file lies outside the served folder", entry)
         if not path.is_file():
             raise BundleError("there is no such file", entry)
@@ -205,7 +234,7 @@ class Bundler:
 
     async def _execute(self, job: _Job, argv: Sequence[str]) -> Completed:
         env = self._environment(job.work)
-        readable = [Path(self._deno), *readable_paths(self._directory, self._data_directory)]
+        readable = [Path(self._deno), *readable_paths(self._directory, self._private)]
         readable += [Path(env[name]) for name in _CERTIFICATES if name in env]
         readable += [Path(env["HOME"]) / ".npmrc"] if "HOME" in env else []
         readable.append(self._deno_dir / "dl")  # the bundler behind deno bundle is kept there, and executed
@@ -245,7 +274,7 @@ class Bundler:
 
     def _collect(self, job: _Job, graph: Graph, started_ns: int) -> tuple[Build, bool]:
         """Read what was made, name it, check it. In a thread: it reads files."""
-        naming = Naming(self._directory, self._data_directory, self._deno_dir, graph, entry=job.entry)
+        naming = Naming(self._directory, self._private, self._deno_dir, graph, entry=job.entry)
         bundle = self._mend(_read_at_most(job.bundle, MAX_BUNDLE_BYTES, "the bundle"))
         raw_map: dict[str, Any] = json.loads(_read_at_most(job.source_map, _MAX_SOURCE_MAP_BYTES, "its source map"))
         names = [naming.source(source, job.work) for source in raw_map["sources"]]
@@ -293,8 +322,19 @@ class _Job:
         made = ["--sourcemap=external", f"--output={self.bundle}"]
         return [binary, "bundle", "--quiet", *self._flags, *made, str(self.entry)]
 
+    def check_argv(self, binary: str) -> list[str]:
+        return [binary, "check", "--quiet", *self._flags, str(self.work / _CHECK)]
+
     def info_argv(self, binary: str) -> list[str]:
         return [binary, "info", "--quiet", "--json", *self._flags, str(self.entry)]
+
+
+def _write_check(job: _Job) -> None:
+    """A module that loads the worker among the types of what the box gives it."""
+    types = files("v8box") / "runtime" / "types" / "v8box.d.ts"
+    (job.work / "v8box.d.ts").write_bytes(types.read_bytes())
+    text = f'/// <reference types="./v8box.d.ts" />\nimport {json.dumps(job.entry.as_uri())};\n'
+    (job.work / _CHECK).write_text(text, encoding="utf-8")
 
 
 def _config_flags(directory: Path) -> list[str]:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 from v8box.errors import BadRequest
 from v8box.kit.sourcemap import SourceMap, SourceMapError
 
@@ -28,9 +30,28 @@ _INLINE_MAP: Final = re.compile(r"^//# sourceMappingURL=data:application/json;ba
 _TRANSPILED: Final = (".ts", ".tsx", ".mts", ".jsx", ".cts")
 _NOISE: Final = ("error: bundling failed", "Stack backtrace:", "Download ", "Warning ", "⚠️", "note:", "Initialize ")
 _MAX_MESSAGE: Final = 2_000
+_MAX_READ: Final = 1_000_000
+MAX_DIAGNOSTICS: Final = 100
+_TYPE_ERROR: Final = re.compile(
+    r"^(?P<code>TS\d+) \[(?:ERROR|WARN)\]: (?P<message>(?:.*\n)+?)\s+at (?P<url>file://\S+?):(?P<line>\d+):(?P<column>\d+)$",
+    re.MULTILINE,
+)
 _REFUSED_IMPORT: Final = re.compile(
     r'Requires import access to "([^"]+?)(?::443)?", run again with the --allow-import flag'
 )
+
+
+class Diagnostic(msgspec.Struct, omit_defaults=True):
+    """One thing that is wrong with a worker's code or manifest, and where. Line and column count from 1."""
+
+    message: str
+    severity: str = "error"
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    code: str | None = None
+    """TypeScript's own: TS2322."""
+    worker: str | None = None
 
 
 class BundleError(BadRequest):
@@ -47,8 +68,36 @@ class BundleError(BadRequest):
         self.line = line
         self.column = column
         """Line and column count from 1."""
+        self.diagnostics = [msgspec.to_builtins(self.diagnostic())]
         place = ":".join(str(part) for part in (file, line, column) if part is not None)
         super().__init__(f"{place}: {message}" if place else message)
+
+    def diagnostic(self, worker: str | None = None) -> Diagnostic:
+        return Diagnostic(self.message, file=self.file, line=self.line, column=self.column, worker=worker)
+
+
+def read_diagnostics(output: str, directory: Path, deno_dir: Path) -> list[Diagnostic]:
+    """What `deno check` wrote: each error of types, or the one that kept it from looking at them."""
+    text = _ANSI.sub("", output[:_MAX_READ]).replace("\r", "")
+    found: list[Diagnostic] = []
+    for match in _TYPE_ERROR.finditer(text):
+        path = Path(unquote(urlsplit(match["url"]).path))
+        message = _without_snippet(match["message"]).replace(f"file://{directory}/", "")
+        file = _relative(path, directory)
+        found.append(
+            Diagnostic(message, file=file, line=int(match["line"]), column=int(match["column"]), code=match["code"])
+        )
+        if len(found) >= MAX_DIAGNOSTICS:
+            break
+    return found or [read_error(output, directory, deno_dir).diagnostic()]
+
+
+def _without_snippet(text: str) -> str:
+    """The message without the source lines that are shown beneath: they end in a line of tildes."""
+    lines = text.rstrip("\n").split("\n")
+    if len(lines) > 2 and re.fullmatch(r"\s*~+", lines[-1]):
+        lines = lines[:-2]
+    return "\n".join(line.rstrip() for line in lines)[:_MAX_MESSAGE]
 
 
 def read_error(output: str, directory: Path, deno_dir: Path) -> BundleError:

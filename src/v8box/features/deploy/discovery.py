@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from v8box.catalog import (
     ENTRY_SUFFIXES,
@@ -41,6 +41,8 @@ class Seen:
     workers: dict[str, Manifest] = field(default_factory=dict)
     failed: dict[str, DeployFailed] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    faults: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
+    """Of those that failed, each fault by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,37 @@ class Discovery:
         self._data_directory = data_directory
         self._alone = alone
         self._tables: Mapping[str, WorkerTable] | None = None
+        self.read: set[str] = set()
+        """The files that manifests were read of, beside the folder's own v8box.toml, relative to the folder."""
+
+    def whole(self, worker: str, given: Mapping[str, Any] | None = None) -> Manifest:
+        """The manifest of a worker that the folder is as a whole: `given`, or at the top of the folder a v8box.toml, or
+        a block in deno.json. Raises `ManifestError`."""
+        _, lines = parse("")
+        if given is not None:
+            table = WorkerTable("manifest", dict(given), lines, (), self._reader(self._directory))
+        else:
+            tables = list(self._tables_in(self._directory))
+            if len(tables) > 1:
+                raise ManifestError(tables[0].fault(f"there is another manifest in {tables[1].fault('').file}"))
+            table = tables[0] if tables else WorkerTable(FILE_NAME, {}, lines, ())
+        manifest = table.manifest(table.entry or self._main_of_whole(worker))
+        if not (self._directory / manifest.entry).is_file():
+            raise ManifestError(table.fault(f"there is no file {manifest.entry}", "entry"))
+        return manifest
+
+    def _main_of_whole(self, worker: str) -> str:
+        there = [path.name for path in _children(self._directory) if path.suffix in ENTRY_SUFFIXES and path.is_file()]
+        modules = [name for name in there if not name.endswith(".d.ts")]
+        for stem in ("main", "index", worker):
+            for suffix in ENTRY_SUFFIXES:
+                if stem + suffix in modules:
+                    return stem + suffix
+        if len(modules) == 1:
+            return modules[0]
+        raise ManifestError(
+            Fault(FILE_NAME, None, f"no main file: call it main.ts or {worker}.ts, or name it as entry in the manifest")
+        )
 
     def look(self) -> Seen:
         """Blocking, a few file system calls per worker."""
@@ -87,6 +120,7 @@ class Discovery:
         except ManifestError as error:
             first = error.faults[0]
             message = "; ".join(dict.fromkeys(fault.message for fault in error.faults))
+            seen.faults[name] = error.faults
             seen.failed[name] = DeployFailed(name, message, Place(first.file, first.line))
         else:
             seen.workers[name] = manifest
@@ -155,6 +189,9 @@ class Discovery:
             folder = (self._directory / main).parent
         else:
             return
+        yield from self._tables_in(folder)
+
+    def _tables_in(self, folder: Path) -> Iterator[WorkerTable]:
         for name, read in ((FILE_NAME, own_table), ("deno.json", deno_table), ("deno.jsonc", deno_table)):
             file = folder / name
             if not file.is_file() or not is_within(file, self._directory):
@@ -165,6 +202,7 @@ class Discovery:
             except (OSError, ValueError) as error:
                 raise ManifestError(Fault(shown, None, f"cannot be read: {error}")) from error
             if table is not None:
+                self.read.add(shown)
                 yield table
 
     def _reader(self, folder: Path) -> ReadFile:
@@ -178,6 +216,7 @@ class Discovery:
                 raise ValueError(f"names {name:.80}, and there is no such file")
             if path.stat().st_size > _MAX_TOML_BYTES:
                 raise ValueError(f"names {name:.80}, which is larger than 1 MB")
+            self.read.add(path.relative_to(self._directory).as_posix())
             return path.read_bytes()
 
         return read_file

@@ -7,12 +7,12 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Request, Response
 
 from v8box.api.access import Principal, Role, Scope, needs
-from v8box.api.deployed import DeploymentInfo, HistoryInfo, deployment_etag
+from v8box.api.deployed import DeploymentInfo, Environment, HistoryInfo, Project, Worker, deployment_etag
 from v8box.api.etags import is_unchanged
 from v8box.api.v1 import Page, Paged, answer, check_if_match, no_content, router_v1
 from v8box.catalog import Deployment
 from v8box.errors import NotFound
-from v8box.features.workers.schemas import DeploymentChange, Environment, Project, Promotion, Rollback, Worker
+from v8box.features.workers.schemas import DeploymentChange, Promotion, Rollback
 from v8box.features.workers.workers import Workers
 
 _READ: Final = [needs(Role.VIEWER)]

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from v8box.api.access import Principal, Role, Scope, needs
-from v8box.api.deployed import WorkerInfo
+from v8box.api.deployed import Project, Worker, WorkerInfo
 from v8box.api.v1 import Page, Paged, answer, no_content, router_v1
 from v8box.features.workers import deployment_routes, version_routes
-from v8box.features.workers.schemas import Project, Retention, Worker
+from v8box.features.workers.schemas import Retention
 from v8box.features.workers.workers import Workers
 
 _READ = [needs(Role.VIEWER)]

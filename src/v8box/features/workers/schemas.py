@@ -4,32 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path
 from pydantic import Field
 
 from v8box.api.v1 import Shape
 from v8box.catalog.versions import MAX_MESSAGE, MAX_TAGS
 
-Project = Annotated[
-    str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,62}$", description="A project; `default` is always there.")
-]
-Worker = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,62}$", description="A worker's name.")]
-Environment = Annotated[
-    str,
-    Path(
-        pattern="^[a-z0-9](-?[a-z0-9])*$",
-        max_length=32,
-        description="`production`, `staging`, or any other name.",
-    ),
-]
-Reference = Annotated[
-    str,
-    Path(
-        min_length=1,
-        max_length=80,
-        description="A version: its number (`12`, `v12`), a tag, its id, or four or more characters it begins with.",
-    ),
-]
 Message = Annotated[str, Field(max_length=MAX_MESSAGE, description="Why, for those who read the history.")]
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from v8box.api.access import Principal, Role, Scope, needs
-from v8box.api.deployed import VersionDetail, VersionShown, version_etag
+from v8box.api.deployed import Project, Reference, VersionDetail, VersionShown, Worker, version_etag
 from v8box.api.etags import is_unchanged
 from v8box.api.v1 import Page, Paged, answer, check_if_match, no_content, router_v1
 from v8box.catalog import Version, VersionInfo
@@ -24,7 +24,7 @@ from v8box.features.workers.diff import (
     diff_manifests,
     diff_packages,
 )
-from v8box.features.workers.schemas import Project, Reference, VersionChange, Worker
+from v8box.features.workers.schemas import VersionChange
 from v8box.features.workers.workers import Workers
 from v8box.storage import BlobMissing
 

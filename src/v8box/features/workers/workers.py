@@ -90,6 +90,9 @@ class Workers:
         """The version that is meant. Raises `NotFound`, `BadRequest`."""
         return await self.catalog.versions.find(project, worker, reference)
 
+    async def show_version(self, version: Version) -> VersionShown:
+        return await self.shown(await self.catalog.versions.info(version.project, version.worker, version.id))
+
     async def shown(self, info: VersionInfo) -> VersionShown:
         version = info.version
         return VersionShown.of(info, await self.catalog.deployments(version.worker, project=version.project))

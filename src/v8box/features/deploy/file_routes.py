@@ -1,0 +1,96 @@
+"""The files of a worker as they are edited: …/workers/{worker}/files/…"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from v8box.api.access import Principal, Role, Scope, needs
+from v8box.api.deployed import Project, Worker
+from v8box.api.etags import PreconditionFailed, is_unchanged
+from v8box.api.v1 import Page, Paged, answer, check_if_match, router_v1
+from v8box.catalog.deployments import check_environment
+from v8box.catalog.versions import MAX_MESSAGE
+from v8box.errors import PayloadTooLarge
+from v8box.features.deploy.files import MAX_FILE_BYTES, FileState, Saved, WorkerFiles
+from v8box.features.deploy.routes import Show
+from v8box.features.deploy.schemas import FileInfo, FileSaved
+from v8box.features.deploy.served import fault
+from v8box.features.deploy.uploads import Order
+
+_READ: Final = [needs(Role.VIEWER)]
+_TEXT: Final = {"text/plain": {"schema": {"type": "string"}}}
+_AS_TEXT: Final[dict[int | str, dict[str, Any]]] = {200: {"content": _TEXT}}
+_BODY: Final = {"requestBody": {"required": True, "content": {"application/octet-stream": _TEXT["text/plain"]}}}
+_SAFE: Final = {"content-security-policy": "sandbox; default-src 'none'"}
+
+
+def build_router(files: WorkerFiles, show: Show) -> APIRouter:
+    """The routes on the files of all workers."""
+    routes = router_v1("/projects/{project}/workers/{worker}/files", "files")
+
+    @routes.get("", response_model=Page[FileInfo], dependencies=_READ)
+    async def list_worker_files(project: Project, worker: Worker, page: Paged) -> Response:
+        """The worker's own files: those in the served folder, or those of its newest version."""
+        found = await files.all(project, worker)
+        return answer(page.page_of_all(found, lambda each: (each.path,), _info))
+
+    @routes.get("/{path:rest}", response_class=Response, responses=_AS_TEXT, dependencies=_READ)
+    async def show_worker_file(project: Project, worker: Worker, path: str, request: Request) -> Response:
+        """One of them. `If-Match` of a save takes its ETag."""
+        state, data = await files.read(project, worker, path)
+        etag = _etag(state.sha256)
+        if is_unchanged(request, etag):
+            return Response(None, 304, {"etag": etag})
+        return Response(data, 200, {**_SAFE, "etag": etag}, "text/plain; charset=utf-8")
+
+    @routes.put("/{path:rest}", response_model=FileSaved, openapi_extra=_BODY)
+    async def save_worker_file(
+        project: Project,
+        worker: Worker,
+        path: str,
+        request: Request,
+        who: Annotated[Principal, needs(Role.DEVELOPER, Scope.DEPLOY)],
+        environment: Annotated[
+            str | None,
+            Query(max_length=32, description="For a worker that is in no folder: make the new version live there."),
+        ] = None,
+        message: Annotated[str, Query(max_length=MAX_MESSAGE)] = "",
+    ) -> Response:
+        """Saves a file and answers what came of it. In the served folder the file itself is written, and is live when
+        this answers; else a new version is made of the newest one's sources. With `If-Match` (the file's ETag) a save
+        of somebody else's meanwhile is not written over: 412. `If-None-Match: *` is for a new file."""
+        if environment is not None:
+            check_environment(environment)
+        data = bytearray()
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > MAX_FILE_BYTES:
+                raise PayloadTooLarge(f"A file may have {MAX_FILE_BYTES // 1_048_576} MB.")
+
+        def check(known: str | None) -> None:
+            if request.headers.get("if-none-match", "").strip() == "*" and known is not None:
+                raise PreconditionFailed(_etag(known), "There is a file of this name already.")
+            check_if_match(request, _etag(known or "none"))
+
+        order = Order(project=project, actor=who.actor, environment=environment, message=message)
+        return await answer_saved(await files.save(worker, path, bytes(data), order, check))
+
+    async def answer_saved(saved: Saved) -> Response:
+        body = FileSaved(
+            file=_info(saved.file),
+            version=None if saved.version is None else await show(saved.version),
+            error=None if saved.failed is None else fault(saved.failed),
+        )
+        return answer(body, headers={"etag": _etag(saved.file.sha256)})
+
+    return routes
+
+
+def _info(state: FileState) -> FileInfo:
+    return FileInfo(path=state.path, sha256=state.sha256, bytes=state.bytes)
+
+
+def _etag(digest: str) -> str:
+    return f'"{digest}"'

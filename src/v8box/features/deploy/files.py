@@ -1,0 +1,224 @@
+"""The files of a worker as they are edited: in the served folder for one that comes from there, else in its newest
+version.
+
+A hash stands for a file's text: who writes over another one than they have seen is told so, and loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from v8box.catalog import DEFAULT_PROJECT, Catalog, Manifest, Version
+from v8box.errors import BadRequest, NotFound, V8BoxError
+from v8box.features.deploy.discovery import FUNCTIONS
+from v8box.features.deploy.events import DeployFailed
+from v8box.features.deploy.folder import FolderDeploys
+from v8box.features.deploy.staging import Staging
+from v8box.features.deploy.uploads import Order, Uploads
+from v8box.kit.archives import ArchiveError, check_path
+from v8box.kit.files import is_within, sync_folder, temporary_beside
+
+MAX_FILE_BYTES: Final = 4 * 1024 * 1024
+_MAX_LISTED: Final = 2_000
+_OUTCOME_SECONDS: Final = 150.0
+
+CheckHash = Callable[[str | None], None]
+"""Looks at the hash of what is there (None: nothing is) and raises where it is not what was expected."""
+
+
+class NotEditable(BadRequest):
+    """This file cannot be edited here."""
+
+    code = "not_editable"
+
+
+class StillDeploying(V8BoxError):
+    """The file is saved, and its deploy takes long. The worker will show what came of it."""
+
+    status = 504
+    code = "still_deploying"
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A file: relative to the served folder, or to what was deployed."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What came of a save: the version that is live then, or made, or why there is none."""
+
+    file: FileState
+    version: Version | None
+    failed: DeployFailed | None
+
+
+class WorkerFiles:
+    """The files of all workers."""
+
+    def __init__(
+        self, directory: Path, deploys: FolderDeploys, catalog: Catalog, uploads: Uploads, staging: Staging
+    ) -> None:
+        self._directory = Path(os.path.realpath(directory))
+        self._functions = self._directory / FUNCTIONS
+        self._deploys = deploys
+        self._catalog = catalog
+        self._uploads = uploads
+        self._staging = staging
+        self._saving = asyncio.Lock()
+
+    def in_folder(self, project: str, worker: str) -> bool:
+        return project == DEFAULT_PROJECT and worker in self._deploys.workers
+
+    async def all(self, project: str, worker: str) -> list[FileState]:
+        """By path. Raises `NotFound`."""
+        if self.in_folder(project, worker):
+            paths = self._paths(worker)
+            return await asyncio.to_thread(lambda: [state for path in paths if (state := self._state(path))])
+        version = await self._uploads.newest(project, worker)
+        sizes = await self._catalog.versions.sizes(version)
+        return [FileState(path, digest, sizes[path] or 0) for path, digest in sorted(version.sources.items())]
+
+    async def read(self, project: str, worker: str, path: str) -> tuple[FileState, bytes]:
+        """Raises `NotFound`."""
+        if not self.in_folder(project, worker):
+            version = await self._uploads.newest(project, worker)
+            data = await self._catalog.versions.source(version, path)
+            return FileState(path, version.sources[path], len(data)), data
+        if path not in self._paths(worker):
+            raise NotFound(f"{worker} has no file {path[:200]}")
+        found = await asyncio.to_thread(_read, self._directory / path)
+        if found is None:
+            raise NotFound(f"{worker} has no file {path[:200]}")
+        return FileState(path, _hash(found), len(found)), found
+
+    async def save(self, worker: str, path: str, data: bytes, order: Order, check: CheckHash) -> Saved:
+        """Writes the file and waits for what comes of it. Raises `NotEditable`, `NotFound`, what `check` raises, and
+        for a worker that does not come from the folder `DeployRefused`."""
+        _check(path)
+        state = FileState(path, _hash(data), len(data))
+        if self.in_folder(order.project, worker):
+            async with self._saving:
+                await asyncio.shield(asyncio.to_thread(self._write, worker, path, data, check))
+            return await self._outcome(worker, state)
+        async with self._staging.place() as place, self._saving:
+            version = await self._uploads.newest(order.project, worker)
+            check(version.sources.get(path))
+            made = await self._uploads.edit(place, version, path, data, order)
+            return Saved(state, made, None)
+
+    async def _outcome(self, worker: str, state: FileState) -> Saved:
+        try:
+            async with asyncio.timeout(_OUTCOME_SECONDS):
+                outcome = await self._deploys.outcome(worker)
+        except TimeoutError:
+            raise StillDeploying from None
+        failed = outcome if isinstance(outcome, DeployFailed) else None
+        return Saved(state, outcome if isinstance(outcome, Version) else None, failed)
+
+    # ---- the served folder; in a thread
+
+    def _write(self, worker: str, path: str, data: bytes, check: CheckHash) -> None:
+        target = self._directory / path
+        self._check_editable(worker, path)
+        before = _read(target)
+        check(None if before is None else _hash(before))
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        mode = target.stat().st_mode & 0o777 if before is not None else 0o644
+        temporary = temporary_beside(target)
+        try:
+            with open(temporary, "xb") as file:
+                os.fchmod(file.fileno(), mode)  # the folder's files are the user's own, not the box's
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(target.parent)
+
+    def _check_editable(self, worker: str, path: str) -> None:
+        parts = PurePosixPath(path).parts
+        manifest = self._deploys.workers.get(worker)
+        if parts[0] != FUNCTIONS or len(parts) < 2:
+            raise NotEditable(f"Only files below {FUNCTIONS}/ are edited here.")
+        if not _is_own(worker, path, manifest) and path not in self._sources(worker):
+            raise NotEditable(
+                f"{path} is no file of {worker}. A new one goes into {FUNCTIONS}/{worker}/, or has a name that begins "
+                "with an underscore: any other would be a worker of its own."
+            )
+        target = self._directory / path
+        if target.is_symlink() or not is_within(target.parent, self._functions) or target.is_dir():
+            raise NotEditable(f"{path} is a folder or a link.")
+
+    def _sources(self, worker: str) -> set[str]:
+        live = self._catalog.routes.live(worker)
+        return set() if live is None else {path for path in live.sources if path.startswith(f"{FUNCTIONS}/")}
+
+    def _paths(self, worker: str) -> list[str]:
+        manifest = self._deploys.workers.get(worker)
+        live = self._catalog.routes.live(worker)
+        found = set() if live is None else set(live.sources)
+        if manifest is not None:
+            found.add(manifest.entry)
+        folder = self._functions / worker
+        if manifest is None or manifest.entry.startswith(f"{FUNCTIONS}/{worker}/"):
+            found |= set(_beneath(folder, self._directory))
+        return sorted(found)
+
+    def _state(self, path: str) -> FileState | None:
+        data = _read(self._directory / path)
+        return None if data is None else FileState(path, _hash(data), len(data))
+
+
+def _check(path: str) -> None:
+    try:
+        check_path(path)
+    except ArchiveError as error:
+        raise NotEditable(f"This is no file's name: {error}") from error
+    if any(part.startswith(".") or part == "node_modules" for part in path.split("/")):
+        raise NotEditable("Hidden files and packages are not edited here.")
+
+
+def _is_own(worker: str, path: str, manifest: Manifest | None) -> bool:
+    """Whether the path can only be this worker's, or a module that any may share."""
+    parts = PurePosixPath(path).parts
+    entry = None if manifest is None else manifest.entry
+    in_own_folder = len(parts) > 2 and parts[1] == worker
+    return path == entry or in_own_folder or parts[1].startswith("_")
+
+
+def _beneath(folder: Path, directory: Path) -> list[str]:
+    found: list[str] = []
+    for parent, names, files in os.walk(folder):
+        names[:] = sorted(name for name in names if name[0] != "." and name != "node_modules")
+        found += [
+            os.path.relpath(os.path.join(parent, name), directory) for name in sorted(files) if not name.startswith(".")
+        ]
+        if len(found) >= _MAX_LISTED:
+            break
+    return found[:_MAX_LISTED]
+
+
+def _read(path: Path) -> bytes | None:
+    """None for what is no plain file of a sensible size."""
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+            return None
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,74 @@
+"""What the routes that deploy take and give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from v8box.api.deployed import DeployFault, VersionShown
+from v8box.api.v1 import Shape
+from v8box.catalog.versions import MAX_MESSAGE
+
+
+class NewVersion(Shape):
+    """A worker's sources as JSON."""
+
+    files: dict[str, str] = Field(min_length=1, max_length=5_000, description="Text by path.")
+    manifest: dict[str, Any] | None = Field(
+        default=None, description="As in v8box.toml. Left out: the v8box.toml among the files, or none."
+    )
+    message: str = Field(default="", max_length=MAX_MESSAGE)
+
+
+class DiagnosticInfo(BaseModel):
+    """One thing that is wrong, and where."""
+
+    message: str
+    severity: str = "error"
+    file: str | None = None
+    line: int | None = Field(default=None, description="From 1, as the column.")
+    column: int | None = None
+    code: str | None = Field(default=None, description="TypeScript's own: `TS2322`.")
+    worker: str | None = None
+
+
+class Checked(BaseModel):
+    """What a check found."""
+
+    ok: bool
+    diagnostics: list[DiagnosticInfo]
+
+
+class FileInfo(BaseModel):
+    """A file of a worker. Its ETag is its hash."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+class FileSaved(BaseModel):
+    """What came of a save."""
+
+    file: FileInfo
+    version: VersionShown | None = Field(description="The version that is live then, or that was made.")
+    error: DeployFault | None = Field(description="Why the file, saved as it is, is not live.")
+
+
+class DeployedWorker(BaseModel):
+    """A worker that went live."""
+
+    name: str
+    version: str
+    number: int
+    url: str
+
+
+class DeployedAll(BaseModel):
+    """What a deploy made live."""
+
+    project: str
+    environment: str
+    message: str
+    workers: list[DeployedWorker]

@@ -1,0 +1,543 @@
+"""Deploys over the API, bundled for real: JSON, archives, whole folders; what is refused leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import tarfile
+import zipfile
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.api.conftest import As, client_of, problem, user
+from tests.catalog.conftest import Kept, kept_in
+
+from v8box.api.access import EVERY_PROJECT, Role, Scope
+from v8box.api.app import build_api
+from v8box.api.deployed import DeployFault
+from v8box.api.idempotency import Idempotency
+from v8box.api.operations import Operations
+from v8box.catalog.projects import CountQuotaExceeded
+from v8box.features.deploy import Bundler, FolderDeploys
+from v8box.features.deploy import staging as staging_module
+from v8box.features.deploy.file_routes import build_router
+from v8box.features.deploy.files import WorkerFiles
+from v8box.features.deploy.routes import DeployRoutes, build_routers
+from v8box.features.deploy.staging import Staging
+from v8box.features.deploy.uploads import Uploads
+from v8box.features.operations.routes import build_router as operation_routes
+from v8box.features.workers.routes import build_routers as worker_routes
+from v8box.features.workers.workers import Workers
+from v8box.sandbox.runtime import find_deno
+
+BASE = "http://localhost:8000"
+WORKERS = "http://localhost/api/v1/projects/default/workers"
+HELLO = 'export default () => "hello";\n'
+TYPED = 'import { twice } from "./twice.ts";\nexport default ({ db }: V8Box.Context) => twice(21);\n'
+TWICE = "export const twice = (n: number) => n * 2;\n"
+
+
+class Served:
+    """The routes over a catalog, a bundler and a served folder of the test's own."""
+
+    def __init__(self, kept: Kept, data: Path, folder: Path, cache: Path) -> None:
+        self.kept = kept
+        self.folder = folder
+        self.staging_folder = data / "staging"
+        self.staging = Staging(self.staging_folder, 2)
+        bundler = Bundler(folder, cache, deno=find_deno(), environ=os.environ)
+        self.deploys = FolderDeploys(folder, data, kept.catalog, bundler, on_event=lambda _: None, compare_seconds=60)
+        self.uploads = Uploads(kept.catalog, bundler, admit=self.admit, from_folder=self.owns)
+        self.files = WorkerFiles(folder, self.deploys, kept.catalog, self.uploads, self.staging)
+        self.quota = 100
+        self._task: asyncio.Task[None] | None = None
+
+    async def admit(self, project: str, worker: str) -> None:
+        if self.quota <= 0:
+            raise CountQuotaExceeded(project, "workers", 1, 1)
+
+    def owns(self, project: str, worker: str) -> bool:
+        return project == "default" and worker in self.deploys.workers
+
+    async def watch(self) -> None:
+        """Serves the folder, too."""
+        self._task = asyncio.create_task(self.deploys.run())
+        await self.deploys.settle()
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def left(self) -> list[str]:
+        return sorted(os.listdir(self.staging_folder))
+
+
+class NoFolder:
+    """`Folder` for what the worker routes ask here."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+
+    def owns(self, worker: str) -> bool:
+        return self._served.owns("default", worker)
+
+    def faults(self) -> Mapping[str, DeployFault]:
+        return {}
+
+    async def delete(self, worker: str) -> None:
+        raise AssertionError(worker)
+
+
+@pytest.fixture
+async def served(tmp_path: Path, cache: Path) -> AsyncIterator[Served]:
+    data, folder = cache, tmp_path / "box"
+    (folder / "functions").mkdir(parents=True)
+    async with kept_in(tmp_path / "kept") as kept:
+        made = Served(kept, data, folder, cache)
+        await made.staging.open()
+        yield made
+        await made.stop()
+
+
+@pytest.fixture
+async def app(served: Served) -> AsyncIterator[As]:
+    workers = Workers(served.kept.catalog, NoFolder(served), BASE)
+    operations = await Operations.open(served.kept.database)
+    deploys = DeployRoutes(
+        served.uploads,
+        served.staging,
+        operations,
+        show=workers.show_version,
+        show_worker=workers.get,
+        base=BASE,
+    )
+    routers = [
+        *worker_routes(workers, 100),
+        *build_routers(deploys),
+        build_router(served.files, workers.show_version),
+        operation_routes(operations),
+    ]
+    ledger = await Idempotency.open(served.kept.database)
+    yield As(build_api(routers, idempotency=ledger))
+    await operations.close()
+    await ledger.close()
+
+
+@pytest.fixture
+async def client(app: As) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(app) as client:
+        client.timeout = httpx.Timeout(60)
+        yield client
+
+
+def zipped(files: Mapping[str, str | bytes]) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return held.getvalue()
+
+
+def tarred(files: Mapping[str, str]) -> bytes:
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w:gz") as archive:
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text.encode())
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return held.getvalue()
+
+
+# ---- one worker
+
+
+async def test_sources_become_a_version_and_the_same_ones_the_same(client: httpx.AsyncClient, served: Served) -> None:
+    files = {"main.ts": TYPED, "twice.ts": TWICE, "deno.json": "{}"}
+    made = await client.post(f"{WORKERS}/calc/versions", json={"files": files, "message": "first"})
+    assert made.status_code == 201
+    version = made.json()
+    assert made.headers["location"] == f"/api/v1/projects/default/workers/calc/versions/{version['id']}"
+    assert (version["number"], version["message"], version["live_in"]) == (1, "first", [])
+    inside = {f"repo-1/{name}": text for name, text in files.items()}
+    dotted = {f"./{name}": text for name, text in files.items()}
+    forms: list[dict[str, Any]] = [
+        {"files": {"file": ("a.zip", zipped(files))}},
+        {"content": zipped(inside), "headers": {"content-type": "application/zip"}},
+        {"content": tarred(dotted), "headers": {"content-type": "application/gzip"}},
+    ]
+    for form in forms:
+        assert (await client.post(f"{WORKERS}/calc/versions", **form)).json()["id"] == version["id"]
+    detail = (await client.get(f"{WORKERS}/calc/versions/1")).json()
+    assert [each["path"] for each in detail["files"]] == ["deno.json", "main.ts", "twice.ts"]
+    assert "n * 2" in (await client.get(f"{WORKERS}/calc/versions/1/bundle.js")).text
+    assert str(served.staging_folder) not in (await client.get(f"{WORKERS}/calc/versions/1/bundle.js")).text
+    source = (await client.get(f"{WORKERS}/calc/versions/1/source.zip")).content
+    again = await client.post(f"{WORKERS}/calc/versions", content=source, headers={"content-type": "application/zip"})
+    assert again.json()["id"] == version["id"]
+    assert served.left() == []
+
+
+async def test_a_version_goes_live_where_it_is_told_to(client: httpx.AsyncClient, served: Served) -> None:
+    body = {"files": {"main.ts": HELLO}, "manifest": {"limits": {"wall_ms": 700}}}
+    staged = await client.post(f"{WORKERS}/a/versions?environment=staging&message=try", json=body)
+    assert staged.json()["live_in"] == [{"environment": "staging", "weight": 100}]
+    assert served.kept.live() == []
+    live = served.kept.catalog.routes.live("a", environment="staging")
+    assert live is not None
+    assert live.manifest.limits.wall_ms == 700
+    put = await client.put(f"{WORKERS}/a", json={"files": {"index.js": HELLO, "v8box.toml": "[limits]\nwall_ms = 5\n"}})
+    assert (put.status_code, put.json()["source"], len(put.json()["environments"])) == (200, "api", 2)
+    live = served.kept.catalog.routes.live("a")
+    assert live is not None
+    assert (live.manifest.entry, live.manifest.limits.wall_ms) == ("index.js", 5)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "place"),
+    [
+        ({"files": {"main.ts": "export default () => {\n  return (;\n};"}}, "deploy_refused", ("main.ts", 2, 11)),
+        ({"files": {"main.ts": 'import "./gone.ts"'}}, "deploy_refused", ("main.ts", 1, None)),
+        ({"files": {"main.ts": 'import "../../../../etc/passwd"'}}, "deploy_refused", None),
+        ({"files": {"main.ts": 'import "/etc/hostname"'}}, "deploy_refused", None),
+        ({"files": {"x.ts": HELLO, "y.ts": HELLO}}, "deploy_refused", ("v8box.toml", None, None)),
+        (
+            {"files": {"main.ts": HELLO, "v8box.toml": "[limits]\nwall = 1\n"}},
+            "deploy_refused",
+            ("v8box.toml", 2, None),
+        ),
+        ({"files": {"main.ts": HELLO, "v8box.toml": "a = ["}}, "deploy_refused", ("v8box.toml", 1, None)),
+        ({"files": {"main.ts": HELLO}, "manifest": {"entry": "../x.ts"}}, "deploy_refused", ("manifest", None, None)),
+        ({"files": {"main.ts": HELLO}, "manifest": {"limits": {"wall_ms": 0}}}, "deploy_refused", None),
+        ({"files": {"../main.ts": HELLO}}, "bad_archive", None),
+        ({"files": {"main.ts": HELLO, "MAIN.ts": HELLO}}, "bad_archive", None),
+        ({"files": {"a": HELLO, "a/main.ts": HELLO}}, "bad_archive", None),
+        ({"files": {}}, "bad_request", None),
+        ({"files": {"main.ts": HELLO}, "entry": "x"}, "bad_request", None),
+        ({"files": {"main.ts": 1}}, "bad_request", None),
+    ],
+)
+async def test_what_cannot_be_deployed_says_where_and_leaves_nothing(
+    client: httpx.AsyncClient, served: Served, body: Any, code: str, place: tuple[Any, ...] | None
+) -> None:
+    told = problem(await client.post(f"{WORKERS}/a/versions?environment=production", json=body), 400, code)
+    if code == "deploy_refused":
+        first = told["diagnostics"][0]
+        assert first["message"]
+        assert str(served.staging_folder) not in str(told)
+        if place is not None:
+            found = (first.get("file"), first.get("line"), first.get("column"))
+            assert all(want is None or want == have for want, have in zip(place, found, strict=True)), found
+    assert await served.kept.catalog.workers() == []
+    assert served.left() == []
+
+
+async def test_types_are_checked_when_asked_and_a_check_keeps_nothing(
+    client: httpx.AsyncClient, served: Served
+) -> None:
+    wrong = {"files": {"main.ts": TYPED.replace("21", '"21"'), "twice.ts": TWICE}}
+    checked = (await client.post(f"{WORKERS}/calc/check", json=wrong)).json()
+    assert checked["ok"] is False
+    (found,) = checked["diagnostics"]
+    assert (found["file"], found["line"], found["column"], found["code"]) == ("main.ts", 2, 49, "TS2345")
+    assert found["message"].startswith("Argument of type 'string'")
+    assert "~" not in found["message"]
+    told = problem(await client.post(f"{WORKERS}/calc/versions?check=true", json=wrong), 400, "deploy_refused")
+    assert told["diagnostics"][0]["code"] == "TS2345"
+    broken = (await client.post(f"{WORKERS}/calc/check", json={"files": {"main.ts": "export default ("}})).json()
+    assert (broken["ok"], broken["diagnostics"][0]["line"]) == (False, 1)
+    no_main = (await client.post(f"{WORKERS}/calc/check", json={"files": {"x.txt": ""}})).json()
+    assert "main file" in no_main["diagnostics"][0]["message"]
+    good = {"files": {"main.ts": TYPED, "twice.ts": TWICE}}
+    assert (await client.post(f"{WORKERS}/calc/check", json=good)).json() == {"ok": True, "diagnostics": []}
+    assert await served.kept.catalog.workers() == []
+    assert (await client.post(f"{WORKERS}/calc/versions?check=true", json=good)).status_code == 201
+
+
+async def test_an_archive_of_a_stranger_is_refused_by_name(client: httpx.AsyncClient, served: Served) -> None:
+    evil = zipped({"main.ts": HELLO, "../../evil.ts": "x"})
+    told = problem(await client.post(f"{WORKERS}/a/versions", files={"file": evil}), 400, "bad_archive")
+    assert told["entry"] == "../../evil.ts"
+    for content, kind, status in (
+        (b"nothing", "application/zip", 400),
+        (b"", "application/zip", 400),
+        (b"nothing", "text/plain", 415),
+        (b"--x\r\n", "multipart/form-data; boundary=x", 400),
+        (b"", "multipart/form-data", 400),
+        (b"{", "application/json", 400),
+    ):
+        answer = await client.post(f"{WORKERS}/a/versions", content=content, headers={"content-type": kind})
+        assert answer.status_code == status, (content, kind, answer.text)
+    problem(await client.post(f"{WORKERS}/a/versions", files={"archive": b"x"}), 400, "bad_request")
+    assert served.left() == []
+
+
+async def test_an_upload_that_is_too_large_or_cut_off_leaves_nothing(
+    client: httpx.AsyncClient, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from v8box.features.deploy import routes as module
+
+    monkeypatch.setattr(module, "MAX_UPLOAD_BYTES", 1_000)
+    big = zipped({"main.ts": os.urandom(5_000)})
+    problem(await client.post(f"{WORKERS}/a/versions", files={"file": big}), 413, "payload_too_large")
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nPK'
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    problem(await client.post(f"{WORKERS}/a/versions", content=body, headers=headers), 400, "bad_request")
+    assert served.left() == []
+
+
+async def test_a_deploy_that_is_given_up_leaves_nothing(
+    client: httpx.AsyncClient, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = asyncio.Event()
+
+    async def endless(*_: Any, **__: Any) -> Any:
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Bundler, "bundle", endless)
+    deploying = asyncio.create_task(client.post(f"{WORKERS}/a/versions", json={"files": {"main.ts": HELLO}}))
+    await reached.wait()
+    assert served.left() == ["1"]
+    deploying.cancel()
+    await asyncio.gather(deploying, return_exceptions=True)
+    assert served.left() == []
+    assert await served.kept.catalog.workers() == []
+
+
+async def test_deploys_beyond_what_may_wait_are_refused(
+    client: httpx.AsyncClient, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging_module, "MAX_WAITING", 1)
+    waits = asyncio.Event()
+    acquire = served.staging._turns.acquire
+
+    async def waiting_acquire() -> Any:
+        waits.set()
+        return await acquire()
+
+    async with served.staging.place(), served.staging.place():
+        monkeypatch.setattr(served.staging._turns, "acquire", waiting_acquire)
+        waiting = asyncio.create_task(client.post(f"{WORKERS}/a/versions", json={"files": {"main.ts": HELLO}}))
+        await waits.wait()
+        problem(await client.post(f"{WORKERS}/b/versions", json={"files": {"main.ts": HELLO}}), 503, "too_many_deploys")
+    assert (await waiting).status_code == 201
+
+
+async def test_what_a_crash_left_is_gone_at_the_next_start(served: Served) -> None:
+    (served.staging_folder / "0" / "files").mkdir(parents=True)
+    (served.staging_folder / "0" / "upload").write_bytes(b"x")
+    await served.staging.open()
+    assert served.left() == []
+
+
+async def test_a_project_that_is_full_gets_no_worker(client: httpx.AsyncClient, served: Served) -> None:
+    served.quota = 0
+    problem(await client.put(f"{WORKERS}/a", json={"files": {"main.ts": HELLO}}), 409, "quota_exceeded")
+
+
+async def test_a_deploy_may_go_on_by_itself(client: httpx.AsyncClient, served: Served) -> None:
+    headers = {"prefer": "respond-async"}
+    accepted = await client.post(
+        f"{WORKERS}/a/versions?environment=staging", json={"files": {"main.ts": HELLO}}, headers=headers
+    )
+    assert accepted.status_code == 202
+    operation = (await client.get(f"http://localhost{accepted.headers['location']}?wait=30")).json()
+    assert (operation["state"], operation["result"]["live_in"][0]["environment"]) == ("succeeded", "staging")
+    refused = await client.post(f"{WORKERS}/a/versions", json={"files": {"main.ts": "("}}, headers=headers)
+    operation = (await client.get(f"http://localhost{refused.headers['location']}?wait=30")).json()
+    assert (operation["state"], operation["problem"]["code"]) == ("failed", "deploy_refused")
+    assert operation["problem"]["diagnostics"][0]["file"] == "main.ts"
+    assert served.left() == []
+
+
+# ---- a whole folder
+
+DEPLOY = "http://localhost/api/deploy"
+FOLDER = {
+    "functions/a.ts": HELLO,
+    "functions/b/main.ts": 'import { text } from "../../lib/text.ts";\nexport default () => text;',
+    "functions/b/v8box.toml": "[limits]\nwall_ms = 900\n",
+    "functions/_shared.ts": "export {}",
+    "lib/text.ts": 'export const text = "b";',
+    "v8box.toml": '[box]\nadmin_password = "hunter2hunter2"\n[workers.a.limits]\nwall_ms = 800\n',
+}
+
+
+async def test_every_worker_of_a_folder_goes_live(client: httpx.AsyncClient, served: Served) -> None:
+    form = {"project": "default", "environment": "preview-7", "message": "from CI"}
+    made = await client.post(DEPLOY, data=form, files={"file": ("x.zip", zipped(FOLDER))})
+    assert made.status_code == 200
+    body = made.json()
+    assert (body["environment"], [each["name"] for each in body["workers"]]) == ("preview-7", ["a", "b"])
+    assert body["workers"][0]["url"] == "http://localhost:8000/run/a@preview-7"
+    routes = served.kept.catalog.routes.of(environment="preview-7")
+    assert {name: each.manifest.limits.wall_ms for name, each in routes.items()} == {"a": 800, "b": 900}
+    assert set(routes["b"].sources) == {"functions/b/main.ts", "functions/b/v8box.toml", "lib/text.ts"}
+    assert set(routes["a"].sources) == {"functions/a.ts"}  # the box's own settings are nobody's sources
+    assert served.left() == []
+
+
+async def test_a_folder_goes_live_as_a_whole_or_not_at_all(client: httpx.AsyncClient, served: Served) -> None:
+    broken = {**FOLDER, "functions/c.ts": "export default (", "functions/d.ts": "let x: = 1"}
+    told = problem(await client.post(DEPLOY, files={"file": zipped(broken)}), 400, "deploy_refused")
+    assert sorted(each["worker"] for each in told["diagnostics"]) == ["c", "d"]
+    bad_manifest = {**FOLDER, "v8box.toml": "[workers.a.limits]\nwall_ms = -1\n[workers.A]\n"}
+    told = problem(await client.post(DEPLOY, files={"file": zipped(bad_manifest)}), 400, "deploy_refused")
+    assert {each["line"] for each in told["diagnostics"]} == {2, 3}
+    problem(await client.post(DEPLOY, files={"file": zipped({"README.md": "x"})}), 400, "deploy_refused")
+    assert served.kept.catalog.routes.workers == {}
+    assert await served.kept.catalog.workers() == []
+
+
+async def test_an_archive_may_be_one_worker(client: httpx.AsyncClient, served: Served) -> None:
+    made = await client.post(DEPLOY, data={"worker": "solo"}, files={"file": zipped({"solo-main/main.ts": HELLO})})
+    assert [each["name"] for each in made.json()["workers"]] == ["solo"]
+    plain = await client.post(
+        f"{DEPLOY}?worker=solo2", content=zipped({"main.ts": HELLO}), headers={"content-type": "application/zip"}
+    )
+    assert [each["name"] for each in plain.json()["workers"]] == ["solo2"]
+    problem(await client.post(DEPLOY, data={"colour": "x"}, files={"file": zipped(FOLDER)}), 400, "bad_request")
+    problem(await client.post(DEPLOY, data={"environment": "A"}, files={"file": zipped(FOLDER)}), 400, "bad_request")
+    for name in ("../x", "A", ""):
+        answer = await client.post(DEPLOY, data={"worker": name}, files={"file": zipped({"main.ts": HELLO})})
+        assert answer.status_code == 400
+
+
+async def test_who_may_not_deploy_there_is_refused_before_and_after(client: httpx.AsyncClient, app: As) -> None:
+    upload: dict[str, Any] = {"files": {"file": zipped(FOLDER)}}
+    app.principal = user("eve", {"default": Role.VIEWER})
+    problem(await client.post(DEPLOY, **upload), 403, "forbidden")
+    app.principal = user("eve", {"acme": Role.DEVELOPER})
+    problem(await client.post(DEPLOY, **upload), 403, "forbidden")
+    app.principal = user("eve", {EVERY_PROJECT: Role.OWNER}, scopes=[Scope.READ])
+    problem(await client.post(DEPLOY, **upload), 403, "forbidden")
+    app.principal = user("eve", {EVERY_PROJECT: Role.OWNER}, project="acme")
+    problem(await client.post(DEPLOY, **upload), 403, "forbidden")
+    assert (await client.post(DEPLOY, data={"project": "acme"}, **upload)).status_code == 200
+
+
+# ---- workers of the served folder
+
+
+def everything(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.rglob("*") if "kept" not in each.parts)
+
+
+async def test_a_worker_of_the_folder_is_edited_there(client: httpx.AsyncClient, served: Served) -> None:
+    (served.folder / "functions" / "a.ts").write_text(HELLO)
+    await served.watch()
+    files = f"{WORKERS}/a/files"
+    assert [each["path"] for each in (await client.get(files)).json()["items"]] == ["functions/a.ts"]
+    seen = await client.get(f"{files}/functions/a.ts")
+    assert seen.text == HELLO
+    saved = await client.put(
+        f"{files}/functions/a.ts", content=HELLO.replace("hello", "one"), headers={"if-match": seen.headers["etag"]}
+    )
+    assert saved.status_code == 200
+    assert saved.json()["version"]["live_in"] == [{"environment": "production", "weight": 100}]
+    assert (served.folder / "functions" / "a.ts").read_text() == HELLO.replace("hello", "one")
+    late = await client.put(
+        f"{files}/functions/a.ts", content=HELLO.replace("hello", "two"), headers={"if-match": seen.headers["etag"]}
+    )
+    assert problem(late, 412, "precondition_failed")["etag"] == saved.headers["etag"]
+    assert "one" in (served.folder / "functions" / "a.ts").read_text()
+    broken = await client.put(f"{files}/functions/a.ts", content="export default (")
+    assert (broken.json()["version"], broken.json()["error"]["file"]) == (None, "functions/a.ts")
+    shared = await client.put(
+        f"{files}/functions/_text.ts", content='export const t = "t";', headers={"if-none-match": "*"}
+    )
+    assert shared.status_code == 200
+    again = await client.put(f"{files}/functions/_text.ts", content="x", headers={"if-none-match": "*"})
+    problem(again, 412, "precondition_failed")
+    used = await client.put(
+        f"{files}/functions/a.ts", content='import { t } from "./_text.ts"; export default () => t;'
+    )
+    assert used.json()["error"] is None
+    assert len((await client.get(files)).json()["items"]) == 2
+    told = problem(await client.put(f"{WORKERS}/a", json={"files": {"main.ts": HELLO}}), 409, "comes_from_folder")
+    assert "files/" in told["detail"]
+    assert (
+        await client.post(f"{WORKERS}/a/versions?environment=staging", json={"files": {"main.ts": HELLO}})
+    ).is_success
+    leftovers = [path.name for path in (served.folder / "functions").iterdir() if path.name.startswith(".")]
+    assert leftovers == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "functions/b.ts",
+        "functions/b/main.ts",
+        "functions",
+        "v8box.toml",
+        "lib/x.ts",
+        "functions/../v8box.toml",
+        "functions/_x/../../v8box.toml",
+        "/etc/passwd",
+        "functions/.hidden.ts",
+        "functions/_link/x.ts",
+        "functions/_linked.ts",
+        "functions/_a%5Cb.ts",
+        "functions/_a%00.ts",
+        "data/catalog.db",
+        "",
+    ],
+)
+async def test_no_other_file_of_the_machine_is_written_or_read(
+    client: httpx.AsyncClient, served: Served, path: str, tmp_path: Path
+) -> None:
+    functions = served.folder / "functions"
+    (functions / "a.ts").write_text(HELLO)
+    (functions / "b.ts").write_text(HELLO)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "secret").write_text("secret")
+    (functions / "_link").symlink_to(tmp_path / "outside")
+    (functions / "_linked.ts").symlink_to(tmp_path / "secret")
+    await served.watch()
+    raw = httpx.URL(f"{WORKERS}/a/files/").copy_with(
+        raw_path=f"/api/v1/projects/default/workers/a/files/{path}".encode()
+    )
+    before = everything(tmp_path)
+    answer = await client.put(raw, content=b"evil")
+    assert answer.status_code in (400, 404), answer.text
+    assert (await client.get(raw)).status_code in (200 if path == "" else 404, 404)
+    assert everything(tmp_path) == before
+    assert (tmp_path / "secret").read_text() == "secret"
+
+
+async def test_a_worker_of_no_folder_gets_a_new_version_of_its_sources(
+    client: httpx.AsyncClient, served: Served
+) -> None:
+    files = {"main.ts": TYPED, "twice.ts": TWICE}
+    body = {"files": files, "manifest": {"limits": {"wall_ms": 700}}}
+    await client.put(f"{WORKERS}/calc", json=body)
+    address = f"{WORKERS}/calc/files/twice.ts"
+    seen = await client.get(address)
+    changed = TWICE.replace("* 2", "* 3")
+    saved = await client.put(address, content=changed, headers={"if-match": seen.headers["etag"]})
+    assert (saved.json()["version"]["number"], saved.json()["version"]["live_in"]) == (2, [])
+    version = await served.kept.catalog.versions.find("default", "calc", "2")
+    assert version.manifest.limits.wall_ms == 700
+    assert b"n * 3" in await served.kept.catalog.bundle(version)
+    problem(
+        await client.put(address, content=TWICE, headers={"if-match": seen.headers["etag"]}), 412, "precondition_failed"
+    )
+    problem(await client.put(address, content="export const twice = ("), 400, "deploy_refused")
+    live = await client.put(f"{address}?environment=production", content=changed + "// live\n")
+    assert live.json()["version"]["live_in"] == [{"environment": "production", "weight": 100}]
+    toml = await client.put(f"{WORKERS}/calc/files/v8box.toml", content="[limits]\nwall_ms = 900\n")
+    newest = await served.kept.catalog.versions.find("default", "calc", toml.json()["version"]["id"])
+    assert newest.manifest.limits.wall_ms == 900
+    assert [each["path"] for each in (await client.get(f"{WORKERS}/calc/files")).json()["items"]] == [
+        "main.ts",
+        "twice.ts",
+        "v8box.toml",
+    ]
+    problem(await client.get(f"{WORKERS}/nothing/files"), 404, "not_found")
+    problem(await client.put(f"{WORKERS}/nothing/files/a.ts", content="x"), 404, "not_found")
+    assert served.left() == []
