@@ -9,8 +9,6 @@ between the two.
 from __future__ import annotations
 
 import asyncio
-import itertools
-import logging
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -34,20 +32,16 @@ from v8box.bindings.s3.interface import (
     PutOptions,
     Range,
     UploadInfo,
-    no_such_bucket,
 )
+from v8box.bindings.s3.server_buckets import ServerBuckets
 from v8box.bindings.s3.server_client import S3Client
-from v8box.bindings.s3.server_names import BucketNames
 from v8box.bindings.s3.server_streams import ServerBody
 from v8box.bindings.s3.server_uploads import ServerUploads
 from v8box.catalog.model import DEFAULT_PROJECT
 from v8box.kit.tasks import TaskSet
 
-logger = logging.getLogger(__name__)
-
 WHOLE_BYTES: Final = 64 * 1024  # a body up to here is answered whole: one message instead of a stream
 HEALTH_SECONDS: Final = 1.9
-_MAKE_PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0)  # between attempts to make the first buckets; the last one repeats
 _CURSOR: Final = "s"  # before a server's own token, so that a made-up cursor is told from it
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _NOT_IN_XML: Final = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
@@ -77,21 +71,16 @@ class S3Server:
         spool: Path | None = None,
     ) -> None:
         self._client = S3Client(endpoint, access_key, secret_key, region)
-        self._region = region
-        self._default_bucket = default_bucket
-        self._required = frozenset({default_bucket, *initial_buckets})
-        self._default_project = default_project
-        self._names = BucketNames(default_project, self._required)
+        self._buckets = ServerBuckets(self._client, region, default_bucket, initial_buckets, default_project)
         self._tasks = TaskSet()
         self._spool = spool
         self._uploads = ServerUploads(self._client, limits or ObjectLimits(), self._tasks, spool)
-        self._made: set[str] = set()
 
     async def start(self) -> None:
         if self._spool is not None:
             await asyncio.to_thread(self._spool.mkdir, mode=0o700, parents=True, exist_ok=True)
         await self._client.open()
-        self._tasks.add(self._make_required(), "s3-buckets")
+        self._tasks.add(self._buckets.make_required(), "s3-buckets")
 
     async def stop(self) -> None:
         await self._tasks.cancel()
@@ -107,7 +96,7 @@ class S3Server:
     # --- objects ------------------------------------------------------------------------------------------------------
 
     async def head(self, bucket: BucketId, key: str) -> ObjectInfo | None:
-        name = await self._name(bucket)
+        name = await self._buckets.name(bucket)
         try:
             answer = await self._client.call("head_object", Bucket=name, Key=key)
         except BindingError as error:
@@ -118,7 +107,7 @@ class S3Server:
     async def get(
         self, bucket: BucketId, key: str, part: Range | None = None, only_if: Condition | None = None
     ) -> Found | None:
-        name = await self._name(bucket)
+        name = await self._buckets.name(bucket)
         asked = _range_header(part)
         arguments: dict[str, Any] = {} if asked is None else {"Range": asked}
         if asked is None and part is not None:
@@ -147,20 +136,21 @@ class S3Server:
         return Found(info, offset, length, await stream.read_whole() if length <= WHOLE_BYTES else stream)
 
     async def put(self, bucket: BucketId, key: str, body: Body, options: PutOptions) -> ObjectInfo | None:
-        name = await self._name(bucket)
+        name = await self._buckets.name(bucket)
         if options.only_if is not None and not options.only_if.holds(await self.head(bucket, key)):
             return None
         try:
-            return await self._uploads.put(name, key, body, options)
+            with self._buckets.explain(bucket):
+                return await self._uploads.put(name, key, body, options)
         except BindingError as error:
             if error.code == "precondition_failed":
                 return None
-            raise self._explained(bucket, name, error) from error
+            raise
 
     async def copy(
         self, source: BucketId, source_key: str, target: BucketId, key: str, options: PutOptions | None = None
     ) -> ObjectInfo | None:
-        name, source_name = await self._name(target), await self._name(source)
+        name, source_name = await self._buckets.name(target), await self._buckets.name(source)
         info = await self.head(source, source_key)
         if info is None:
             raise BindingError("no_such_key", "there is no object under the key to copy from")
@@ -171,21 +161,20 @@ class S3Server:
         http, custom = (options.http, options.custom) if options is not None else (info.http, info.custom)
         arguments = metadata.to_arguments(http, custom) if replaces else {}
         try:
-            answer = await self._client.call(
-                "copy_object",
-                Bucket=name,
-                Key=key,
-                CopySource={"Bucket": source_name, "Key": source_key},
-                CopySourceIfMatch=f'"{info.etag}"',  # what was looked at is what is copied
-                MetadataDirective="REPLACE" if replaces else "COPY",
-                **arguments,
-            )
+            with self._buckets.explain(target):
+                answer = await self._client.call(
+                    "copy_object",
+                    Bucket=name,
+                    Key=key,
+                    CopySource={"Bucket": source_name, "Key": source_key},
+                    CopySourceIfMatch=f'"{info.etag}"',  # what was looked at is what is copied
+                    MetadataDirective="REPLACE" if replaces else "COPY",
+                    **arguments,
+                )
         except BindingError as error:
             if error.code == "precondition_failed":
                 raise BindingError("conflict", "the object was replaced while it was copied: try again") from error
-            if error.code in ("not_found", "no_such_key"):
-                raise BindingError("no_such_key", "there is no object under the key to copy from") from error
-            raise self._explained(target, name, error) from error
+            raise
         result = answer.get("CopyObjectResult", {})
         etag = metadata.read_etag(result) or info.etag
         return msgspec.structs.replace(
@@ -199,11 +188,11 @@ class S3Server:
         )
 
     async def delete(self, bucket: BucketId, keys: list[str]) -> None:
-        name = await self._name(bucket)
+        name = await self._buckets.name(bucket)
         # The list is XML, which has no control characters: keys with one go by themselves.
         listed = [key for key in keys if not _NOT_IN_XML.search(key)] if len(keys) > 1 else []
         single = set(keys) - set(listed)
-        try:
+        with self._buckets.explain(bucket):
             if listed:
                 objects = [{"Key": key} for key in dict.fromkeys(listed)]
                 answer = await self._client.call(
@@ -215,11 +204,9 @@ class S3Server:
                         raise BindingError("io_error", message)
             for key in single:
                 await self._delete_one(name, key)
-        except BindingError as error:
-            raise self._explained(bucket, name, error) from error
 
     async def list_page(self, bucket: BucketId, options: ListOptions) -> Listing:
-        name = await self._name(bucket)
+        name = await self._buckets.name(bucket)
         if options.limit <= 0:
             return Listing([], [], None)
         arguments: dict[str, Any] = {"Prefix": options.prefix, "MaxKeys": options.limit}
@@ -231,10 +218,8 @@ class S3Server:
             if not options.cursor.startswith(_CURSOR):
                 raise BindingError("invalid_argument", "the cursor is none that a list answered")
             arguments["ContinuationToken"] = options.cursor[len(_CURSOR) :]
-        try:
+        with self._buckets.explain(bucket):
             answer = await self._client.call("list_objects_v2", Bucket=name, **arguments)
-        except BindingError as error:
-            raise self._explained(bucket, name, error) from error
         token = answer.get("NextContinuationToken") if answer.get("IsTruncated") else None
         return Listing(
             [_listed(entry) for entry in answer.get("Contents", ())],
@@ -247,142 +232,58 @@ class S3Server:
     async def create_upload(self, bucket: BucketId, key: str, options: PutOptions) -> str:
         if options.only_if is not None or options.digests:
             raise BindingError("invalid_argument", "a multipart upload takes no condition and no digests")
-        name = await self._name(bucket)
-        try:
+        name = await self._buckets.name(bucket)
+        with self._buckets.explain(bucket):
             return await self._uploads.create(name, key, options)
-        except BindingError as error:
-            raise self._explained(bucket, name, error) from error
 
     async def put_part(
         self, bucket: BucketId, key: str, upload: str, number: int, body: Body, digests: Mapping[str, str]
     ) -> PartInfo:
-        name = await self._name(bucket)
-        try:
+        name = await self._buckets.name(bucket)
+        with self._buckets.explain(bucket):
             return await self._uploads.put_part(name, key, upload, number, body, digests)
-        except BindingError as error:
-            raise self._explained(bucket, name, error) from error
 
     async def complete_upload(
         self, bucket: BucketId, key: str, upload: str, parts: Sequence[tuple[int, str]]
     ) -> ObjectInfo:
-        name = await self._name(bucket)
-        try:
+        name = await self._buckets.name(bucket)
+        with self._buckets.explain(bucket):
             await self._uploads.complete(name, key, upload, parts)
-        except BindingError as error:
-            raise self._explained(bucket, name, error) from error
         info = await self.head(bucket, key)
         if info is None:
             raise BindingError("no_such_key", "the object was deleted as soon as it was complete")
         return info
 
     async def abort_upload(self, bucket: BucketId, key: str, upload: str) -> None:
-        name = await self._name(bucket)
-        try:
+        name = await self._buckets.name(bucket)
+        with self._buckets.explain(bucket):
             await self._uploads.abort(name, key, upload)
-        except BindingError as error:
-            raise self._explained(bucket, name, error) from error
 
     async def list_parts(self, bucket: BucketId, key: str, upload: str) -> list[PartInfo]:
-        name = await self._name(bucket)
-        try:
+        name = await self._buckets.name(bucket)
+        with self._buckets.explain(bucket):
             return await self._uploads.parts(name, key, upload)
-        except BindingError as error:
-            raise self._explained(bucket, name, error) from error
 
     async def list_uploads(self, bucket: BucketId, prefix: str = "") -> list[UploadInfo]:
-        name = await self._name(bucket)
-        try:
+        name = await self._buckets.name(bucket)
+        with self._buckets.explain(bucket):
             return await self._uploads.uploads(name, prefix)
-        except BindingError as error:
-            raise self._explained(bucket, name, error) from error
 
     # --- buckets ------------------------------------------------------------------------------------------------------
 
     async def buckets(self, project: str) -> list[BucketInfo]:
-        await self._name(BucketId(project, self._default_bucket))
-        found: list[BucketInfo] = []
-        arguments: dict[str, Any] = {}
-        while True:
-            answer = await self._client.call("list_buckets", **arguments)
-            for entry in answer.get("Buckets", ()):
-                name = self._names.of_project(project, entry["Name"])
-                if name is not None:
-                    found.append(BucketInfo(name=name, created=metadata.to_ms(entry.get("CreationDate"))))
-            if not answer.get("ContinuationToken"):
-                return sorted(found, key=lambda bucket: bucket.name)
-            arguments["ContinuationToken"] = answer["ContinuationToken"]
+        return await self._buckets.list(project)
 
     async def create_bucket(self, bucket: BucketId, quota: int | None = None) -> None:
-        if quota is not None:
-            raise _no_quotas()
-        name = self._names.on_server(bucket)
-        if bucket.name == self._default_bucket or await self._exists(name):
-            raise BindingError("bucket_exists", f"there is a bucket {bucket.name} already")
-        await self._create(name)
+        await self._buckets.create(bucket, quota)
 
     async def set_quota(self, bucket: BucketId, quota: int | None) -> None:
-        name = await self._name(bucket)
-        if not await self._exists(name):
-            raise no_such_bucket(bucket)
-        if quota is not None:
-            raise _no_quotas()
+        await self._buckets.set_quota(bucket, quota)
 
     async def delete_bucket(self, bucket: BucketId) -> None:
-        name = self._names.on_server(bucket)
-        if bucket.name == self._default_bucket or name in self._required:
-            raise BindingError("bucket_required", f"the settings name the bucket {bucket.name}: it cannot be deleted")
-        try:
-            await self._client.call("delete_bucket", Bucket=name)
-        except BindingError as error:
-            raise self._explained(bucket, name, error) from error
+        await self._buckets.delete(bucket)
 
     # --- how ----------------------------------------------------------------------------------------------------------
-
-    async def _name(self, bucket: BucketId) -> str:
-        """The bucket's name on the server. A project's default bucket is made at its first use."""
-        name = self._names.on_server(bucket)
-        if bucket.name == self._default_bucket and name not in self._made:
-            if not await self._exists(name):
-                await self._create(name)
-            self._made.add(name)
-        return name
-
-    async def _exists(self, name: str) -> bool:
-        try:
-            await self._client.call("head_bucket", Bucket=name)
-        except BindingError as error:
-            if error.code in ("not_found", "no_such_bucket"):
-                return False
-            raise
-        return True
-
-    async def _create(self, name: str) -> None:
-        arguments: dict[str, Any] = {}
-        if self._region != "us-east-1":
-            arguments["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
-        try:
-            await self._client.call("create_bucket", Bucket=name, **arguments)
-        except BindingError as error:
-            if error.code != "bucket_exists" or not await self._exists(name):
-                raise
-
-    async def _make_required(self) -> None:
-        """Makes the buckets that the settings name. A server that is down does not keep the box from starting."""
-        missing = set(self._required)
-        for attempt in itertools.count():
-            for name in sorted(missing):
-                try:
-                    if not await self._exists(name):
-                        await self._create(name)
-                        logger.info("made the bucket %s on %s", name, self._client.host)
-                except BindingError as error:
-                    if attempt == 0:
-                        logger.warning("the bucket %s cannot be made yet: %s", name, error.message)
-                else:
-                    missing.discard(name)
-            if not missing:
-                return
-            await asyncio.sleep(_MAKE_PAUSES[min(attempt, len(_MAKE_PAUSES) - 1)])
 
     async def _delete_one(self, name: str, key: str) -> None:
         try:
@@ -410,19 +311,10 @@ class S3Server:
 
     async def _check_missing(self, bucket: BucketId, name: str, error: BindingError) -> None:
         """Returns if it is the object that is missing. A head's 404 does not tell that from a missing bucket."""
-        if error.code == "not_found":
-            if await self._exists(name):
-                return
-            error = no_such_bucket(bucket)
-        if error.code != "no_such_key":
-            raise self._explained(bucket, name, error) from error
-
-    def _explained(self, bucket: BucketId, name: str, error: BindingError) -> BindingError:
-        """In the project's words, not the server's."""
-        if error.code in ("no_such_bucket", "not_found"):
-            self._made.discard(name)
-            return no_such_bucket(bucket)
-        return error
+        if error.code == "no_such_key" or (error.code == "not_found" and await self._buckets.exists(name)):
+            return
+        with self._buckets.explain(bucket):
+            raise error
 
 
 def _range_header(part: Range | None) -> str | None:
@@ -445,7 +337,3 @@ def _listed(entry: Mapping[str, Any]) -> ObjectInfo:
 
 def _outside(size: int) -> BindingError:
     return BindingError("invalid_range", f"the range is outside the object of {size} bytes")
-
-
-def _no_quotas() -> BindingError:
-    return BindingError("not_available", "a bucket on an S3 server has the server's own quotas: set it there")
