@@ -21,7 +21,6 @@ __all__ = ["rclone_server", "swift_server"]
 
 LIMITS = ObjectLimits(object_bytes=12_000_000)
 PROJECT = "one"
-OTHER_BUCKETS = ("second", "third")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +32,25 @@ class Backend:
     default_bucket: str
     exact_times: bool = True
     """A put answers the very time that the object has from then on."""
-    atomic_conditions: bool = True
-    """Of many puts under one condition, one wins."""
+    multipart_etags: bool = True
+    """An object of parts has the MD5 of their MD5s."""
     refused_keys: re.Pattern[str] | None = None
     """Keys that the server cannot have."""
     quotas: bool = True
-    long_metadata: bool = True
-    """8 KiB of custom metadata, any Unicode in its names."""
-    lists_uploads: bool = True
-    small_parts_refused: bool = True
+    replaces_parts: bool = True
+    """A part can be put again."""
+    sparse_parts: bool = True
+    """The numbers of parts may have gaps."""
+    forgives_completes: bool = True
+    """An upload whose completing was refused is still there, and parts that are too small are such a reason."""
+    forgets_completed: bool = True
+    """A completed upload is no upload any more."""
+    replaces_metadata: bool = True
+    """A copy with metadata of its own has nothing of the source's."""
     listing: bool = True
     """Listings of any keys page with any delimiter, as S3's do."""
+    starts_after_prefixes: bool = True
+    """A listing that starts after `a/` still has the prefix `a/` of `a/b`."""
 
     def takes(self, key: str) -> bool:
         return self.refused_keys is None or self.refused_keys.search(key) is None
@@ -61,15 +68,24 @@ def server_backend(process: ServerProcess, **faults: object) -> Backend:
         default_project=PROJECT,
         limits=LIMITS,
     )
-    common: dict[str, object] = {"exact_times": False, "quotas": False, "long_metadata": False}
+    common: dict[str, object] = {"exact_times": False, "quotas": False}
     return Backend(default_bucket=default_bucket, store=store, **{**common, **faults})  # type: ignore[arg-type]
 
 
+SWIFT: dict[str, object] = {
+    "refused_keys": re.compile("\x00"),
+    "forgets_completed": False,  # it lists its parts, so that a second complete of the same parts succeeds
+    "starts_after_prefixes": False,
+}
 RCLONE: dict[str, object] = {
-    "atomic_conditions": False,  # it ignores If-None-Match
+    "multipart_etags": False,
     # Its keys are paths: cleaned as such, each of their names 255 bytes at most, `a` never beside `a/b`.
     "refused_keys": re.compile(r"(^|/)(\.{0,2})(/|$)|[\x00-\x1f]|[^/]{256}"),
     "listing": False,
+    "replaces_parts": False,
+    "sparse_parts": False,
+    "forgives_completes": False,
+    "replaces_metadata": False,
 }
 
 
@@ -79,7 +95,7 @@ async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         store = EmbeddedObjects(tmp_path / "objects", default_project=PROJECT, limits=LIMITS)
         made = Backend(name="embedded", store=store, default_bucket="v8box")
     elif request.param == "swift":
-        made = server_backend(request.getfixturevalue("swift_server"), name="swift", refused_keys=re.compile("\x00"))
+        made = server_backend(request.getfixturevalue("swift_server"), name="swift", **SWIFT)
     else:
         made = server_backend(request.getfixturevalue("rclone_server"), name="rclone", **RCLONE)
     await made.store.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, Protocol
 
 import msgspec
@@ -244,7 +245,8 @@ class ObjectStore(Protocol):
     async def complete_upload(
         self, bucket: BucketId, key: str, upload: str, parts: Sequence[tuple[int, str]]
     ) -> ObjectInfo:
-        """Makes the object of (number, etag) in rising order. Raises `invalid_part`, `part_too_small`."""
+        """Makes the object of (number, etag) in rising order. Raises `invalid_part`, `invalid_part_order`,
+        `part_too_small`."""
 
     async def abort_upload(self, bucket: BucketId, key: str, upload: str) -> None:
         """Raises `no_such_upload`."""
@@ -284,6 +286,14 @@ class Presigner(Protocol):
         """A URL for one `method` (GET, PUT, HEAD, DELETE) on one key, good for `expires` seconds (1 to 604800). With
         `content_type` a PUT must send that one, and a GET answers it; with `disposition` a GET answers that
         Content-Disposition."""
+
+
+def check_parts(parts: Sequence[tuple[int, str]]) -> None:
+    """What an upload is completed with: raises `invalid_part` without any, `invalid_part_order`."""
+    if not parts:
+        raise BindingError("invalid_part", "an upload is completed with one part or more")
+    if any(after[0] <= before[0] for before, after in pairwise(parts)):
+        raise BindingError("invalid_part_order", "parts are listed once each, by rising number")
 
 
 def no_such_bucket(bucket: BucketId) -> BindingError:

@@ -1,9 +1,9 @@
 """Objects on an S3 server, through aiobotocore. What each project's buckets are called there: `server_names.py`.
 
 Different from the embedded store: quotas are the server's own; listings have no metadata; a put's `uploaded` is the
-server's clock at its answer; objects of more than 8 MB put as a stream have a multipart etag. A condition is looked at
-before a put and, where one header can say it, sent along: servers that ignore the header (rclone does) leave a moment
-between the two.
+server's clock at its answer; objects of more than 8 MB put as a stream have a multipart etag. Puts under a condition on
+one key take turns: each looks at the key when its body has come, and sends the condition along where one header can say
+it. On a server that ignores it (rclone) or only looks first (Swift), that holds among the puts of this box.
 """
 
 from __future__ import annotations
@@ -137,11 +137,16 @@ class S3Server:
 
     async def put(self, bucket: BucketId, key: str, body: Body, options: PutOptions) -> ObjectInfo | None:
         name = await self._buckets.name(bucket)
-        if options.only_if is not None and not options.only_if.holds(await self.head(bucket, key)):
-            return None
+        condition = options.only_if
+
+        async def holds() -> bool:
+            return condition is None or condition.holds(await self.head(bucket, key))
+
+        if not isinstance(body, bytes) and not await holds():
+            return None  # before the body is taken in; it is looked at again when the body is there
         try:
             with self._buckets.explain(bucket):
-                return await self._uploads.put(name, key, body, options)
+                return await self._uploads.put(name, key, body, options, holds)
         except BindingError as error:
             if error.code == "precondition_failed":
                 return None

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import base64
 import re
-from binascii import Error as Base64Error
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.errors import HeaderParseError
 from email.header import decode_header
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -127,5 +127,5 @@ def _decode(value: str) -> str:
         return "".join(
             part if isinstance(part, str) else part.decode(charset or "ascii") for part, charset in decode_header(value)
         )
-    except (ValueError, LookupError, Base64Error):
+    except (ValueError, LookupError, HeaderParseError):
         return value  # somebody else's, and not what it looks like

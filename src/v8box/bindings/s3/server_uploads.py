@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
 from v8box.bindings.interface import BindingError
 from v8box.bindings.s3 import server_metadata as metadata
-from v8box.bindings.s3.interface import Condition, ObjectInfo, ObjectLimits, PartInfo, PutOptions, UploadInfo
+from v8box.bindings.s3.interface import (
+    Condition,
+    ObjectInfo,
+    ObjectLimits,
+    PartInfo,
+    PutOptions,
+    UploadInfo,
+    check_parts,
+)
 from v8box.bindings.s3.server_client import S3Client
 from v8box.bindings.s3.server_streams import Digests, in_parts
 from v8box.bindings.s3.spool import Spool
+from v8box.bindings.s3.turns import Turns
 from v8box.kit.tasks import TaskSet
 
 logger = logging.getLogger(__name__)
@@ -34,11 +43,16 @@ class ServerUploads:
         self._client = client
         self._limits = limits
         self._tasks = tasks
+        self._turns = Turns()
 
-    async def put(self, bucket: str, key: str, body: Body, options: PutOptions) -> ObjectInfo:
-        """Raises `precondition_failed`, if the server understands the condition."""
+    async def put(
+        self, bucket: str, key: str, body: Body, options: PutOptions, holds: Callable[[], Awaitable[bool]]
+    ) -> ObjectInfo:
+        """Raises `precondition_failed`: puts under a condition on one key take turns at the moment when the object
+        comes to be, and each looks there whether its condition `holds`."""
         arguments = metadata.to_arguments(options.http, options.custom)
         conditions = _conditions(options.only_if)
+        last = self._last_step(bucket, key, holds) if options.only_if is not None else nullcontext()
         digests = Digests(options.digests)
         async with aclosing(in_parts(body, self._limits.object_bytes)) as parts:
             first = await anext(parts)
@@ -46,9 +60,10 @@ class ServerUploads:
             if second is None:
                 md5 = await digests.see(first)
                 digests.check()
-                answer = await self._call_under(
-                    conditions, "put_object", Bucket=bucket, Key=key, Body=first, ContentMD5=md5, **arguments
-                )
+                async with last:
+                    answer = await self._call_under(
+                        conditions, "put_object", Bucket=bucket, Key=key, Body=first, ContentMD5=md5, **arguments
+                    )
                 return _stored(key, len(first), answer, options)
             size = 0
             upload = await self._create(bucket, key, arguments)
@@ -72,15 +87,16 @@ class ServerUploads:
                         await asyncio.gather(sending, return_exceptions=True)
                 digests.check()
                 listed = {"Parts": done}
-                answer = await self._call_under(
-                    conditions,
-                    "complete_multipart_upload",
-                    once=True,
-                    Bucket=bucket,
-                    Key=key,
-                    UploadId=upload,
-                    MultipartUpload=listed,
-                )
+                async with last:
+                    answer = await self._call_under(
+                        conditions,
+                        "complete_multipart_upload",
+                        once=True,
+                        Bucket=bucket,
+                        Key=key,
+                        UploadId=upload,
+                        MultipartUpload=listed,
+                    )
             except BaseException:
                 # Not awaited: this may be a cancellation.
                 self._tasks.add(self._give_up(bucket, key, upload), "s3-abort")
@@ -109,13 +125,7 @@ class ServerUploads:
             return PartInfo(number=number, etag=etag, size=spool.size, uploaded=metadata.answered_at(answer))
 
     async def complete(self, bucket: str, key: str, upload: str, parts: Sequence[tuple[int, str]]) -> None:
-        before = 0
-        for number, _ in parts:
-            if number <= before:
-                raise BindingError("invalid_part_order", "parts are listed once each, by rising number")
-            before = number
-        if not parts:
-            raise BindingError("invalid_part", "an upload is completed with one part or more")
+        check_parts(parts)
         listed = [{"PartNumber": number, "ETag": f'"{etag.strip(chr(34))}"'} for number, etag in parts]
         await self._call(
             self._client.call(
@@ -159,7 +169,12 @@ class ServerUploads:
         found: list[UploadInfo] = []
         markers: dict[str, Any] = {}
         while len(found) < _MOST_UPLOADS:
-            answer = await self._client.call("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **markers)
+            try:
+                answer = await self._client.call("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **markers)
+            except BindingError as error:
+                if error.code == "no_such_upload":
+                    break  # rclone's way to say that the bucket never had one
+                raise
             found += [
                 UploadInfo(key=each["Key"], id=each["UploadId"], started=metadata.to_ms(each.get("Initiated")))
                 for each in answer.get("Uploads", ())
@@ -182,6 +197,13 @@ class ServerUploads:
             "upload_part", Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=part, ContentMD5=md5
         )
         return {"PartNumber": number, "ETag": answer["ETag"]}
+
+    @asynccontextmanager
+    async def _last_step(self, bucket: str, key: str, holds: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
+        async with self._turns.take((bucket, key)):
+            if not await holds():
+                raise BindingError("precondition_failed", "the condition does not hold")
+            yield
 
     async def _call_under(
         self, conditions: dict[str, Any], operation: str, *, once: bool = False, **arguments: Any

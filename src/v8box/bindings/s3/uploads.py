@@ -13,7 +13,7 @@ from v8box.bindings.s3.changes import Changes, encode, new_id, now_ms
 from v8box.bindings.s3.commits import Batch
 from v8box.bindings.s3.index import ASSEMBLY
 from v8box.bindings.s3.intake import Received
-from v8box.bindings.s3.interface import BucketId, ObjectInfo, PartInfo, PutOptions
+from v8box.bindings.s3.interface import BucketId, ObjectInfo, PartInfo, PutOptions, check_parts
 
 PARTS: Final = 10_000
 ASSEMBLED_BYTES: Final = 5 * 1024**4  # S3's limit for an object of parts
@@ -50,14 +50,11 @@ class Uploads(Changes):
         self, batch: Batch, bucket: BucketId, key: str, upload: str, parts: Sequence[tuple[int, str]]
     ) -> ObjectInfo:
         http, custom = self.upload_metadata(bucket, key, upload)
+        check_parts(parts)
         assembly = ASSEMBLY + new_id()
         place = 0
         digests = hashlib.md5(usedforsecurity=False)
-        before = 0
         for position, (number, etag) in enumerate(parts, 1):
-            if number <= before:
-                raise BindingError("invalid_part_order", "parts are listed once each, by rising number")
-            before = number
             row = self.one("part", upload, number)
             if row is None or row[2] != etag.strip('"').lower():
                 raise BindingError("invalid_part", f"part {number} was not uploaded, or has another etag")
@@ -68,8 +65,6 @@ class Uploads(Changes):
             self.one("add_piece", assembly, number, place, size, content)
             digests.update(bytes.fromhex(md5))
             place += size
-        if not parts:
-            raise BindingError("invalid_part", "an upload is completed with one part or more")
         if place > ASSEMBLED_BYTES:
             raise BindingError("object_too_large", f"an object may have {ASSEMBLED_BYTES} bytes")
         batch.candidates.add(assembly)
