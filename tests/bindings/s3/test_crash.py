@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from v8box.bindings.s3.embedded import EmbeddedObjects
 from v8box.bindings.s3.intake import INLINE_BYTES
@@ -117,7 +118,7 @@ def check_kept(directory: Path) -> None:
         ).fetchall()
         assembled = "SELECT assembly FROM pieces WHERE assembly NOT IN (SELECT content FROM objects)"
         assert index.execute(assembled).fetchall() == []
-        rows = {name: hashlib.sha256(content).hexdigest() for name, content in index.execute("SELECT * FROM contents")}
+        rows = {name: blake3(content).hexdigest() for name, content in index.execute("SELECT * FROM contents")}
         counted = index.execute("SELECT project, name, objects, size, pending FROM buckets").fetchall()
         for project, name, *counts in counted:
             (objects,) = index.execute(

@@ -1,5 +1,5 @@
-"""The files of the embedded store: each content once, named by its SHA-256, in `blobs/`; uploads on their way in
-`incoming/`.
+"""The files of the embedded store: each content once, named by its BLAKE3 (or SHA-256, where an older box wrote it), in
+`blobs/`; uploads on their way in `incoming/`.
 
 Files appear and go on one thread, that of `commits.py`. Any thread may read, and pins what it will read later.
 """

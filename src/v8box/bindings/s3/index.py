@@ -32,7 +32,7 @@ from v8box.storage import load_migrations, load_queries
 
 QUERIES: Final = load_queries("v8box.bindings.s3", "index.sql")
 MIGRATIONS: Final = load_migrations("v8box.bindings.s3")
-ASSEMBLY: Final = "m-"  # what a content's name begins with when it is a list of pieces; no SHA-256 does
+ASSEMBLY: Final = "m-"  # what a content's name begins with when it is a list of pieces; no hash does
 _CHECKPOINT_PAGES: Final = 4_000  # 16 MB: with small contents in the index, SQLite's 4 MB would be a sync too often
 _WAL_BYTES: Final = 64 * 1024 * 1024
 
