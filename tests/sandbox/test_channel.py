@@ -229,6 +229,19 @@ def test_a_long_frame_in_pieces_is_not_copied_again_and_again(length: int) -> No
     assert counting.copied <= 3 * len(data)
 
 
+def test_what_comes_with_the_rest_of_a_frame_is_not_copied_with_it() -> None:
+    recorder = Recorder()
+    channel, _ = channel_of(recorder)
+    counting = channel._partial = CountingBytes()
+    body = bytes(CHUNK_BYTES)
+    data = 30 * (pack_header(HEADER_BYTES - 4 + len(body), Kind.BODY, 0, 0, 2, 0) + body)
+    size = 3 * CHUNK_BYTES
+    for start in range(0, len(data), size):
+        channel.data_received(data[start : start + size])
+    assert [frame[4] for frame in recorder.frames] == 30 * [body]
+    assert counting.copied <= 0.7 * len(data), "one frame of three, in and out"
+
+
 async def test_a_worker_that_does_not_read_is_not_read_from() -> None:
     """Else it sends calls for ever, and the answers pile up in the box."""
     recorder = Recorder()

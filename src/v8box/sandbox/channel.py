@@ -32,6 +32,7 @@ _FLUSH_PARTS = 8
 """How many heads and bodies go into one write: four invocations. Measured: a quarter more requests a second than one
 write per turn, since the worker then begins while the gateway still reads."""
 _MAX_UNREAD_BYTES = 2 * 1024 * 1024
+_NO_HEADER = "a frame header that makes no sense"
 
 
 class FrameHandler(Protocol):
@@ -106,26 +107,38 @@ class Channel(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._lost:
             return
-        partial = self._partial
-        if partial:
-            partial += data
-            if len(partial) >= 4 and len(partial) < int.from_bytes(partial[:4], "little") + 4 <= MAX_FRAME_BYTES + 4:
-                return
-            data = bytes(partial)
-            partial.clear()
         try:
-            used = self._parse(data)
+            offset = self._parse(data, self._complete(data) if self._partial else 0)
         except ProtocolError as error:
             self._end(str(error))
             return
-        if used < len(data):
-            partial += data[used:]
+        if offset < len(data):
+            self._partial += memoryview(data)[offset:]
 
-    def _parse(self, data: bytes) -> int:
-        """Hands out every whole frame of `data`; returns the bytes used."""
-        offset, size = 0, len(data)
+    def _complete(self, data: bytes) -> int:
+        """Gives the frame that has begun what it still lacks, and no more: what follows is not copied. Returns how many
+        bytes that took."""
+        partial = self._partial
+        begun = len(partial)
+        partial += data[: max(HEADER_BYTES - begun, 0)]
+        if len(partial) < HEADER_BYTES:
+            return len(data)
+        needed = int.from_bytes(partial[:4], "little") + 4
+        if not HEADER_BYTES <= needed <= MAX_FRAME_BYTES + 4:
+            raise ProtocolError(_NO_HEADER)
+        partial += memoryview(data)[len(partial) - begun : needed - begun]
+        if len(partial) < needed:
+            return len(data)
+        frame = bytes(partial)
+        partial.clear()
+        self._parse(frame, 0)
+        return needed - begun
+
+    def _parse(self, data: bytes, offset: int) -> int:
+        """Hands out every whole frame of `data` from `offset` on; returns where the next one begins."""
+        size = len(data)
         on_frame = self._handler.on_frame
-        while size - offset >= HEADER_BYTES:
+        while size - offset >= HEADER_BYTES and not self._lost:
             length, kind, flags, zero, stream, head_length = unpack_header(data, offset)
             end = offset + 4 + length
             if (
@@ -135,14 +148,12 @@ class Channel(asyncio.Protocol):
                 or zero
                 or not 0 < kind <= _MAX_KIND
             ):
-                raise ProtocolError("a frame header that makes no sense")
+                raise ProtocolError(_NO_HEADER)
             if end > size:
                 break
             start = offset + HEADER_BYTES
             body_start = start + head_length
             on_frame(kind, flags, stream, data[start:body_start], data[body_start:end])
-            if self._lost:
-                return size
             offset = end
         return offset
 
