@@ -16,7 +16,7 @@ import pytest
 from blake3 import blake3
 
 from v8box.bindings.s3.embedded import EmbeddedObjects
-from v8box.bindings.s3.intake import INLINE_BYTES
+from v8box.bindings.s3.intake import BATCH_BYTES, INLINE_BYTES, WAITING_BATCHES
 from v8box.bindings.s3.interface import BucketId, ListOptions, PutOptions
 
 BUCKET = BucketId("one")
@@ -176,8 +176,8 @@ async def test_a_cancelled_put_leaves_no_file(tmp_path: Path) -> None:
     reached = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
-        for _ in range(3):
-            yield bytes(300_000)
+        for _ in range(WAITING_BATCHES + 1):  # one more than may wait, so the first one is in the file
+            yield bytes(BATCH_BYTES)
         reached.set()
         await asyncio.Event().wait()
 

@@ -1,7 +1,8 @@
 """A body on its way into the embedded store: into memory while it is small, else into a file, hashed as it comes.
 
-The loop only gathers batches. Each batch goes to several lanes at once (MD5, BLAKE3, the file, digests that the caller
-gave), which threads work off in parallel; a few batches may wait, so the slowest lane sets the pace and memory is flat.
+The loop only gathers batches. A thread writes each to the file and hashes it while the processor has its bytes at hand;
+digests that the caller gave have lanes of their own beside that. A few batches may wait, so the slowest lane sets the
+pace and memory is flat.
 """
 
 from __future__ import annotations
@@ -209,8 +210,14 @@ class Intake:
     def _open(self) -> None:
         if self._file is None:
             self._file = _UploadFile(self._folder / secrets.token_hex(16))
-            consumers = (self._file.write, self._name.update, *(digest.update for digest in self._hashes.values()))
-            self._lanes = [_Lane(self._pool, consume) for consume in consumers]
+            asked = [digest.update for algorithm, digest in self._hashes.items() if algorithm != "md5"]
+            self._lanes = [_Lane(self._pool, consume) for consume in (self._write_and_hash, *asked)]
+
+    def _write_and_hash(self, data: Bytes) -> None:
+        if self._file is not None:
+            self._file.write(data)
+        self._name.update(data)
+        self._hashes["md5"].update(data)
 
     async def _feed(self, data: Bytes) -> None:
         if not data:
