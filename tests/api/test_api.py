@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import Request, Response
 
-from v8box.api.access import anybody
+from v8box.api.access import Role, Scope, anybody, needs
 from v8box.api.app import UndeclaredAccess, build_api
 from v8box.api.routes import MAX_JSON_BYTES, Envelope, Shape, router, success
 from v8box.bindings.interface import BindingError
@@ -178,3 +178,22 @@ async def test_a_route_that_does_not_say_whom_it_answers_is_not_served() -> None
 
     with pytest.raises(UndeclaredAccess, match="/admin/silent"):
         build_api([routes, silent])
+
+
+async def test_a_body_is_not_read_of_whoever_may_not_send_it() -> None:
+    guarded = router("/admin/guarded", "toy")
+
+    @guarded.post("", response_model=Envelope[None], dependencies=[needs(Role.DEVELOPER, Scope.DATA)])
+    async def take(body: Order) -> Response:
+        return success(None)
+
+    async def endless() -> AsyncIterator[bytes]:
+        raise AssertionError("nobody asked for it")
+        yield b""
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=build_api([guarded])), base_url="http://localhost"
+    ) as client:
+        headers = {"content-type": "application/json"}
+        failed(await client.post("/admin/guarded", content=endless(), headers=headers), 401, "sign_in_needed")
+        failed(await client.post("/admin/guarded", content=b"{nope", headers=headers), 401, "sign_in_needed")

@@ -63,6 +63,8 @@ class Client:
 
     address: str | None
     user_agent: str | None = None
+    in_the_open: bool = False
+    """Whether what it sends crosses a network unencrypted, as far as the box can tell."""
 
 
 @dataclass(frozen=True, slots=True)

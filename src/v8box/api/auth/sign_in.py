@@ -6,6 +6,7 @@ cannot fill the audit log either.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from v8box.errors import V8BoxError
 from v8box.storage import Database, Transaction
 from v8box.telemetry.actors import Actor, ActorKind
 from v8box.telemetry.audit import Event, append, record
+
+logger = logging.getLogger(__name__)
 
 _ENTRIES: Final = 10
 _ENTRIES_SECONDS: Final = 60.0
@@ -83,6 +86,7 @@ class SignIn:
         self._sessions = sessions
         self._second_factor = second_factor
         self._failures = _FailureLog(database, clock)
+        self._warned = False
 
     async def sign_in(self, given: Credentials, client: Client, request_id: str | None = None) -> SignedIn:
         """Raises `SignInFailed`, `CodeNeeded`, `TooManyAttempts`, `TooManySignIns`."""
@@ -108,6 +112,13 @@ class SignIn:
         actor = actor_of(user, client.address, request_id)
         signed_in = await self._database.write(lambda sql: self._begin(sql, user, checked, fresh, client, actor))
         attempt.succeed()
+        if client.in_the_open and not self._warned:
+            self._warned = True
+            logger.warning(
+                "Somebody has signed in without TLS from %s: password and session can be read on the way. Put a proxy "
+                "with TLS before the box, and name it in V8BOX_TRUSTED_PROXIES",
+                client.address,
+            )
         return signed_in
 
     async def confirm_password(self, user: User, password: str, client: Client) -> str:

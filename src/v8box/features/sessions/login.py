@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Final
 
 import msgspec
@@ -19,8 +18,6 @@ from v8box.api.auth.users import OWNER_NAME
 from v8box.api.cookies import clearing_cookie, session_cookie
 from v8box.api.routes import Envelope, router, success
 from v8box.errors import BadRequest, PayloadTooLarge
-
-logger = logging.getLogger(__name__)
 
 _MAX_BYTES: Final = 16 * 1024
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -58,21 +55,12 @@ class _Login(msgspec.Struct):
 def build_login_router(auth: Auth) -> APIRouter:
     """Signing in with a browser's form, or a cookie client."""
     routes = router("/admin", "session")
-    warned = False
 
     @routes.post("/login", response_model=Envelope[LoginData], dependencies=[anybody()], openapi_extra=_BODY)
     async def login(request: Request) -> Response:
         """Signs in: sets the session's cookie. A browser's form is sent on to /admin."""
-        nonlocal warned
         given = await _credentials(request)
         signed_in = await auth.sign_in.sign_in(given, client_of(request), request.scope.get("request_id"))
-        if not warned and is_in_the_open(request):
-            warned = True
-            logger.warning(
-                "Somebody has signed in without TLS from %s: password and session can be read on the way. Put a proxy "
-                "with TLS before the box, and name it in V8BOX_TRUSTED_PROXIES",
-                client_of(request).address,
-            )
         if _is_form(request) and "text/html" in request.headers.get("accept", ""):
             answer = Response(None, 303, {"location": "/admin"})
         else:
@@ -94,12 +82,8 @@ def build_login_router(auth: Auth) -> APIRouter:
 def client_of(request: Request) -> Client:
     """Where a request comes from; the guard has put the client's own address there."""
     address = request.client.host if request.client is not None else None
-    return Client(address=address, user_agent=request.headers.get("user-agent"))
-
-
-def is_in_the_open(request: Request) -> bool:
-    """Whether a password came over a network unencrypted, as far as the box can tell."""
-    return request.scope["scheme"] != "https" and request.client is not None and not is_loopback(request.client.host)
+    in_the_open = request.scope["scheme"] != "https" and address is not None and not is_loopback(address)
+    return Client(address=address, user_agent=request.headers.get("user-agent"), in_the_open=in_the_open)
 
 
 def set_session(request: Request, answer: Response, signed_in: SignedIn, seconds: float) -> None:

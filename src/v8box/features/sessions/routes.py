@@ -14,7 +14,7 @@ from v8box.api.auth.sessions import Session
 from v8box.api.auth.sign_in import Credentials
 from v8box.api.auth.users import User
 from v8box.api.cookies import clearing_cookie
-from v8box.api.v1 import Page, answer, no_content, router_v1
+from v8box.api.v1 import Page, answer, no_content, router_v1, shows_secret
 from v8box.errors import BadRequest
 from v8box.features.sessions.login import client_of, end_session, set_session
 from v8box.features.sessions.schemas import Myself, SessionInfo, SessionStart
@@ -50,6 +50,7 @@ def build_router(auth: Auth, projects: Projects = only_default_listed) -> APIRou
         return answer(_myself(auth, who, user, session, await projects()))
 
     @routes.post("/session", response_model=Myself, status_code=201, dependencies=[anybody()])
+    @shows_secret  # in its cookie
     async def create_session(given: SessionStart, request: Request) -> Response:
         """Signs in: sets the session's cookie."""
         credentials = Credentials(name=given.username, password=given.password, code=given.code or None)
