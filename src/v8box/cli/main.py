@@ -20,6 +20,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "version": "v8box.cli.local",
         },
         "Workers": {
+            "deploy": "v8box.cli.deploy",
             "list": "v8box.cli.workers",
             "show": "v8box.cli.workers",
             "versions": "v8box.cli.workers",
