@@ -31,6 +31,7 @@ from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION, Manifest, Placement
 from v8box.catalog.projects import Projects, Usage, quotas_of
 from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
+from v8box.features.audit import AuditLog
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Alone, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
 from v8box.features.deploy.files import WorkerFiles
 from v8box.features.deploy.staging import Staging
@@ -57,7 +58,7 @@ from v8box.settings import Settings, hidden_variables
 from v8box.settings import Vault as VaultSettings
 from v8box.storage import Database, FolderBlobs
 from v8box.storage.encryption import Encryption
-from v8box.telemetry import audit
+from v8box.telemetry import audit, audit_chain
 from v8box.telemetry.actors import Actor
 from v8box.telemetry.redactor import Redactor, Redactors
 from v8box.telemetry.runs import LineRecord, RunLog
@@ -95,6 +96,7 @@ class Listeners:
 class AdminParts:
     """What the admin API is put together from."""
 
+    database: Database
     db_url: str
     s3_url: str
     services: registry.Services
@@ -289,6 +291,7 @@ class Box:
         self._tasks.forever(runs.write_forever(), "run log")
         self._tasks.forever(deploys.run(), "deploys")
         self._tasks.forever(retain_forever(catalog.versions, settings.versions.keep), "retention")
+        self._tasks.forever(audit_chain.prune_forever(database, settings.audit.days), "retention of the audit log")
         self._tasks.forever(usage.write_forever(), "usage")
         self._tasks.forever(room.measure_forever(), "storage of projects")
         self._tasks.add(self._watch_spawner(), "nursery watch")
@@ -304,6 +307,7 @@ class Box:
         hrana = HranaApp(services.databases, tokens)
         self._stack.push_async_callback(hrana.stop)
         admin = AdminParts(
+            database=database,
             db_url=settings.db_url(self.port),
             s3_url=settings.s3_url(self.port),
             services=services,
@@ -479,11 +483,17 @@ def _admin_api(parts: AdminParts) -> FastAPI:
     """The admin API. Imported and built at its first request: FastAPI alone takes 0.6 s."""
     from v8box.api.app import build_api
 
-    return build_api(admin_routers(parts), idempotency=parts.idempotency, project_exists=parts.project_exists)
+    return build_api(
+        admin_routers(parts),
+        idempotency=parts.idempotency,
+        project_exists=parts.project_exists,
+        record=partial(audit.record, parts.database),
+    )
 
 
 def admin_routers(parts: AdminParts) -> list[APIRouter]:
     """Every feature's routes."""
+    from v8box.features.audit import routes as audit_routes
     from v8box.features.database import routes as database
     from v8box.features.deploy import file_routes, served
     from v8box.features.deploy import routes as deploy
@@ -521,6 +531,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         database.build_router(services.databases, parts.room.check_database),
         objects.build_router(services.objects, parts.room.check_bucket),
         operations.build_router(parts.operations),
+        audit_routes.build_router(AuditLog(parts.database)),
         projects.build_router(
             ProjectService(parts.projects, parts.usage, parts.room, parts.operations, _owned_by_projects(parts)),
             parts.auth.accounts.members,

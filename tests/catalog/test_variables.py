@@ -27,7 +27,7 @@ from v8box.catalog.variables.model import KEPT_VERSIONS, MAX_LEVEL_BYTES
 from v8box.errors import BadRequest
 from v8box.storage import Database
 from v8box.storage.encryption import Encryption
-from v8box.telemetry import audit
+from v8box.telemetry import audit, audit_chain
 from v8box.telemetry.actors import Actor, ActorKind
 
 ADA = Actor(kind=ActorKind.USER, id="u1", name="ada")
@@ -60,7 +60,7 @@ class Box:
         return await self.variables.resolve("shop", environment, worker)
 
     async def audited(self) -> list[audit.Event]:
-        assert await audit.verify(self.database) is None
+        assert (await audit_chain.verify(self.database)).first_bad is None
         rows = await self.database.read(lambda sql: sql.rows("select * from audit order by number"))
         return [audit.read(row).event for row in rows]
 

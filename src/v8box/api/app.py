@@ -19,10 +19,12 @@ from starlette.requests import ClientDisconnect
 from v8box import __version__
 from v8box.api.access import Exists, access_of, only_default
 from v8box.api.asgi import ASGIApp, Receive, Scope, Send, send_json
+from v8box.api.audited import Audited, Record
 from v8box.api.errors import Failure, body_of, describe, describe_invalid, describe_status, media_type
 from v8box.api.idempotency import Idempotency
 from v8box.bindings.interface import BindingError
 from v8box.errors import V8BoxError
+from v8box.telemetry.audit import Event
 
 OPENAPI_PATH: Final = "/admin/openapi.json"
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -34,14 +36,20 @@ class UndeclaredAccess(V8BoxError):
     code = "undeclared_access"
 
 
+async def _to_nobody(_: Event) -> None:
+    """`Record` of an application without an audit log."""
+
+
 def build_api(
     routers: Sequence[APIRouter],
     *,
     idempotency: Idempotency | None = None,
     project_exists: Exists = only_default,
+    record: Record = _to_nobody,
 ) -> FastAPI:
     """The application. Every route of `routers` begins with /admin or /api, and declares whom it answers; who calls is
-    found out by the `Guard` around it. A POST below /api/v1 needs `idempotency`. Raises `UndeclaredAccess`."""
+    found out by the `Guard` around it. A POST below /api/v1 needs `idempotency`; `record` writes down changes that
+    nothing else did. Raises `UndeclaredAccess`."""
     _check_access(routers)
     app = FastAPI(
         title="V8Box admin API",
@@ -52,7 +60,7 @@ def build_api(
         docs_url=None,  # it loads scripts from elsewhere, on the admin's own origin
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(_Headers), Middleware(_Unexpected)],
+        middleware=[Middleware(_Headers), Middleware(_Unexpected), Middleware(Audited, record)],
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.idempotency = idempotency

@@ -73,6 +73,11 @@ class Paging:
             "next_cursor": self._encode(position(shown[-1])) if more else None,
         }
 
+    def page_up_to(self, shown: Sequence[Any], last: Position | None) -> dict[str, Any]:
+        """The answer, of a list that was looked through up to a position; None: to its end. The page may be short, or
+        empty, though others follow."""
+        return {"items": list(shown), "next_cursor": None if last is None else self._encode(last)}
+
     def page_of_all(
         self,
         items: Sequence[T],

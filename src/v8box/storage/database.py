@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -78,8 +79,10 @@ class Database:
         return await self._run(lambda: self._transact("begin immediate", function))
 
     async def _run(self, function: Callable[[], T]) -> T:
-        """In the thread, to its end: a cancelled caller does not leave the thread in the middle of a transaction."""
-        running = asyncio.get_running_loop().run_in_executor(self._thread, function)
+        """In the thread, to its end: a cancelled caller does not leave the thread in the middle of a transaction. The
+        function sees the caller's context variables."""
+        context = contextvars.copy_context()
+        running = asyncio.get_running_loop().run_in_executor(self._thread, context.run, function)
         running.add_done_callback(lambda done: done.cancelled() or done.exception())  # a gone caller asks no more
         try:
             return await asyncio.shield(running)

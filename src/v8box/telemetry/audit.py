@@ -2,28 +2,47 @@
 
 `append` writes an entry inside the transaction that makes the change, so that neither is there without the other;
 `record` is for changes that are made elsewhere (a database, a bucket). Each entry's hash covers the one before, so an
-entry that is altered or taken out shows. Reading and exporting is a feature (`features/audit`).
+entry that is altered or taken out shows: `audit_chain` looks. Reading and exporting is a feature (`features/audit`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
+from v8box.kit.times import now
 from v8box.storage import Database, Row, Transaction, load_migrations, load_queries
 from v8box.telemetry.actors import Actor, ActorKind
 
 MASK: Final = "••••••"
 """What stands for a secret's value. The masking is the caller's: an entry is kept as it is given."""
-_queries: Final = load_queries("v8box.telemetry", "audit.sql")
+MAX_VALUE_BYTES: Final = 16 * 1024
+"""`before` or `after` as JSON; of what is longer the beginning is kept, and that it was cut."""
+MAX_TEXT: Final = 500
+FIRST: Final = "0" * 64
+"""What the first entry has for the hash of the one before."""
+queries: Final = load_queries("v8box.telemetry", "audit.sql")
+_KEPT_OF_LONG: Final = 4 * 1024
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
-_FIRST: Final = "0" * 64
+
+
+class Noted:
+    """Whether what was done in a context wrote an entry, or said that it changed nothing."""
+
+    __slots__ = ("written",)
+
+    def __init__(self) -> None:
+        self.written = False
+
+
+_noted: ContextVar[Noted | None] = ContextVar("audit", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +76,13 @@ async def open_audit(database: Database) -> None:
 
 def append(sql: Transaction, event: Event) -> None:
     """Writes the event down as part of this transaction."""
-    last = sql.row(_queries["last"])
-    number, previous = (1, _FIRST) if last is None else (int(str(last[0])) + 1, str(last[1]))
-    row = _plain(event, number, datetime.now(UTC).isoformat(timespec="milliseconds"))
-    sql.execute(_queries["append"], {**row, "previous": previous, "hash": _hash(previous, row)})
+    last = sql.row(queries["last"])
+    number, previous = (int(str(last[0])) + 1, str(last[1]) or FIRST) if last is not None else (1, FIRST)
+    row = plain(event, number, now())
+    entry_hash = hash_of(previous, row)
+    sql.execute(queries["append"], {**row, "previous": previous, "hash": entry_hash})
+    sql.execute(queries["set_head"], {"number": number, "hash": entry_hash})
+    unchanged()
 
 
 async def record(database: Database, event: Event) -> None:
@@ -68,25 +90,22 @@ async def record(database: Database, event: Event) -> None:
     await database.write(lambda sql: append(sql, event))
 
 
-async def verify(database: Database) -> int | None:
-    """The number of the first entry that is not what was written, or that follows one that is gone; None: all are
-    whole. Reads all entries, in pieces."""
-    number, previous = 0, _FIRST
-    while True:
-        rows = await database.read(partial(_after, number))
-        if not rows:
-            return None
-        for row in rows:
-            entry = read(row)
-            number += 1
-            plain = _plain(entry.event, entry.number, _text(row[1]))
-            if entry.number != number or entry.previous != previous or entry.hash != _hash(previous, plain):
-                return number
-            previous = entry.hash
+@contextmanager
+def noting() -> Iterator[Noted]:
+    """What is done within notes whether it wrote an entry, also in tasks and transactions that it starts."""
+    noted = Noted()
+    token = _noted.set(noted)
+    try:
+        yield noted
+    finally:
+        _noted.reset(token)
 
 
-def _after(number: int, sql: Transaction) -> list[Row]:
-    return sql.rows(_queries["after"], {"after": number})
+def unchanged() -> None:
+    """Says that what is being done needs no entry of its own (any more): it only looked."""
+    noted = _noted.get()
+    if noted is not None:
+        noted.written = True
 
 
 def read(row: Row) -> Entry:
@@ -114,25 +133,35 @@ def read(row: Row) -> Entry:
     )
 
 
-def _plain(event: Event, number: int, at: str) -> dict[str, str | int | None]:
+def plain(event: Event, number: int, at: str) -> dict[str, str | int | None]:
+    """The columns of an entry, but for the chain."""
     actor = event.actor
     return {
         "number": number,
         "at": at,
         "project": event.project,
         "actor_kind": actor.kind.value,
-        "actor_id": actor.id,
-        "actor_name": actor.name,
-        "address": actor.address,
-        "request_id": actor.request_id,
-        "action": event.action,
-        "resource": event.resource,
-        "before": None if event.before is None else _encode(event.before).decode(),
-        "after": None if event.after is None else _encode(event.after).decode(),
+        "actor_id": actor.id[:MAX_TEXT],
+        "actor_name": actor.name[:MAX_TEXT],
+        "address": None if actor.address is None else actor.address[:MAX_TEXT],
+        "request_id": None if actor.request_id is None else actor.request_id[:MAX_TEXT],
+        "action": event.action[:MAX_TEXT],
+        "resource": event.resource[:MAX_TEXT],
+        "before": _value(event.before),
+        "after": _value(event.after),
     }
 
 
-def _hash(previous: str, row: Mapping[str, str | int | None]) -> str:
+def _value(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = _encode(value).decode()
+    if len(text) <= MAX_VALUE_BYTES:
+        return text
+    return _encode({"cut": True, "characters": len(text), "beginning": text[:_KEPT_OF_LONG]}).decode()
+
+
+def hash_of(previous: str, row: Mapping[str, str | int | None]) -> str:
     values: Sequence[str | int | None] = [previous, *(row[name] for name in sorted(row))]
     return hashlib.sha256(_encode(values)).hexdigest()
 

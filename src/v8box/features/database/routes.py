@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 
 from v8box.api.access import ProjectHere, Role, Scope, needs
+from v8box.api.audited import changes_nothing
 from v8box.api.routes import Envelope, router, success
 from v8box.bindings.db.interface import DEFAULT_DATABASE, Database, DatabaseId, Databases, Statement, View
 from v8box.bindings.interface import BindingError
@@ -20,6 +21,8 @@ from v8box.features.database.names import GLOBAL, database_id
 from v8box.features.database.rows import DEFAULT_LIMIT, Order, Page
 from v8box.features.database.values import converted, to_argument, to_table
 from v8box.storage.migrations import Migration
+from v8box.storage.statements import tokens
+from v8box.telemetry import audit
 
 _ADMIN: Final = View(admin=True)
 _READS: Final = needs(Role.VIEWER)
@@ -135,6 +138,7 @@ class _Handlers:
         page = Page(limit=limit, offset=offset, order_by=orderBy, order=order, count=count)
         return success(await rows.read(await self._open(project, database), table, page))
 
+    @changes_nothing
     async def search_rows(self, project: ProjectHere, database: str, table: str, body: schemas.Search) -> Response:
         """One page of the rows that a condition holds for."""
         page = Page(limit=body.limit, offset=body.offset, order_by=body.orderBy, order=body.order, count=body.count)
@@ -183,6 +187,8 @@ class _Handlers:
         return await self._query(project, database, body)
 
     async def _query(self, project: str, database: str, body: schemas.Query) -> Response:
+        if _only_looks(body.query):
+            audit.unchanged()
         args = (
             {name: to_argument(value, f"args.{name}") for name, value in body.args.items()}
             if isinstance(body.args, dict)
@@ -211,6 +217,8 @@ class _Handlers:
 
     async def migrate(self, project: ProjectHere, database: str, body: schemas.Migrate) -> Response:
         """Applies what is pending of the given migrations, which are all there are; or tells what that would do."""
+        if body.dryRun:
+            audit.unchanged()
         migrations = [Migration(each.number, each.name, each.sql, each.down) for each in body.migrations]
         return success(
             await self._migrator.migrate(await self._known(project, database), migrations, dry_run=body.dryRun)
@@ -218,6 +226,8 @@ class _Handlers:
 
     async def roll_back(self, project: ProjectHere, database: str, body: schemas.Rollback) -> Response:
         """Undoes the newest migrations, all of `steps` or none."""
+        if body.dryRun:
+            audit.unchanged()
         return success(
             await self._migrator.rollback(await self._known(project, database), body.steps, dry_run=body.dryRun)
         )
@@ -250,6 +260,13 @@ def _query_answer(encoded: msgspec.Raw) -> Response:
             "lastInsertRowid": rows.rowid_number(table.last_rowid),
         }
     )
+
+
+def _only_looks(sql: str) -> bool:
+    """Whether the statement changes nothing, as its first word has it: what cannot be told at a glance counts as a
+    change."""
+    first = next((text for kind, text in tokens(sql) if kind != "blank"), "")
+    return first.lower() in ("select", "values", "explain")
 
 
 def _required(where: str | None, args: list[Any]) -> Condition:
