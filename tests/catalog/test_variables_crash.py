@@ -12,7 +12,7 @@ import pytest
 from v8box.catalog.variables import Variables
 from v8box.storage import Database
 from v8box.storage.encryption import Encryption
-from v8box.telemetry import audit
+from v8box.telemetry import audit_chain
 
 LOOP = """
 import asyncio, itertools, sys
@@ -20,7 +20,7 @@ from pathlib import Path
 from v8box.catalog.variables import Level, NewValue, Variables
 from v8box.storage import Database
 from v8box.storage.encryption import Encryption
-from v8box.telemetry import audit
+from v8box.telemetry import audit, audit_chain
 from v8box.telemetry.actors import BOX
 
 async def rotate(encryption):
@@ -57,7 +57,7 @@ async def test_a_killed_box_opens_every_value(tmp_path: Path, lines: int) -> Non
         assert variables.revision("p", "production", "w") >= revision
         assert {value.split()[0] for value in values.values()} == {"value"}
         assert not (tmp_path / "keys" / "master.key.next").exists()
-        assert await audit.verify(database) is None
+        assert (await audit_chain.verify(database)).first_bad is None
         await database.close()
 
 
