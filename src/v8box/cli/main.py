@@ -44,6 +44,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "token": "v8box.cli.token",
             "user": "v8box.cli.user",
             "project": "v8box.cli.project",
+            "audit": "v8box.cli.audit",
         },
         "Data": {
             "db": "v8box.cli.db",
