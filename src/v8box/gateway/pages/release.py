@@ -1,0 +1,141 @@
+"""What a release consists of: its files by path, and the rules and settings that were read when it was deployed.
+
+A release never changes. It is kept as one blob and read when the first request for it comes; those not asked for in a
+while are let go, so sites that nobody visits cost nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal
+
+import msgspec
+
+from v8box.gateway.pages.headers import HeaderBlock, Headers
+from v8box.gateway.pages.redirects import Redirect, Redirects
+
+HtmlHandling = Literal["auto-trailing-slash", "force-trailing-slash", "drop-trailing-slash", "none"]
+NotFoundHandling = Literal["404-page", "single-page-application", "none"]
+Encoding = Literal["br", "zstd", "gzip"]
+
+_KEPT_FILES: Final = 200_000
+"""Files of all the releases that are held in memory together, some 300 bytes each."""
+
+
+class Stored(msgspec.Struct, frozen=True, array_like=True):
+    """Bytes in the blob store."""
+
+    hash: str
+    size: int
+
+
+class Asset(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One file of a site. `encodings`: the same bytes compressed; `variants`: the same picture in newer types, by media
+    type, for clients that accept them."""
+
+    content: Stored
+    type: str
+    encodings: dict[Encoding, Stored] = {}
+    variants: dict[str, Stored] = {}
+
+
+class Mount(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A worker that answers a part of the site's paths: before the files, or where there is no file."""
+
+    pattern: str
+    worker: str
+    first: bool = True
+
+
+class SiteSettings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The site's own settings, as its `v8box.toml` has them. The names are Cloudflare's."""
+
+    html_handling: HtmlHandling = "auto-trailing-slash"
+    not_found_handling: NotFoundHandling = "404-page"
+    security_headers: bool = False
+    proxy_hosts: tuple[str, ...] = ()
+    """Hosts that a 200 rule may fetch from."""
+    mounts: tuple[Mount, ...] = ()
+
+
+class Release(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A whole release. `files` by decoded path (`/index.html`); `at` is Unix time in seconds."""
+
+    site: str
+    number: int
+    at: int
+    files: dict[str, Asset]
+    redirects: tuple[Redirect, ...] = ()
+    headers: tuple[HeaderBlock, ...] = ()
+    settings: SiteSettings = SiteSettings()
+
+
+def encode(release: Release) -> bytes:
+    """A release as the blob store has it."""
+    return msgspec.msgpack.encode(release)
+
+
+def decode(data: bytes) -> Release:
+    """Raises `msgspec.DecodeError`."""
+    return msgspec.msgpack.decode(data, type=Release)
+
+
+class LoadedRelease:
+    """A release in memory, its rules ready to be asked."""
+
+    __slots__ = ("headers", "id", "redirects", "release")
+
+    def __init__(self, release_id: str, release: Release) -> None:
+        self.id = release_id
+        self.release = release
+        self.redirects = Redirects(release.redirects)
+        self.headers = Headers(release.headers)
+
+
+class Releases:
+    """The releases that are being asked for, by their blob's key. `load` gives the bytes, checked against it."""
+
+    def __init__(self, load: Callable[[str], Awaitable[bytes]], *, kept_files: int = _KEPT_FILES) -> None:
+        self._load = load
+        self._kept_files = kept_files
+        self._loaded: OrderedDict[str, LoadedRelease] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[LoadedRelease]] = {}
+        self._files = 0
+
+    def ready(self, key: str) -> LoadedRelease | None:
+        """The release, if it is in memory."""
+        loaded = self._loaded.get(key)
+        if loaded is not None:
+            self._loaded.move_to_end(key)
+        return loaded
+
+    async def get(self, key: str) -> LoadedRelease:
+        """The release; it is read once, however many ask meanwhile. Raises `BlobMissing`."""
+        loaded = self.ready(key)
+        if loaded is not None:
+            return loaded
+        reading = self._loading.get(key)
+        if reading is None:
+            reading = self._loading[key] = asyncio.create_task(self._read(key), name="read a release")
+            reading.add_done_callback(lambda _: self._loading.pop(key, None))
+        return await asyncio.shield(reading)
+
+    def forget(self, wanted: frozenset[str]) -> None:
+        """Lets go of all releases but these."""
+        for key in [key for key in self._loaded if key not in wanted]:
+            self._drop(key)
+
+    async def _read(self, key: str) -> LoadedRelease:
+        data = await self._load(key)
+        # A large one takes milliseconds to decode, which other requests must not wait for.
+        release = await asyncio.to_thread(decode, data) if len(data) > 65_536 else decode(data)
+        loaded = self._loaded[key] = LoadedRelease(key, release)
+        self._files += len(release.files) + 1
+        while self._files > self._kept_files and len(self._loaded) > 1:
+            self._drop(next(iter(self._loaded)))
+        return loaded
+
+    def _drop(self, key: str) -> None:
+        self._files -= len(self._loaded.pop(key).release.files) + 1
