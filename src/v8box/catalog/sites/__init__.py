@@ -1,0 +1,28 @@
+"""Which sites there are: releases, which one is live, previews, custom domains; and the snapshot the gateway reads.
+
+What a release consists of is its blob (`gateway/pages/release`); here only its key is known.
+"""
+
+from v8box.catalog.sites.model import (
+    Domain,
+    Preview,
+    ReleaseInfo,
+    Site,
+    SiteRoute,
+    SiteTable,
+)
+from v8box.catalog.sites.sites import BadSiteName, ReleaseInUse, Sites, SiteTaken, check_site_name
+
+__all__ = [
+    "BadSiteName",
+    "Domain",
+    "Preview",
+    "ReleaseInUse",
+    "ReleaseInfo",
+    "Site",
+    "SiteRoute",
+    "SiteTable",
+    "SiteTaken",
+    "Sites",
+    "check_site_name",
+]

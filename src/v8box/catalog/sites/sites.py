@@ -1,0 +1,486 @@
+"""The sites of the box: what changes them, and the snapshot of what answers at which host.
+
+A change writes its rows, history and audit entry in one transaction, then swaps the snapshot. The bytes of a release
+are in the blob store before its row is written, so a crash leaves blobs that nobody refers to, never a release without
+its bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from v8box.catalog.sites import rows
+from v8box.catalog.sites.model import Domain, Preview, ReleaseInfo, Site, SiteTable
+from v8box.catalog.sites.rows import NEWER_THAN_ALL, find_release, find_site, read_table
+from v8box.errors import BadRequest, NotFound, V8BoxError
+from v8box.storage import Database, Transaction, Value, load_migrations, load_queries
+from v8box.telemetry import audit
+from v8box.telemetry.actors import RETENTION, Actor
+
+RESERVED_NAMES: Final = frozenset(
+    {
+        *("admin", "api", "www", "db", "s3", "mail", "smtp", "imap", "ftp", "ns1", "ns2", "localhost", "v8box"),
+        *("internal", "status", "health", "metrics", "auth", "login", "account", "accounts", "root", "webmaster"),
+        *("hostmaster", "postmaster", "abuse", "autoconfig", "autodiscover", "wpad", "isatap", "security"),
+    }
+)
+LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_HOST: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+_queries: Final = load_queries("v8box.catalog.sites")
+_encode: Final = msgspec.json.Encoder(order="sorted").encode
+_log: Final = logging.getLogger(__name__)
+
+
+class BadSiteName(BadRequest):
+    """A site's name is 1 to 40 of a-z, 0-9 and dash, begins and ends with neither, has no two in a row, and is no name
+    that the box needs itself (admin, api, www, db, …)."""
+
+    code = "bad_site_name"
+
+
+class SiteTaken(V8BoxError):
+    """There is a site of this name already, in this project or another."""
+
+    status = 409
+    code = "site_taken"
+
+
+class ReleaseInUse(V8BoxError):
+    """The release is live, pinned or shown in a preview. Deploy another one, or remove the pin or the preview first."""
+
+    status = 409
+    code = "release_in_use"
+
+
+class SiteChanged(V8BoxError):
+    """Somebody else changed the site meanwhile. Look at it again, then decide."""
+
+    status = 412
+    code = "site_changed"
+
+
+class DomainTaken(V8BoxError):
+    """This host name belongs to a site already."""
+
+    status = 409
+    code = "domain_taken"
+
+
+def check_site_name(name: str) -> str:
+    """The name, if it is one: a label of the domain. Raises `BadSiteName`."""
+    if not _NAME.fullmatch(name) or "--" in name or name in RESERVED_NAMES or name.startswith("xn-"):
+        raise BadSiteName
+    return name
+
+
+class Sites:
+    """All sites of the box."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._table = SiteTable()
+        self._subscribers: list[Callable[[SiteTable], None]] = []
+        self._changing = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, database: Database) -> Sites:
+        await audit.open_audit(database)
+        await database.migrate("sites", load_migrations("v8box.catalog.sites"))
+        sites = cls(database)
+        await sites.reload()
+        return sites
+
+    # ---- the snapshot
+
+    @property
+    def table(self) -> SiteTable:
+        """The current snapshot. Reading it costs nothing and never waits."""
+        return self._table
+
+    def subscribe(self, subscriber: Callable[[SiteTable], None]) -> None:
+        """Calls `subscriber` with every new snapshot, at once. It must return at once."""
+        self._subscribers.append(subscriber)
+
+    async def reload(self) -> None:
+        """Read everything again, as at start, or after another node changed it."""
+        async with self._changing:
+            await self._reload()
+
+    async def _reload(self) -> None:
+        self._table = await self._database.read(read_table)
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(self._table)
+            except Exception:
+                _log.exception("a subscriber of the sites failed")
+
+    async def _change(self, write: Callable[[Transaction], Any]) -> Any:
+        """A change that began ends, whoever stops waiting."""
+
+        async def both() -> Any:
+            async with self._changing:
+                result = await self._database.write(write)
+                await self._reload()
+                return result
+
+        return await asyncio.shield(asyncio.ensure_future(both()))
+
+    # ---- sites
+
+    async def list(self, project: str | None = None) -> Sequence[Site]:
+        key = {"project": project, "name": None}
+        found = await self._database.read(lambda sql: sql.rows(_queries["sites"], key))
+        return [rows.site(row) for row in found]
+
+    async def get(self, project: str, name: str) -> Site:
+        """Raises `NotFound`, also for another project's."""
+        found = await self._database.read(lambda sql: find_site(sql, project, name))
+        if found is None:
+            raise NotFound(f"There is no site called {name[:63]}")
+        return found
+
+    async def create(self, project: str, name: str, actor: Actor) -> Site:
+        """Raises `BadSiteName`, `SiteTaken`."""
+        check_site_name(name)
+
+        def write(sql: Transaction) -> None:
+            if sql.rows(_queries["sites"], {"project": None, "name": name}):
+                raise SiteTaken
+            sql.execute(_queries["add_site"], {"name": name, "project": project, "at": _now()})
+            _note(sql, "site.create", project, name, actor)
+
+        await self._change(write)
+        return await self.get(project, name)
+
+    async def delete(self, project: str, name: str, actor: Actor) -> None:
+        """The site with its releases, previews and domains. Raises `NotFound`."""
+
+        def write(sql: Transaction) -> None:
+            if find_site(sql, project, name) is None:
+                raise NotFound(f"There is no site called {name[:63]}")
+            sql.execute(_queries["delete_site"], {"name": name})
+            _note(sql, "site.delete", project, name, actor)
+
+        await self._change(write)
+
+    async def set_settings(self, project: str, name: str, settings: Mapping[str, Any], actor: Actor) -> Site:
+        """Replaces what people set of the site; the next release is made with it."""
+        before = await self.get(project, name)
+        text = _encode(dict(settings)).decode()
+
+        def write(sql: Transaction) -> None:
+            sql.execute(_queries["set_settings"], {"name": name, "settings": text, "at": _now()})
+            _note(sql, "site.settings", project, name, actor, dict(before.settings), dict(settings))
+
+        await self._change(write)
+        return await self.get(project, name)
+
+    # ---- releases
+
+    async def add_release(
+        self,
+        project: str,
+        site: str,
+        *,
+        key: str,
+        files: int,
+        size: int,
+        report: Mapping[str, Any],
+        actor: Actor,
+        message: str = "",
+        live: bool = True,
+        fingerprint: str | None = None,
+    ) -> ReleaseInfo:
+        """A release whose bytes are all stored. Unless told otherwise it goes live. Raises `NotFound`."""
+
+        def write(sql: Transaction) -> int:
+            if find_site(sql, project, site) is None:
+                raise NotFound(f"There is no site called {site[:63]}")
+            ((number,),) = sql.rows(_queries["next_release"], {"site": site})
+            row: dict[str, Any] = {"site": site, "number": number, "key": key, "files": files, "bytes": size}
+            row |= {"at": _now(), "by": actor.name, "message": message, "report": _encode(dict(report)).decode()}
+            sql.execute(_queries["add_release"], row)
+            if live:
+                _go_live(sql, project, site, int(str(number)), key, "deployed", actor, message, fingerprint)
+            else:
+                _note(sql, "site.release", project, site, actor, None, {"release": number, "message": message})
+            return int(str(number))
+
+        number = await self._change(write)
+        return await self.release(project, site, number)
+
+    async def releases(
+        self, project: str, site: str, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[ReleaseInfo]:
+        """Newest first. Raises `NotFound` for an unknown site."""
+        await self.get(project, site)
+        key: dict[str, Value] = {
+            "site": site,
+            "number": None,
+            "limit": limit,
+            "before": NEWER_THAN_ALL if before is None else before,
+        }
+        return [rows.release(row) for row in await self._database.read(lambda sql: sql.rows(_queries["releases"], key))]
+
+    async def release(self, project: str, site: str, number: int) -> ReleaseInfo:
+        """Raises `NotFound`."""
+        await self.get(project, site)
+        found = await self._database.read(lambda sql: find_release(sql, site, number))
+        if found is None:
+            raise NotFound(f"{site} has no release {number}")
+        return found
+
+    async def go_live(
+        self,
+        project: str,
+        site: str,
+        number: int,
+        actor: Actor,
+        *,
+        change: str = "rolled_back",
+        message: str = "",
+        expected: int | None = None,
+    ) -> Site:
+        """Makes a release that is there the live one. Raises `NotFound`, `SiteChanged`."""
+
+        def write(sql: Transaction) -> None:
+            present = find_site(sql, project, site)
+            release = None if present is None else find_release(sql, site, number)
+            if present is None or release is None:
+                raise NotFound(f"{site[:63]} has no release {number}")
+            if expected is not None and present.number != expected:
+                raise SiteChanged(f"The site was changed meanwhile: it is at change {present.number}, not {expected}")
+            _go_live(sql, project, site, number, release.key, change, actor, message, None)
+
+        await self._change(write)
+        return await self.get(project, site)
+
+    async def before_live(self, project: str, site: str) -> int:
+        """The number of the release that was live before the present one. Raises `NotFound`."""
+        present = await self.get(project, site)
+        for entry in await self.history(project, site, limit=200):
+            number = entry["release"]
+            if present.live_number is not None and number < present.live_number:
+                release = await self._database.read(partial(find_release, name=site, number=number))
+                if release is not None:
+                    return int(number)
+        raise NotFound(f"{site} has no earlier release to go back to")
+
+    async def history(self, project: str, site: str, *, limit: int = 100) -> Sequence[Mapping[str, Any]]:
+        """What went live when, newest first."""
+        await self.get(project, site)
+        key: dict[str, Value] = {"site": site, "before": NEWER_THAN_ALL, "limit": limit}
+        found = await self._database.read(lambda sql: sql.rows(_queries["history"], key))
+        names = ("number", "change", "release", "at", "by", "message")
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    async def describe_release(
+        self,
+        project: str,
+        site: str,
+        number: int,
+        actor: Actor,
+        *,
+        message: str | None = None,
+        pinned: bool | None = None,
+    ) -> ReleaseInfo:
+        before = await self.release(project, site, number)
+        after = {
+            "message": before.message if message is None else message,
+            "pinned": before.pinned if pinned is None else pinned,
+        }
+
+        def write(sql: Transaction) -> None:
+            row: dict[str, Value] = {"site": site, "number": number, "message": str(after["message"])}
+            row["pinned"] = int(bool(after["pinned"]))
+            sql.execute(_queries["describe_release"], row)
+            was = {"message": before.message, "pinned": before.pinned}
+            _note(sql, "site.describe", project, site, actor, {"release": number, **was}, {"release": number, **after})
+
+        await self._change(write)
+        return await self.release(project, site, number)
+
+    async def delete_release(self, project: str, site: str, number: int, actor: Actor) -> None:
+        """Raises `NotFound`, `ReleaseInUse`."""
+
+        def write(sql: Transaction) -> None:
+            present = find_site(sql, project, site)
+            release = None if present is None else find_release(sql, site, number)
+            if present is None or release is None:
+                raise NotFound(f"{site[:63]} has no release {number}")
+            shown = any(int(str(row[2])) == number for row in sql.rows(_queries["previews"], {"site": site}))
+            if present.live_number == number or release.pinned or shown:
+                raise ReleaseInUse
+            sql.execute(_queries["delete_release"], {"site": site, "number": number})
+            _note(sql, "site.release_delete", project, site, actor, {"release": number})
+
+        await self._change(write)
+
+    async def prune(self, keep: int) -> int:
+        """Removes the releases beyond each site's newest `keep` that nothing needs, and previews that have expired."""
+
+        def write(sql: Transaction) -> int:
+            gone = 0
+            for row in sql.rows(_queries["sites"], {"project": None, "name": None}):
+                site = rows.site(row)
+                old = sql.rows(_queries["releases_to_prune"], {"site": site.name, "keep": keep})
+                for (number,) in old:
+                    sql.execute(_queries["delete_release"], {"site": site.name, "number": number})
+                if old:
+                    numbers = [number for (number,) in old]
+                    _note(sql, "site.prune", site.project, site.name, RETENTION, {"releases": numbers})
+                gone += len(old)
+            gone += len(sql.rows(_queries["delete_expired_previews"], {"now": _now()}))
+            return gone
+
+        return int(await self._change(write))
+
+    async def keys(self) -> Sequence[str]:
+        """The blob keys of every release there is."""
+        return [str(row[0]) for row in await self._database.read(lambda sql: sql.rows(_queries["keys"]))]
+
+    # ---- previews
+
+    async def previews(self, project: str, site: str) -> Sequence[Preview]:
+        await self.get(project, site)
+        return [
+            rows.preview(row)
+            for row in await self._database.read(lambda sql: sql.rows(_queries["previews"], {"site": site}))
+        ]
+
+    async def set_preview(
+        self,
+        project: str,
+        site: str,
+        label: str,
+        number: int,
+        actor: Actor,
+        *,
+        password_hash: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> None:
+        """Shows a release under a name. Raises `BadRequest`, `NotFound`."""
+        if not LABEL.fullmatch(label) or "--" in label or label.isdigit():
+            raise BadRequest("A preview's label is 1 to 32 of a-z, 0-9 and dash, no two dashes in a row, not a number")
+        await self.release(project, site, number)
+        row: dict[str, Value] = {"site": site, "label": label, "release": number, "at": _now()}
+        row["password_hash"] = password_hash
+        row["expires_at"] = None if expires_at is None else expires_at.astimezone(UTC).isoformat()
+
+        def write(sql: Transaction) -> None:
+            sql.execute(_queries["set_preview"], row)
+            after = {"label": label, "release": number, "password": password_hash is not None}
+            _note(sql, "site.preview", project, site, actor, None, after)
+
+        await self._change(write)
+
+    async def delete_preview(self, project: str, site: str, label: str, actor: Actor) -> None:
+        """Raises `NotFound`."""
+        await self.get(project, site)
+
+        def write(sql: Transaction) -> None:
+            if not sql.rows(_queries["delete_preview"], {"site": site, "label": label}):
+                raise NotFound(f"{site} has no preview called {label[:63]}")
+            _note(sql, "site.preview_delete", project, site, actor, {"label": label})
+
+        await self._change(write)
+
+    # ---- domains
+
+    async def domains(self, project: str, site: str) -> Sequence[Domain]:
+        await self.get(project, site)
+        key = {"site": site, "host": None}
+        return [rows.domain(row) for row in await self._database.read(lambda sql: sql.rows(_queries["domains"], key))]
+
+    async def domain(self, project: str, site: str, host: str) -> Domain:
+        """Raises `NotFound`."""
+        for domain in await self.domains(project, site):
+            if domain.host == host:
+                return domain
+        raise NotFound(f"{site} has no domain {host[:253]}")
+
+    async def add_domain(self, project: str, site: str, host: str, actor: Actor) -> Domain:
+        """Notes a host name; it answers once it is verified. Raises `BadRequest`, `DomainTaken`."""
+        name = host.rstrip(".").lower()
+        if not _HOST.fullmatch(name):
+            raise BadRequest("A domain is a full host name in ASCII (xn--… for others), e.g. www.example.com")
+        await self.get(project, site)
+
+        def write(sql: Transaction) -> None:
+            if sql.rows(_queries["domains"], {"site": None, "host": name}):
+                raise DomainTaken
+            row = {"host": name, "site": site, "token": secrets.token_hex(16), "at": _now()}
+            sql.execute(_queries["add_domain"], row)
+            _note(sql, "site.domain", project, site, actor, None, {"host": name})
+
+        await self._change(write)
+        return await self.domain(project, site, name)
+
+    async def verify_domain(self, project: str, site: str, host: str, actor: Actor) -> Domain:
+        """Lets the host answer. Whether it is the owner's was checked before."""
+        await self.domain(project, site, host)
+
+        def write(sql: Transaction) -> None:
+            sql.execute(_queries["verify_domain"], {"host": host, "at": _now()})
+            _note(sql, "site.domain_verify", project, site, actor, None, {"host": host})
+
+        await self._change(write)
+        return await self.domain(project, site, host)
+
+    async def delete_domain(self, project: str, site: str, host: str, actor: Actor) -> None:
+        """Raises `NotFound`."""
+        await self.domain(project, site, host)
+
+        def write(sql: Transaction) -> None:
+            sql.rows(_queries["delete_domain"], {"host": host, "site": site})
+            _note(sql, "site.domain_delete", project, site, actor, {"host": host})
+
+        await self._change(write)
+
+
+def _go_live(
+    sql: Transaction,
+    project: str,
+    site: str,
+    number: int,
+    key: str,
+    change: str,
+    actor: Actor,
+    message: str,
+    fingerprint: str | None,
+) -> None:
+    before = find_site(sql, project, site)
+    pointer = {"site": site, "key": key, "fingerprint": fingerprint, "at": _now()}
+    ((count,),) = sql.rows(_queries["go_live"], pointer)
+    entry: dict[str, Any] = {"site": site, "number": count, "change": change, "release": number, "at": _now()}
+    sql.execute(_queries["add_history"], {**entry, "by": actor.name, "message": message})
+    sql.execute(_queries["trim_history"], {"site": site})
+    was = None if before is None else {"release": before.live_number}
+    _note(sql, f"site.{change}", project, site, actor, was, {"release": number, "message": message})
+
+
+def _note(
+    sql: Transaction, action: str, project: str, site: str, actor: Actor, before: Any = None, after: Any = None
+) -> None:
+    event = audit.Event(
+        action=action, resource=f"site/{site}", project=project, actor=actor, before=before, after=after
+    )
+    audit.append(sql, event)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _at(value: object) -> datetime:
+    return datetime.fromisoformat(str(value))
