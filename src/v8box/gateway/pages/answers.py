@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -106,11 +106,11 @@ class HotFiles:
 
 
 async def send_file(
-    send: Send, hot: HotFiles, body: Body, status: int, headers: Mapping[bytes, bytes], at: int, asked: Conditions
+    send: Send, hot: HotFiles, body: Body, status: int, headers: HeaderList, at: int, asked: Conditions
 ) -> tuple[int, int]:
     """Answers with a file; gives the status and how many bytes of it were sent. `headers` are those of the site and
     the box; what belongs to the bytes is added here."""
-    head: HeaderList = [SERVER, *headers.items(), (b"etag", body.etag.encode())]
+    head: HeaderList = [SERVER, *headers, (b"etag", body.etag.encode())]
     head.append((b"last-modified", negotiate.http_date(at)))
     if body.varies:
         head.append((b"vary", ", ".join(body.varies).encode()))

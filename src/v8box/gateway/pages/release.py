@@ -14,6 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from v8box.gateway.pages.headers import HeaderBlock, Headers
+from v8box.gateway.pages.patterns import PatternTree
 from v8box.gateway.pages.redirects import Redirect, Redirects
 
 HtmlHandling = Literal["auto-trailing-slash", "force-trailing-slash", "drop-trailing-slash", "none"]
@@ -85,13 +86,23 @@ def decode(data: bytes) -> Release:
 class LoadedRelease:
     """A release in memory, its rules ready to be asked."""
 
-    __slots__ = ("headers", "id", "redirects", "release")
+    __slots__ = ("_first", "_last", "headers", "key", "redirects", "release")
 
-    def __init__(self, release_id: str, release: Release) -> None:
-        self.id = release_id
+    def __init__(self, key: str, release: Release) -> None:
+        self.key = key
         self.release = release
         self.redirects = Redirects(release.redirects)
         self.headers = Headers(release.headers)
+        mounts = list(enumerate(release.settings.mounts))
+        self._first = PatternTree([(place, mount.pattern) for place, mount in mounts if mount.first])
+        self._last = PatternTree([(place, mount.pattern) for place, mount in mounts if not mount.first])
+
+    def mounted(self, path: str, *, first: bool) -> str | None:
+        """The worker that answers for the path before the files, or where there is none."""
+        if not self.release.settings.mounts:
+            return None
+        found = (self._first if first else self._last).matches(path)
+        return self.release.settings.mounts[found[0][0]].worker if found else None
 
 
 class Releases:

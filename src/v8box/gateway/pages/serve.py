@@ -1,0 +1,284 @@
+"""One request for a site, top to bottom: the release, workers mounted before the files, the site's redirects, the
+file, workers mounted behind the files, what stands for a page that is not there.
+
+What a path means is remembered with the release when no rule of the site looks at the request itself.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from base64 import b64decode
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from v8box.catalog.sites import SiteRoute
+from v8box.errors import BadRequest, MethodNotAllowed, NotFound, V8BoxError
+from v8box.gateway.headers import SERVER, Incoming
+from v8box.gateway.invoke import Send
+from v8box.gateway.pages import negotiate, resolve
+from v8box.gateway.pages.answers import Conditions, HotFiles, choose, send_file
+from v8box.gateway.pages.redirects import Asked, Redirect
+from v8box.gateway.pages.release import Asset, LoadedRelease, Releases
+from v8box.gateway.pages.resolve import Found
+
+_REVALIDATE: Final = b"public, max-age=0, must-revalidate"
+_IMMUTABLE: Final = b"public, max-age=31536000, immutable"
+_HASHED: Final = re.compile(
+    r"[.\-_](?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0-9_-]{8,64}\.[a-z0-9]{2,5}"
+)
+_CONDITIONS: Final = {name.replace("_", "-"): name for name in Conditions._fields if name != "method"}
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_PRESET: Final[Mapping[bytes, bytes]] = {
+    b"content-security-policy": b"default-src 'self'; img-src 'self' data: https:; style-src 'self' 'unsafe-inline'; "
+    b"font-src 'self' data:; object-src 'none'; base-uri 'self'; frame-ancestors 'self'",
+    b"x-frame-options": b"SAMEORIGIN",
+    b"referrer-policy": b"strict-origin-when-cross-origin",
+    b"permissions-policy": b"camera=(), microphone=(), geolocation=()",
+    b"cross-origin-opener-policy": b"same-origin",
+}
+_HSTS: Final = b"max-age=31536000"
+_MAX_REMEMBERED: Final = 4_096
+
+
+class PasswordNeeded(V8BoxError):
+    """This preview asks for a password."""
+
+    status = 401
+    code = "password_needed"
+
+
+class ProxyRefused(V8BoxError):
+    """This site's rule leads to a host that its settings do not allow."""
+
+    status = 502
+    code = "proxy_refused"
+
+
+class ToFile(NamedTuple):
+    """A file answers. `headers` are those of the site and the box that do not depend on the client."""
+
+    asset: Asset
+    status: int
+    headers: Mapping[bytes, bytes]
+    at: int
+    lasts: bool
+    """Whether the same path always means this."""
+
+
+class ToPlace(NamedTuple):
+    """The browser is sent elsewhere, or gets a status without a page."""
+
+    status: int
+    location: str
+    headers: Mapping[bytes, bytes]
+
+
+class ToWorker(NamedTuple):
+    worker: str
+
+
+class ToHost(NamedTuple):
+    """Another host's answer is passed on."""
+
+    url: str
+
+
+Outcome = ToFile | ToPlace | ToWorker | ToHost
+
+
+class SiteRequest(NamedTuple):
+    """A request for a site, as the gateway has read it. `prefix` is what stands before the site's own path."""
+
+    route: SiteRoute
+    incoming: Incoming
+    method: str
+    host: str
+    path: str
+    query: str
+    prefix: str
+    request_id: str
+
+    @property
+    def secure(self) -> bool:
+        return self.incoming.proto == "https"
+
+
+class Pages:
+    """Answers requests for sites. `verify` tells whether a password is the one of a preview's hash."""
+
+    def __init__(self, releases: Releases, hot: HotFiles, verify: Callable[[str, str], Awaitable[bool]]) -> None:
+        self._releases = releases
+        self._hot = hot
+        self._verify = verify
+        self._remembered: dict[tuple[str, str, str, str, bool], ToFile] = {}
+
+    async def answer(self, request: SiteRequest, send: Send) -> ToWorker | ToHost | int:
+        """Answers and gives the status, or tells whose answer it is instead. Raises `V8BoxError`."""
+        route = request.route
+        if route.label:
+            await self._admit_preview(request)
+        known = (route.key, request.host, request.path, request.prefix, request.secure)
+        outcome: Outcome | None = self._remembered.get(known)
+        if outcome is None:
+            release = self._releases.ready(route.key) or await self._releases.get(route.key)
+            outcome = _decide(release, request)
+            if isinstance(outcome, ToFile) and outcome.lasts:
+                if len(self._remembered) >= _MAX_REMEMBERED:
+                    self._remembered.clear()
+                self._remembered[known] = outcome
+        match outcome:
+            case ToFile():
+                return await self._send(outcome, request, send)
+            case ToPlace():
+                return await _send_place(outcome, request, send)
+            case _:
+                return outcome
+
+    async def _admit_preview(self, request: SiteRequest) -> None:
+        route = request.route
+        if route.expires_at is not None and time.time() >= route.expires_at:
+            raise NotFound("This preview has expired.")
+        if route.password_hash is None:
+            return
+        given = request.incoming.first("authorization") or ""
+        scheme, _, coded = given.partition(" ")
+        try:
+            password = b64decode(coded, validate=True).decode("utf-8").partition(":")[2]
+        except ValueError:
+            password = ""
+        if scheme.lower() != "basic" or not password or not await self._verify(password, route.password_hash):
+            raise PasswordNeeded
+
+    async def _send(self, outcome: ToFile, request: SiteRequest, send: Send) -> int:
+        if request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed("A file answers GET and HEAD.")
+        accept = accept_encoding = None
+        conditions: dict[str, str] = {}
+        for name, value in request.incoming.pairs:
+            if name == "accept-encoding":
+                accept_encoding = value
+            elif name == "accept":
+                accept = value
+            elif name in _CONDITIONS:
+                conditions[_CONDITIONS[name]] = value
+        body = choose(outcome.asset, accept, accept_encoding)
+        asked = Conditions(request.method, **conditions)
+        head = [*outcome.headers.items(), (b"x-request-id", request.request_id.encode())]
+        status, _ = await send_file(send, self._hot, body, outcome.status, head, outcome.at, asked)
+        return status
+
+
+def _decide(release: LoadedRelease, request: SiteRequest) -> Outcome:
+    """What answers. Raises `NotFound`, `BadRequest`."""
+    if (worker := release.mounted(request.path, first=True)) is not None:
+        return ToWorker(worker)
+    path = resolve.decode_path(request.path)
+    if path is None:
+        raise BadRequest("The path is not text in UTF-8.")
+    found = resolve.find(release.release, path)
+    ruled = False
+    if release.redirects.rules:
+        rule = release.redirects.find(_asked(request), lambda each: each.force or found is None)
+        if rule is not None:
+            return _follow(release, request, rule.rule, rule.place)
+        ruled = True
+    if found is None and (worker := release.mounted(request.path, first=False)) is not None:
+        return ToWorker(worker)
+    if found is None:
+        found = resolve.not_found(release.release, path)
+    if found is None:
+        raise NotFound("This site has no such page.")
+    if found.asset is None:
+        return _moved(release, request, found)
+    # Rules may look at more than the path, so what they say is not remembered; without rules the path decides.
+    return _to_file(release, request, found, lasts=not ruled)
+
+
+def _follow(release: LoadedRelease, request: SiteRequest, rule: Redirect, place: str) -> Outcome:
+    """What a rule of the site's says: it is asked once, so a rewrite never leads to another rule."""
+    if rule.status in _REDIRECTS:
+        place = request.prefix + place if place.startswith("/") else place
+        return ToPlace(rule.status, place, _headers(release, request, None))
+    if rule.proxies:
+        if (urlsplit(place).hostname or "") not in release.release.settings.proxy_hosts:
+            raise ProxyRefused
+        return ToHost(place)
+    path = resolve.decode_path(place.partition("?")[0].partition("#")[0])
+    found = None if path is None else resolve.find(release.release, path)
+    if found is not None and found.asset is None:
+        found = resolve.find(release.release, found.path)
+    if found is None or found.asset is None:
+        if rule.status != 200:
+            return ToPlace(rule.status, "", _headers(release, request, None))
+        found = resolve.not_found(release.release, path or "/")
+        if found is None or found.asset is None:
+            raise NotFound("This site has no such page.")
+        return _to_file(release, request, found, lasts=False)
+    return _to_file(release, request, Found(found.path, found.asset, rule.status), lasts=False)
+
+
+def _moved(release: LoadedRelease, request: SiteRequest, found: Found) -> ToPlace:
+    query = f"?{request.query}" if request.query else ""
+    return ToPlace(
+        found.status, request.prefix + resolve.encode_path(found.path) + query, _headers(release, request, None)
+    )
+
+
+def _to_file(release: LoadedRelease, request: SiteRequest, found: Found, *, lasts: bool) -> ToFile:
+    if found.asset is None:
+        raise AssertionError("a redirect has no file")
+    return ToFile(found.asset, found.status, _headers(release, request, found), release.release.at, lasts)
+
+
+def _headers(release: LoadedRelease, request: SiteRequest, found: Found | None) -> Mapping[bytes, bytes]:
+    """The headers of the box, then the site's own over them."""
+    headers: dict[bytes, bytes] = {b"x-content-type-options": b"nosniff"}
+    if found is not None:
+        lasting = found.status == 200 and _HASHED.search(found.path) is not None and not found.path.endswith(".html")
+        headers[b"cache-control"] = _IMMUTABLE if lasting else _REVALIDATE
+    if release.release.settings.security_headers:
+        headers |= _PRESET
+        if request.secure:
+            headers[b"strict-transport-security"] = _HSTS
+    if release.headers:
+        for name, value in release.headers.of(request.host.partition(":")[0], request.path).items():
+            if value is None:
+                headers.pop(name.encode(), None)
+            else:
+                headers[name.encode()] = value.encode("latin-1")
+    if request.route.label:
+        headers[b"x-robots-tag"] = b"noindex"
+    return headers
+
+
+def _asked(request: SiteRequest) -> Asked:
+    incoming = request.incoming
+    cookies = incoming.first("cookie")
+    languages = incoming.first("accept-language")
+    return Asked(
+        host=request.host.partition(":")[0],
+        path=request.path,
+        query=request.query,
+        country=incoming.first("cf-ipcountry") or "",
+        languages=_by_weight(languages) if languages else (),
+        cookies=frozenset(part.partition("=")[0].strip() for part in cookies.split(";")) if cookies else frozenset(),
+    )
+
+
+def _by_weight(header: str) -> tuple[str, ...]:
+    weights = negotiate.qualities(header)
+    return tuple(sorted((name for name in weights if weights[name] > 0), key=lambda name: -weights[name]))
+
+
+async def _send_place(outcome: ToPlace, request: SiteRequest, send: Send) -> int:
+    if request.method not in ("GET", "HEAD") and outcome.status not in (307, 308):
+        raise MethodNotAllowed("This address answers GET and HEAD.")
+    head = [SERVER, *outcome.headers.items(), (b"x-request-id", request.request_id.encode())]
+    if outcome.location:
+        head.append((b"location", outcome.location.encode("latin-1", "ignore")))
+    head.append((b"content-length", b"0"))
+    await send({"type": "http.response.start", "status": outcome.status, "headers": head})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    return outcome.status
