@@ -116,3 +116,23 @@ async def test_old_leftovers_are_removed_at_open_and_fresh_ones_are_not(tmp_path
 async def test_blobs_are_private(blobs: FolderBlobs, tmp_path: Path) -> None:
     key = await blobs.put(b"secret")
     assert (tmp_path / "blobs" / key[:2] / key[2:]).stat().st_mode & 0o077 == 0
+
+
+async def test_many_files_are_taken_over_at_once(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path / "blobs")
+    await blobs.open()
+    known = await blobs.put(b"known")
+    staged = tmp_path / "staged"
+    staged.mkdir()
+    contents = [b"one", b"two", b"one", b"known", b""]
+    files = []
+    for number, content in enumerate(contents):
+        files.append(staged / str(number))
+        files[-1].write_bytes(content)
+    keys = await blobs.adopt(files)
+    assert keys == [hashlib.sha256(content).hexdigest() for content in contents]
+    assert keys[3] == known
+    assert [await blobs.get(key) for key in keys] == contents
+    assert list(staged.iterdir()) == []
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "blobs").glob("??/*")} == {0o600}
+    assert blobs.path(keys[0]).read_bytes() == b"one"

@@ -1,0 +1,1 @@
+"""Static sites: making a release of files, and everything people do with sites. Serving them is in `gateway/pages`."""

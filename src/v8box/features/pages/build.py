@@ -1,0 +1,145 @@
+"""A release out of a folder of files: what is served and what is not, the rules, the bytes taken into the store.
+
+The folder is given up: its files are moved into the store, each under its hash. Nothing is live after this; whoever
+calls it writes the release down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from v8box.errors import BadRequest, PayloadTooLarge
+from v8box.features.pages.content_types import content_type
+from v8box.features.pages.rules import MAX_RULE_BYTES, RULE_FILES, SiteRules, SiteRulesError, read_rules
+from v8box.gateway.pages.release import Asset, Release, Stored, encode
+from v8box.storage import FolderBlobs
+
+MAX_FILES: Final = 100_000
+MAX_FILE_BYTES: Final = 5 * 1024**3
+MAX_PATH_BYTES: Final = 1_024
+MAX_REPORTED: Final = 200
+"""Lines that count for nothing, as the report of a release has them; the rest is counted."""
+FUNCTIONS: Final = "/functions/"
+
+
+class BadSite(BadRequest):
+    """The files are no site."""
+
+    code = "bad_site"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A release that is in the store and nowhere else yet."""
+
+    key: str
+    release: Release
+    rules: SiteRules
+    size: int
+    report: Mapping[str, Any]
+
+
+async def build(blobs: FolderBlobs, site: str, folder: Path, number: int = 0) -> Built:
+    """Raises `BadSite`, `SiteRulesError`, `PayloadTooLarge`."""
+    files, rules = await asyncio.to_thread(_look, folder)
+    if not files:
+        raise BadSite("There is no file to serve: a site has an index.html at least")
+    sizes = {path: file.stat().st_size for path, file in files.items()}
+    keys = await blobs.adopt(list(files.values()))
+    stored = {path: Stored(key, sizes[path]) for path, key in zip(files, keys, strict=True)}
+    return await finish(blobs, site, stored, rules)
+
+
+async def finish(blobs: FolderBlobs, site: str, stored: Mapping[str, Stored], rules: SiteRules) -> Built:
+    """The release of files that are in the store already."""
+    assets = {path: Asset(each, content_type(path)) for path, each in sorted(stored.items())}
+    release = Release(
+        site=site,
+        number=0,
+        at=int(time.time()),
+        files=assets,
+        redirects=tuple(rules.redirects),
+        headers=tuple(rules.headers),
+        settings=rules.settings,
+    )
+    size = sum(each.size for each in stored.values())
+    key = await blobs.put(encode(release))
+    return Built(key=key, release=release, rules=rules, size=size, report=_report(assets, rules))
+
+
+def check_path(path: str) -> None:
+    """Whether a file of a site may be called so: `/a/b.html`. Raises `BadSite`."""
+    parts = path.split("/")
+    fine = path.startswith("/") and path.isprintable() and "\\" not in path and len(path.encode()) <= MAX_PATH_BYTES
+    if not fine or any(part in ("", ".", "..") for part in parts[1:]):
+        raise BadSite(f"{path[:200]!r} is no path of a file of a site")
+
+
+def is_served(path: str) -> bool:
+    """Whether a file is part of what visitors see: hidden files, rules and functions are not."""
+    if path in RULE_FILES or path.startswith(FUNCTIONS):
+        return False
+    return not any(
+        (part.startswith(".") and part != ".well-known") or part == "node_modules" for part in path.split("/")
+    )
+
+
+def read_text(data: bytes, path: str) -> str:
+    """A rule file as text. Raises `SiteRulesError`."""
+    if len(data) > MAX_RULE_BYTES:
+        raise SiteRulesError(f"{path[1:]} is larger than {MAX_RULE_BYTES // 1024**2} MB")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SiteRulesError(f"{path[1:]} is not text in UTF-8") from error
+
+
+def _look(folder: Path) -> tuple[dict[str, Path], SiteRules]:
+    """What there is to serve, by path, and the rules. Links are never followed: what they lead to is not the site's."""
+    found: dict[str, Path] = {}
+    folded: dict[str, str] = {}
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            file = Path(parent, name)
+            path = "/" + file.relative_to(folder).as_posix()
+            status = file.lstat()
+            if not stat.S_ISREG(status.st_mode) or not is_served(path):
+                continue
+            check_path(path)
+            if status.st_size > MAX_FILE_BYTES:
+                raise PayloadTooLarge(f"{path[1:]} is larger than {MAX_FILE_BYTES // 1024**3} GB")
+            if (other := folded.setdefault(path.casefold(), path)) != path:
+                raise BadSite(f"{path[1:]} and {other[1:]} differ in case only, and not every system can keep both")
+            found[path] = file
+            if len(found) > MAX_FILES:
+                raise PayloadTooLarge(f"A site has up to {MAX_FILES:,} files")
+
+    def read(path: str) -> str | None:
+        file = folder / path[1:]
+        if file.is_symlink() or not file.is_file():
+            return None
+        return read_text(file.read_bytes(), path)
+
+    return found, read_rules(read)
+
+
+def _report(assets: Mapping[str, Asset], rules: SiteRules) -> dict[str, Any]:
+    told: Sequence[Any] = [asdict(each) for each in rules.ignored[:MAX_REPORTED]]
+    warnings = []
+    if "/index.html" not in assets:
+        warnings.append("There is no index.html: the site's own address shows nothing.")
+    return {
+        "redirects": len(rules.redirects),
+        "headers": len(rules.headers),
+        "ignored": told,
+        "ignored_count": len(rules.ignored),
+        "warnings": warnings,
+    }
