@@ -30,6 +30,8 @@ class ReleaseInfo:
 
     site: str
     number: int
+    id: str
+    """Its address: `<id>--<site>.<domain>`."""
     key: str
     files: int
     size: int

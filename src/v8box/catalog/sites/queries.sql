@@ -23,17 +23,24 @@ on conflict (site) do update set value = value + 1
 returning value
 
 -- name: add_release
-insert into releases (site, number, key, files, bytes, created_at, created_by, message, report)
-values (:site, :number, :key, :files, :bytes, :at, :by, :message, :report)
+insert into releases (site, number, id, key, files, bytes, created_at, created_by, message, report)
+values (:site, :number, :id, :key, :files, :bytes, :at, :by, :message, :report)
 
 -- name: releases
-select site, number, key, files, bytes, created_at, created_by, message, pinned, report from releases
+select site, number, id, key, files, bytes, created_at, created_by, message, pinned, report from releases
 where site = :site and number < :before and (:number is null or number = :number)
 order by number desc
 limit :limit
 
 -- name: describe_release
 update releases set message = :message, pinned = :pinned where site = :site and number = :number
+
+-- name: improve_release
+update releases set key = :key, report = :report where site = :site and number = :number and key = :before
+returning number
+
+-- name: improve_live
+update sites set live = :key where name = :site and live = :before
 
 -- name: delete_release
 delete from releases where site = :site and number = :number
@@ -106,4 +113,4 @@ select p.site, p.label, r.key from previews p join releases r on r.site = p.site
 
 -- name: all_releases
 -- The releases of all sites with their keys: each answers under its own number.
-select site, number, key from releases
+select site, id, key from releases

@@ -12,9 +12,6 @@ from v8box.catalog.sites.model import Domain, Preview, ReleaseInfo, Site, SiteRo
 from v8box.storage import Row, Transaction, Value, load_queries
 
 NEWER_THAN_ALL: Final = 1 << 62
-ID_LENGTH: Final = 10
-"""Hex digits of its blob's key by which a release is addressed: nobody guesses the address of an unpublished one."""
-
 _queries: Final = load_queries("v8box.catalog.sites")
 
 
@@ -28,8 +25,7 @@ def read_table(sql: Transaction) -> SiteTable:
     }
     previews: dict[str, SiteRoute] = {}
     for row in sql.rows(_queries["all_releases"]):
-        name, key = str(row[0]), str(row[2])
-        label = key[:ID_LENGTH]
+        name, label, key = str(row[0]), str(row[1]), str(row[2])
         route = SiteRoute(site=name, project=by_name[name].project, key=key, label=label)
         previews[f"{label}--{name}"] = route
     keys = {(str(row[0]), str(row[1])): str(row[2]) for row in sql.rows(_queries["preview_releases"])}
@@ -79,10 +75,11 @@ def site(row: Row) -> Site:
 
 
 def release(row: Row) -> ReleaseInfo:
-    site, number, key, files, size, created_at, created_by, message, pinned, report = row
+    site, number, id_, key, files, size, created_at, created_by, message, pinned, report = row
     return ReleaseInfo(
         site=str(site),
         number=int(str(number)),
+        id=str(id_),
         key=str(key),
         files=int(str(files)),
         size=int(str(size)),

@@ -35,6 +35,7 @@ RESERVED_NAMES: Final = frozenset(
 )
 LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_ID: Final = re.compile(r"[0-9a-f]{10}")
 _HOST: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _queries: Final = load_queries("v8box.catalog.sites")
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
@@ -208,6 +209,7 @@ class Sites:
                 raise NotFound(f"There is no site called {site[:63]}")
             ((number,),) = sql.rows(_queries["next_release"], {"site": site})
             row: dict[str, Any] = {"site": site, "number": number, "key": key, "files": files, "bytes": size}
+            row["id"] = secrets.token_hex(5)
             row |= {"at": _now(), "by": actor.name, "message": message, "report": _encode(dict(report)).decode()}
             sql.execute(_queries["add_release"], row)
             if live:
@@ -218,6 +220,23 @@ class Sites:
 
         number = await self._change(write)
         return await self.release(project, site, number)
+
+    async def improve_release(
+        self, project: str, site: str, number: int, *, before: str, key: str, report: Mapping[str, Any]
+    ) -> bool:
+        """The same release with its files compressed or made smaller: the bytes that visitors see stay what they are,
+        or show the same. Tells whether the release was still there."""
+
+        def write(sql: Transaction) -> bool:
+            if find_site(sql, project, site) is None:
+                return False
+            row: dict[str, Value] = {"site": site, "number": number, "before": before, "key": key}
+            found = sql.rows(_queries["improve_release"], {**row, "report": _encode(dict(report)).decode()})
+            if found:
+                sql.execute(_queries["improve_live"], row)
+            return bool(found)
+
+        return bool(await self._change(write))
 
     async def releases(
         self, project: str, site: str, *, before: int | None = None, limit: int = 100
@@ -370,8 +389,8 @@ class Sites:
         expires_at: datetime | None = None,
     ) -> None:
         """Shows a release under a name. Raises `BadRequest`, `NotFound`."""
-        if not LABEL.fullmatch(label) or "--" in label or label.isdigit():
-            raise BadRequest("A preview's label is 1 to 32 of a-z, 0-9 and dash, no two dashes in a row, not a number")
+        if not LABEL.fullmatch(label) or "--" in label or _ID.fullmatch(label):
+            raise BadRequest("A preview's label is 1 to 32 of a-z, 0-9 and dash, no two dashes in a row, and no id")
         await self.release(project, site, number)
         row: dict[str, Value] = {"site": site, "label": label, "release": number, "at": _now()}
         row["password_hash"] = password_hash

@@ -14,7 +14,8 @@ create table sites (
 create table releases (
     site text not null references sites (name) on delete cascade,
     number integer not null,         -- 1, 2, 3 …, never given twice
-    key text not null,               -- of its blob
+    id text not null unique,         -- random: its address is `<id>--<site>`, and nobody guesses it
+    key text not null,               -- of its blob; compressed files make another one of the same release
     files integer not null,
     bytes integer not null,
     created_at text not null,
