@@ -14,12 +14,18 @@ from tests.fakes.sandboxes import FakeFactory, FakeSandbox, Worker
 from tests.fakes.versions import a_version, routes_of
 
 from v8box.catalog.model import Limits, Version
+from v8box.catalog.sites import SiteTable
 from v8box.gateway.invoke import Receive, Send
+from v8box.gateway.pages.answers import HotFiles
+from v8box.gateway.pages.release import Releases
+from v8box.gateway.pages.serve import Pages
+from v8box.gateway.pages.server import SiteServer
 from v8box.gateway.server import Gateway, GatewayParts
 from v8box.pool.pool import Pool
 from v8box.sandbox.interface import Invocation, Profile
 from v8box.sandbox.run import Run
 from v8box.settings import Box, Requests, Sandboxes
+from v8box.storage import FolderBlobs
 from v8box.telemetry.runs import LineRecord, RunLog, RunRecord
 
 Message = MutableMapping[str, Any]
@@ -80,6 +86,17 @@ class Client:
         return b"".join(message["body"] for message in self.sent[1:])
 
 
+def no_sites() -> SiteServer:
+    async def missing(_: str) -> bytes:
+        raise AssertionError("there is no site")
+
+    async def wrong(_: str, __: str) -> bool:
+        return False
+
+    releases = Releases(missing)
+    return SiteServer(SiteTable(), Pages(releases, HotFiles(FolderBlobs(Path())), wrong), releases)
+
+
 class World:
     """The gateway, its one worker `hello`, and what they did."""
 
@@ -101,6 +118,7 @@ class World:
                 routes=lambda: routes_of(self.version),
                 pool=self.pool,
                 pages={"/health": health},
+                sites=no_sites(),
                 mounts={"admin": self.mounted, "db": self.mounted},
                 runs=self.records,
             )

@@ -61,10 +61,56 @@ def test_an_unknown_host_has_nothing(host: bytes, path: bytes) -> None:
         DOMAIN.resolve(host, path)
 
 
-@pytest.mark.parametrize("host", [b"site.localhost", b"a.b.localhost", b"xapi.localhost"])
-def test_paths_do_not_answer_on_a_sites_host(host: bytes) -> None:
+@pytest.mark.parametrize("path", [b"/run/hello", b"/health", b"/admin", b"/api/v1/box", b"/pages/other/"])
+def test_paths_do_not_answer_on_a_sites_host(path: bytes) -> None:
+    target = OPEN.resolve(b"site.localhost:8000", path)
+    assert (target.site, target.rest, target.prefix) == ("site", path.decode(), "")
+    assert (target.worker, target.mount, target.shared_host) == ("", None, False)
     with pytest.raises(NotFound):
-        OPEN.resolve(host, b"/run/hello")
+        OPEN.resolve(b"a.b.localhost", path)
+
+
+@pytest.mark.parametrize(
+    ("path", "site", "prefix", "rest"),
+    [
+        (b"/pages/blog", "blog", "/pages/blog", ""),
+        (b"/pages/blog/", "blog", "/pages/blog", "/"),
+        (b"/pages/blog/a/b", "blog", "/pages/blog", "/a/b"),
+        (b"/pages/draft--blog/a", "draft--blog", "/pages/draft--blog", "/a"),
+    ],
+)
+def test_sites_by_path_on_a_box_without_a_domain(path: bytes, site: str, prefix: str, rest: str) -> None:
+    target = OPEN.resolve(b"localhost:8000", path)
+    assert (target.site, target.prefix, target.rest, target.shared_host) == (site, prefix, rest, True)
+    assert OPEN.resolve(b"localhost", b"/pages/a_b/").site is None
+    with pytest.raises(NotFound):
+        DOMAIN.resolve(b"localhost", path)
+
+
+def test_sites_by_host() -> None:
+    assert DOMAIN.resolve(b"blog.example.com", b"/a").site == "blog"
+    assert DOMAIN.resolve(b"draft--blog.example.com:443", b"/a").site == "draft--blog"
+    assert DOMAIN.resolve(b"admin.example.com", b"/a").site is None
+    assert DOMAIN.resolve(b"staging--api.example.com", b"/run/h").worker == "h@staging"
+    with pytest.raises(NotFound):
+        DOMAIN.resolve(b"a.blog.example.com", b"/a")
+
+
+def test_host_names_of_somebodys_own_answer_once_they_are_known() -> None:
+    known: set[str] = set()
+    router = Router("example.com", lambda: known)
+    with pytest.raises(NotFound):
+        router.resolve(b"www.other.org", b"/a")
+    known.add("www.other.org")
+    assert router.resolve(b"WWW.other.org:8000", b"/a").site == "www.other.org"
+    known.clear()
+    router.forget()
+    with pytest.raises(NotFound):
+        router.resolve(b"www.other.org", b"/a")
+
+
+def test_what_programs_of_the_machine_ask() -> None:
+    assert DOMAIN.resolve(b"127.0.0.1:8000", b"/internal/tls/ask").mount == "internal"
 
 
 @pytest.mark.parametrize("host", [b"admin.localhost", b"admin.localhost.", b"ADMIN.localhost:8000"])

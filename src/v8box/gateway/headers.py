@@ -89,6 +89,7 @@ class Incoming:
         "_chunked",
         "_forwarded",
         "_listed",
+        "client",
         "content_length",
         "host",
         "navigates",
@@ -111,6 +112,8 @@ class Incoming:
         """`V8Box-Version-Key`: callers with the same one get the same version of a split."""
         self.navigates = self._chunked = False
         self.proto = "http"
+        self.client: str | None = None
+        """The client's address, once `forwarded` has found it."""
         self._forwarded: dict[bytes, str] | None = None
         self._listed: set[str] | None = None
         self.pairs: list[tuple[str, str]] = []
@@ -172,7 +175,10 @@ class Incoming:
             self._forwarded[name.lower()] = value.decode("latin-1")
 
     def forwarded(self, peer: str, scheme: str, host: str, prefix: str, trusted: Iterable[Network]) -> str:
-        """Adds what the worker is told of the client; gives the client's address. A trusted proxy is believed."""
+        """Adds what the worker is told of the client; gives the client's address. A trusted proxy is believed. Asked
+        again it only gives the address."""
+        if self.client is not None:
+            return self.client
         client, proto, outer = peer, scheme, host
         chain = peer
         given = self._forwarded
@@ -183,6 +189,7 @@ class Incoming:
                 client = first_untrusted(before, trusted) or client
             proto = "https" if given.get(b"x-forwarded-proto", scheme).strip().lower() == "https" else proto
         self.proto = proto
+        self.client = client
         self.pairs += (
             ("x-forwarded-for", chain),
             ("x-forwarded-proto", proto),

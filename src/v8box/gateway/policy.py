@@ -27,16 +27,19 @@ class PathModePolicy:
         self.headers: list[tuple[bytes, bytes]] = [_SANDBOX]
 
     def redirect(self, scope: MutableMapping[str, Any], incoming: Incoming, target: Target) -> bytes | None:
-        """Where a browser that navigates on `localhost` goes instead: the same path on `api.localhost`."""
+        """Where a browser that navigates on `localhost` goes instead: to a worker on `api.localhost`, to a site on its
+        own host."""
         if not (incoming.navigates and target.shared_host):
             return None
         name, colon, port = target.host_name.partition(":")
         if name != self._domain:
             return None  # an address or another name: there is no api host beside it
         query: bytes = scope["query_string"]
-        path: bytes = scope["raw_path"]
-        return b"%s://api.%s%s%s%s" % (
+        label = "api" if target.site is None else target.site
+        path: bytes = scope["raw_path"] if target.site is None else (target.rest or "/").encode("latin-1")
+        return b"%s://%s.%s%s%s%s" % (
             scope["scheme"].encode(),
+            label.encode(),
             name.encode(),
             (colon + port).encode(),
             path,

@@ -10,6 +10,7 @@ import ipaddress
 import re
 import socket
 import unicodedata
+from collections.abc import Callable, Container
 from enum import Enum, auto
 from typing import Final, Literal
 
@@ -19,6 +20,8 @@ from v8box.errors import BadRequest, NotFound
 _LABEL: Final = "[a-z0-9][a-z0-9_-]{0,62}"
 _ENVIRONMENT: Final = "[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
 _WORKER: Final = re.compile(rf"(?:({_LABEL})(?::|%3[Aa]))?({_LABEL})(?:(?:@|%40)({_ENVIRONMENT}))?")
+_SITE_LABEL: Final = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_PAGES: Final = re.compile(rf"(/pages/({_SITE_LABEL.pattern}))(?=/|$)")
 _API_LABEL: Final = re.compile(rf"(?:({_ENVIRONMENT})--)?api")
 _HOST: Final = re.compile(rb"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_.-]{1,253})(?::([0-9]{1,5}))?")
 _HEX: Final = re.compile("0x[0-9a-f]*")
@@ -34,24 +37,34 @@ class HostKind(Enum):
     API = auto()
     DB = auto()
     S3 = auto()
+    SITE = auto()
+    DOMAIN = auto()  # somebody's own
     UNKNOWN = auto()
 
 
 _HOSTS: Final = {"admin": HostKind.ADMIN, "api": HostKind.API, "db": HostKind.DB, "s3": HostKind.S3}
 
-Mount = Literal["admin", "db", "s3"]
-"""An application of the box: the admin API, databases for LibSQL clients, buckets for S3 clients."""
+Mount = Literal["admin", "db", "s3", "internal"]
+"""An application of the box: the admin API, databases for LibSQL clients, buckets for S3 clients, and what programs on
+the same machine ask (`/internal/…`)."""
 
 
 class Target:
     """What should answer a request. `worker`: its `route_key`, with what it sees as its path and the prefix that was
-    taken off. Without one it is for the box itself: an application of it (`mount`), below `prefix`, or the page at
-    `rest`."""
+    taken off. Or `site`: the label of a site or of a preview of one, or a host name of somebody's own (it has a dot).
+    Without either it is for the box itself: an application of it (`mount`), below `prefix`, or the page at `rest`."""
 
-    __slots__ = ("host_name", "mount", "prefix", "rest", "shared_host", "worker")
+    __slots__ = ("host_name", "mount", "prefix", "rest", "shared_host", "site", "worker")
 
     def __init__(
-        self, host_name: str, shared_host: bool, worker: str, rest: str, prefix: str, mount: Mount | None = None
+        self,
+        host_name: str,
+        shared_host: bool,
+        worker: str,
+        rest: str,
+        prefix: str,
+        mount: Mount | None = None,
+        site: str | None = None,
     ) -> None:
         self.host_name = host_name
         self.shared_host = shared_host
@@ -59,13 +72,16 @@ class Target:
         self.rest = rest
         self.prefix = prefix
         self.mount = mount
+        self.site = site
 
 
 class Router:
-    """Pure look-ups. What was asked for before is remembered, within a bound."""
+    """Pure look-ups. What was asked for before is remembered, within a bound. `domains`: the host names of somebody's
+    own that answer; when they change, `forget`."""
 
-    def __init__(self, domain: str) -> None:
+    def __init__(self, domain: str, domains: Callable[[], Container[str]] = frozenset) -> None:
         self._domain = domain
+        self._domains = domains
         self._open = domain == "localhost"
         self._remembered: dict[tuple[bytes, bytes], Target] = {}
 
@@ -84,21 +100,29 @@ class Router:
             self._remembered[key] = target
         return target
 
+    def forget(self) -> None:
+        """Host names lead elsewhere from here on."""
+        self._remembered.clear()
+
     def _resolve(self, raw_host: bytes, raw_path: bytes) -> Target:
         match = _HOST.fullmatch(raw_host)
         name = match[1].decode("ascii").lower() if match else ""
         if match is None or int(match[2] or 0) > 65535 or not _fits_url(name):
             raise BadRequest("The Host header is not a host name.")
         host = raw_host.decode("ascii").lower()
-        kind, environment = self._kind(name)
+        kind, detail = self._kind(name)
+        path = raw_path.decode("latin-1")
+        if path.startswith("/internal/"):
+            return Target(host, False, "", path, "", "internal")
         if kind is HostKind.UNKNOWN:
             raise NotFound("There is nothing at this host name.")
-        path = raw_path.decode("latin-1")
+        if kind in (HostKind.SITE, HostKind.DOMAIN):
+            return Target(host, False, "", path, "", site=detail)
         shared = kind is HostKind.PATHS
         if path.startswith("/run/") and kind not in (HostKind.DB, HostKind.S3):
             if kind is HostKind.ADMIN:
                 raise NotFound("Workers answer under the api host, not under this one.")
-            key, prefix, rest = _worker(path, environment)
+            key, prefix, rest = _worker(path, detail)
             return Target(host, shared, key, rest, prefix)
         if kind is HostKind.API:
             raise NotFound("Workers are called as /run/<worker>.")
@@ -109,23 +133,28 @@ class Router:
         first = path[1:].split("/", 1)[0] if path.startswith("/") else ""
         if first in ("admin", "api"):
             return Target(host, shared, "", path, "", "admin")
+        if shared and first == "pages" and (site := _PAGES.match(path)) is not None:
+            return Target(host, shared, "", path[site.end(1) :], site[1], site=site[2])
         if shared and first in ("db", "s3"):
             return Target(host, shared, "", path, f"/{first}", "db" if first == "db" else "s3")
         return Target(host, shared, "", path, "")
 
     def _kind(self, name: str) -> tuple[HostKind, str]:
-        """What a host name stands for, and the environment of its workers."""
+        """What a host name stands for; with it the environment of its workers, or its site."""
         name = name.rstrip(".")
+        if name in self._domains():
+            return HostKind.DOMAIN, name
         label, _, domain = name.partition(".")
         if domain == self._domain:
             if label in _HOSTS:
                 return _HOSTS[label], PRODUCTION
             if (match := _API_LABEL.fullmatch(label)) is not None and "--" not in match[1]:
                 return HostKind.API, match[1]
-        if self._open:
-            # A site's host: nothing is there yet, and paths must not answer on it.
-            return HostKind.UNKNOWN if name.endswith(".localhost") else HostKind.PATHS, PRODUCTION
-        return HostKind.UNKNOWN, PRODUCTION
+            if _SITE_LABEL.fullmatch(label):
+                return HostKind.SITE, label
+        if self._open and not name.endswith(".localhost"):
+            return HostKind.PATHS, PRODUCTION
+        return HostKind.UNKNOWN, PRODUCTION  # paths must not answer on the hosts of sites
 
 
 def _fits_url(name: str) -> bool:

@@ -13,6 +13,7 @@ from v8box.errors import HeadersTooLarge, MethodNotAllowed, NotFound, StopReason
 from v8box.gateway import errors
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import BrokenResponse, Exchange, Receive, Send
+from v8box.gateway.pages.server import SiteServer
 from v8box.gateway.policy import PathModePolicy
 from v8box.gateway.request_ids import RequestIds
 from v8box.gateway.routing import Mount, Router, Target
@@ -44,6 +45,7 @@ class GatewayParts:
     routes: Callable[[], RouteTable]
     pool: Pool
     pages: Mapping[str, Page]
+    sites: SiteServer
     mounts: Mapping[Mount, Application]
     runs: RunLog
 
@@ -55,7 +57,9 @@ class Gateway:
         self._parts = parts
         self._routes = parts.routes
         self._pool = parts.pool
-        self._router = Router(parts.box.domain)
+        self._sites = parts.sites
+        self._router = Router(parts.box.domain, parts.sites.domains)
+        parts.sites.on_change(self._router.forget)
         self._ids = RequestIds()
         self._path_mode = PathModePolicy(parts.box.domain)
         self._trusted = parts.box.trusted_proxies
@@ -120,6 +124,14 @@ class Gateway:
             if target.mount is not None:
                 await self._mounted(scope, receive, send, target, request_id)
                 return
+            if target.site is not None:
+                if incoming.navigates and (place := self._path_mode.redirect(scope, incoming, target)) is not None:
+                    await _send_redirect(send, 307, place, request_id)
+                    return
+                mounted = await self._site(scope, send, incoming, target, request_id)
+                if mounted is None:
+                    return
+                target, route = mounted
             if route is None:
                 await self._box_page(scope["method"], target, request_id, send)
                 return
@@ -130,9 +142,7 @@ class Gateway:
             await _send_error(send, answer, scope["method"])
             return
         if incoming.navigates and (place := self._path_mode.redirect(scope, incoming, target)) is not None:
-            headers = [SERVER, (b"location", place), (b"x-request-id", request_id.encode())]
-            await send({"type": "http.response.start", "status": 307, "headers": headers})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await _send_redirect(send, 307, place, request_id)
             return
         exchange = Exchange(self._pool, placement, incoming, request_id, receive, send, self._max_body_bytes, started)
         if target.shared_host:
@@ -152,6 +162,26 @@ class Gateway:
                 await _send_error(send, answer, invocation.method)
         finally:
             self._record(exchange, invocation, target, outcome, client)
+
+    async def _site(
+        self, scope: MutableMapping[str, Any], send: Send, incoming: Incoming, target: Target, request_id: str
+    ) -> tuple[Target, Route] | None:
+        """Answers from a site; gives the worker that answers instead, where one is mounted. Raises `V8BoxError`."""
+        incoming.forwarded(
+            scope["client"][0] if scope["client"] else "",
+            scope["scheme"],
+            target.host_name,
+            target.prefix,
+            self._trusted,
+        )
+        extra = self._path_mode.headers if target.shared_host else ()
+        key = await self._sites.answer(scope, send, incoming, target, request_id, extra)
+        if key is None:
+            return None
+        route = self._routes().workers.get(key)
+        if route is None:
+            raise NotFound("The worker that answers for this path of the site is not there.")
+        return Target(target.host_name, target.shared_host, key, target.rest, target.prefix), route
 
     def _record(self, exchange: Exchange, invocation: Invocation, target: Target, outcome: str, client: str) -> None:
         """Writes the run down once it is over: what it does in `waitUntil` belongs to it."""
@@ -257,6 +287,12 @@ class Gateway:
             outcome = await serve_websocket(exchange, self._pool, invocation)
         finally:
             self._record(exchange, invocation, target, outcome, client)
+
+
+async def _send_redirect(send: Send, status: int, place: bytes, request_id: str) -> None:
+    headers = [SERVER, (b"location", place), (b"x-request-id", request_id.encode()), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _send_error(send: Send, answer: errors.ErrorAnswer, method: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from base64 import b64decode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -99,6 +99,8 @@ class SiteRequest(NamedTuple):
     query: str
     prefix: str
     request_id: str
+    extra: Sequence[tuple[bytes, bytes]] = ()
+    """Headers of the box for this host, over all others."""
 
     @property
     def secure(self) -> bool:
@@ -113,6 +115,10 @@ class Pages:
         self._hot = hot
         self._verify = verify
         self._remembered: dict[tuple[str, str, str, str, bool], ToFile] = {}
+
+    def forget(self) -> None:
+        """The sites have changed: what was remembered of their paths counts no more."""
+        self._remembered.clear()
 
     async def answer(self, request: SiteRequest, send: Send) -> ToWorker | ToHost | int:
         """Answers and gives the status, or tells whose answer it is instead. Raises `V8BoxError`."""
@@ -165,7 +171,7 @@ class Pages:
                 conditions[_CONDITIONS[name]] = value
         body = choose(outcome.asset, accept, accept_encoding)
         asked = Conditions(request.method, **conditions)
-        head = [*outcome.headers.items(), (b"x-request-id", request.request_id.encode())]
+        head = [*outcome.headers.items(), *request.extra, (b"x-request-id", request.request_id.encode())]
         status, _ = await send_file(send, self._hot, body, outcome.status, head, outcome.at, asked)
         return status
 
@@ -275,7 +281,7 @@ def _by_weight(header: str) -> tuple[str, ...]:
 async def _send_place(outcome: ToPlace, request: SiteRequest, send: Send) -> int:
     if request.method not in ("GET", "HEAD") and outcome.status not in (307, 308):
         raise MethodNotAllowed("This address answers GET and HEAD.")
-    head = [SERVER, *outcome.headers.items(), (b"x-request-id", request.request_id.encode())]
+    head = [SERVER, *outcome.headers.items(), *request.extra, (b"x-request-id", request.request_id.encode())]
     if outcome.location:
         head.append((b"location", outcome.location.encode("latin-1", "ignore")))
     head.append((b"content-length", b"0"))

@@ -1,0 +1,86 @@
+"""Sites at their hosts: which release answers there, and whom a request is passed on to when it is not a file's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, MutableMapping, Sequence
+from typing import Any
+
+from v8box.catalog.model import PRODUCTION, route_key
+from v8box.catalog.sites import SiteRoute, SiteTable
+from v8box.errors import NotFound
+from v8box.gateway.headers import SERVER, Incoming
+from v8box.gateway.invoke import Send
+from v8box.gateway.pages.release import Releases
+from v8box.gateway.pages.serve import Pages, ProxyRefused, SiteRequest, ToHost, ToWorker
+from v8box.gateway.routing import Target
+
+
+class SiteServer:
+    """Answers requests for sites, as the snapshot of the sites says."""
+
+    def __init__(self, table: SiteTable, pages: Pages, releases: Releases) -> None:
+        self._table = table
+        self._pages = pages
+        self._releases = releases
+        self._subscribers: list[Callable[[], None]] = []
+
+    def follow(self, table: SiteTable) -> None:
+        """The sites have changed."""
+        self._table = table
+        self._releases.forget(table.keys)
+        self._pages.forget()
+        for subscriber in self._subscribers:
+            subscriber()
+
+    def on_change(self, subscriber: Callable[[], None]) -> None:
+        self._subscribers.append(subscriber)
+
+    def domains(self) -> Container[str]:
+        """The host names of somebody's own that answer."""
+        return self._table.domains
+
+    async def answer(
+        self,
+        scope: MutableMapping[str, Any],
+        send: Send,
+        incoming: Incoming,
+        target: Target,
+        request_id: str,
+        extra: Sequence[tuple[bytes, bytes]],
+    ) -> str | None:
+        """Answers; or gives the route key of the worker that is mounted there. Raises `V8BoxError`."""
+        route = self._route(target.site or "")
+        if not target.rest:
+            await _to_folder(send, target, scope["query_string"], request_id)
+            return None
+        query = scope["query_string"].decode("latin-1")
+        request = SiteRequest(
+            route, incoming, scope["method"], target.host_name, target.rest, query, target.prefix, request_id, extra
+        )
+        outcome = await self._pages.answer(request, send)
+        match outcome:
+            case ToWorker():
+                return route_key(route.project, outcome.worker, PRODUCTION)
+            case ToHost():
+                raise ProxyRefused
+            case _:
+                return None
+
+    def _route(self, name: str) -> SiteRoute:
+        routes: Mapping[str, SiteRoute] = self._table.sites
+        if "." in name:
+            routes = self._table.domains
+        elif "--" in name:
+            routes = self._table.previews
+        route = routes.get(name)
+        if route is None:
+            raise NotFound("There is no site at this host name.")
+        return route
+
+
+async def _to_folder(send: Send, target: Target, query: bytes, request_id: str) -> None:
+    """`/pages/blog` is a folder: relative links of its pages need the slash."""
+    place = f"{target.prefix}/".encode() + (b"?" + query if query else b"")
+    head = [SERVER, (b"location", place), (b"x-request-id", request_id.encode()), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 308, "headers": head})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
