@@ -22,6 +22,7 @@ from granian.server.embed import Server
 
 from v8box.api import Guard, LazyApp
 from v8box.api.auth import Auth
+from v8box.api.auth.passwords import Passwords
 from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.bindings import registry
@@ -29,6 +30,7 @@ from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
 from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION, Manifest, Placement, Version
 from v8box.catalog.projects import Projects, Usage, quotas_of
+from v8box.catalog.sites import ReleaseInfo, Sites
 from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
 from v8box.features.audit import AuditLog
@@ -38,10 +40,16 @@ from v8box.features.deploy.staging import Staging
 from v8box.features.deploy.uploads import Uploads
 from v8box.features.health.service import Check, Health
 from v8box.features.hrana import HranaApp, Tokens
+from v8box.features.pages import FolderSites, PagesService, PreviewPasswords, SiteEvent
+from v8box.features.pages.build import Built
 from v8box.features.projects import Owned, ProjectService, Room, of_buckets, of_databases
 from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
 from v8box.features.workers.retention import retain_forever
 from v8box.gateway.http import allow_many_files, free_port, http_server
+from v8box.gateway.pages.answers import HotFiles
+from v8box.gateway.pages.release import Releases
+from v8box.gateway.pages.serve import Pages
+from v8box.gateway.pages.server import SiteServer
 from v8box.gateway.server import Gateway, GatewayParts
 from v8box.kit.lock import AlreadyLocked, DirectoryLock
 from v8box.kit.runtime_folder import RuntimeFolder
@@ -85,6 +93,7 @@ class Listeners:
     """What whoever shows the box is told. All are called on the loop and must return at once."""
 
     on_deploy: Callable[[DeployEvent], None]
+    on_site: Callable[[SiteEvent], None]
     on_line: Callable[[LineRecord], None]
     on_ready: Callable[[Box], None]
     on_password: Callable[[str], None]
@@ -304,6 +313,7 @@ class Box:
         self._stack.push_async_callback(idempotency.close)
         operations = await Operations.open(database)
         self._stack.push_async_callback(operations.close)
+        site_server = await self._sites(database)
         hrana = HranaApp(services.databases, tokens)
         self._stack.push_async_callback(hrana.stop)
         admin = AdminParts(
@@ -336,6 +346,7 @@ class Box:
                 routes=lambda: catalog.routes,
                 pool=pool,
                 pages={"/health": health.page},
+                sites=site_server,
                 mounts={
                     "admin": Guard(LazyApp(partial(_admin_api, admin)), identities=auth.identities, box=settings.box),
                     "db": hrana,
@@ -373,6 +384,24 @@ class Box:
         if auth.made_password is not None:
             self._listeners.on_password(auth.made_password)
         return auth
+
+    async def _sites(self, database: Database) -> SiteServer:
+        """The static sites: their releases, what serves them, and what deploys the folder's."""
+        data = self.settings.data_directory
+        sites = await Sites.open(database)
+        blobs = FolderBlobs(data / "sites")
+        await blobs.open()
+        service = PagesService(sites, blobs, data / "staging", on_release=_nothing_to_do)
+        await service.open()
+        releases = Releases(blobs.get)
+        hasher = Passwords()
+        self._stack.callback(hasher.stop)
+        passwords = PreviewPasswords(hasher.check)
+        server = SiteServer(sites.table, Pages(releases, HotFiles(blobs), passwords.verify), releases)
+        sites.subscribe(server.follow)
+        folder = FolderSites(self.settings.pages_directory, service, on_event=self._listeners.on_site)
+        self._tasks.forever(folder.run(), "sites")
+        return server
 
     def _build_environ(self, data: Path) -> dict[str, str]:
         passed = {name: value for name, value in self._environ.items() if name not in hidden_variables()}
@@ -438,6 +467,10 @@ class Box:
         # 5. bindings, Valkey, logs, database, processes: what was opened last goes first
         tell("closing stores")
         await self._stack.aclose()
+
+
+def _nothing_to_do(_: ReleaseInfo, __: str, ___: Built) -> None:
+    """Until releases are made smaller in the background."""
 
 
 def _nothing(_: str) -> None:

@@ -30,7 +30,12 @@ async def test_a_forever_task_that_ends_stops_the_box_with_a_failure(
 ) -> None:
     """Twice as well: a second fault must not end the box before its stores are closed."""
     listeners = Listeners(
-        on_deploy=nothing, on_line=nothing, on_ready=nothing, on_password=nothing, on_stopping=nothing
+        on_site=lambda _: None,
+        on_deploy=nothing,
+        on_line=nothing,
+        on_ready=nothing,
+        on_password=nothing,
+        on_stopping=nothing,
     )
     box = Box(settings.load(tmp_path, {}), {}, listeners)
     tasks = [box._tasks.forever(ends(), "run log") for _ in range(times)]

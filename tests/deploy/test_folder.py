@@ -12,7 +12,7 @@ import pytest
 
 from v8box.features.deploy import Deployed, DeployFailed, DeployStarted, Problem, Removed
 from v8box.features.deploy import folder as module
-from v8box.features.deploy import watch as watching
+from v8box.kit import watch as watching
 
 if TYPE_CHECKING:
     from tests.deploy.conftest import Box

@@ -18,6 +18,7 @@ import uvloop
 from v8box.app import Box, Listeners
 from v8box.errors import V8BoxError
 from v8box.features.deploy import Alone, Deployed, DeployEvent, DeployFailed, Problem, Removed
+from v8box.features.pages import SiteDeployed, SiteEvent, SiteFailed, SiteRemoved
 from v8box.settings import Settings, ignored, load
 from v8box.telemetry.runs import LineRecord
 
@@ -58,6 +59,18 @@ class Terminal:
                 self.say(f"  ! {printable(str(event))}", "33")
             case _:
                 pass
+
+    def on_site(self, event: SiteEvent) -> None:
+        match event:
+            case SiteDeployed():
+                files = f"{event.release.files} file{'' if event.release.files == 1 else 's'}"
+                self.say(f"  ✓ site {event.site} is live in {event.milliseconds:.0f} ms ({files})", "32")
+                for told in event.release.report.get("ignored", ())[:10]:
+                    self.say(f"  ! {told['file'][1:]}:{told['line']}: {_printable(told['reason'])}", "33")
+            case SiteFailed():
+                self.say(f"  ✗ site {event.site} was not deployed: {_printable(event.message)}", "31")
+            case SiteRemoved():
+                self.say(f"  - site {event.site} was removed", "33")
 
     def on_line(self, line: LineRecord) -> None:
         second = int(self._clock())  # the line's own time is the worker's word
@@ -138,6 +151,7 @@ def serve(terminal: Terminal, find_settings: Callable[[], Settings], *, alone: A
         terminal.logs = settings.data_directory / "logs"
         listeners = Listeners(
             on_deploy=terminal.on_deploy,
+            on_site=terminal.on_site,
             on_line=terminal.on_line,
             on_ready=terminal.on_ready,
             on_password=terminal.on_password,

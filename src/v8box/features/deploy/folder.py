@@ -32,8 +32,8 @@ from v8box.features.deploy.events import (
     Problem,
     Removed,
 )
-from v8box.features.deploy.watch import Watch
 from v8box.kit.files import FileHashes, is_within
+from v8box.kit.watch import Watch
 
 _log: Final = logging.getLogger(__name__)
 _COMPARE_SECONDS: Final = 10.0

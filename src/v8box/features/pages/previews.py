@@ -12,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from v8box.api.auth.passwords import Verdict
+
 _SECONDS: Final = 600.0
 _MAX_REMEMBERED: Final = 1_000
 
@@ -20,7 +22,7 @@ class PreviewPasswords:
     """`check` tells whether a password is the one of a slow hash, and takes its time."""
 
     def __init__(
-        self, check: Callable[[str, str], Awaitable[bool]], *, clock: Callable[[], float] = time.monotonic
+        self, check: Callable[[str, str], Awaitable[Verdict]], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._check = check
         self._clock = clock
@@ -34,7 +36,7 @@ class PreviewPasswords:
         now = self._clock()
         if self._right.get(digest, 0.0) > now:
             return True
-        if not await self._check(password_hash, password):
+        if not (await self._check(password_hash, password)).right:
             return False
         self._right[digest] = now + _SECONDS
         while len(self._right) > _MAX_REMEMBERED:

@@ -7,7 +7,6 @@ over is a rename. Several sites are deployed at once, one site's deploys come on
 from __future__ import annotations
 
 import asyncio
-import logging
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -15,13 +14,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from v8box.catalog.sites import ReleaseInfo, Site, Sites
 from v8box.errors import BadRequest, NotFound
 from v8box.features.pages.build import Built, build, check_path, finish, is_served, read_text
 from v8box.features.pages.rules import RULE_FILES, read_rules
 from v8box.gateway.pages.release import Release, Stored, decode
-from v8box.kit.tasks import TaskSet
 from v8box.storage import FolderBlobs
 from v8box.telemetry.actors import Actor
 
@@ -32,8 +31,6 @@ _LOOKED_AT: Final = 3
 """Releases whose files need not be sent again."""
 MAX_UPLOADED: Final = 200_000
 """Files that a project has sent one by one and that no release has taken up yet, as remembered."""
-
-_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +56,9 @@ class PagesService:
         self._staging = staging
         self._on_release = on_release
         self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._uploaded: dict[tuple[str, str], int] = {}
         """By project and hash, the size: what was sent ahead of the release that names it."""
-        self._tasks = TaskSet()
 
     async def open(self) -> None:
         """What a crash left staged goes."""
@@ -201,10 +197,8 @@ class PagesService:
 
     @asynccontextmanager
     async def _one_at_a_time(self, site: str) -> AsyncIterator[None]:
-        lock = self._locks.setdefault(site, asyncio.Lock())
-        try:
-            async with self._turns, lock:
-                yield
-        finally:
-            if not lock.locked():
-                self._locks.pop(site, None)
+        lock = self._locks.get(site)
+        if lock is None:
+            lock = self._locks[site] = asyncio.Lock()
+        async with lock, self._turns:
+            yield
