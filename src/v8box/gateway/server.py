@@ -268,6 +268,10 @@ class Gateway:
             if target.mount == "db":
                 await self._mounted(scope, receive, send, target, incoming.request_id or self._ids.new())
                 return
+            if target.site is not None:
+                key = await self._sites.worker_at(scope, incoming, target)
+                route = self._routes().workers.get(key)
+                target = Target(target.host_name, target.shared_host, key, target.rest or "/", target.prefix)
             if route is None:
                 raise NotFound
             run_id = self._ids.new()

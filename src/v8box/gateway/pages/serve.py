@@ -142,6 +142,13 @@ class Pages:
             case _:
                 return outcome
 
+    async def worker_at(self, request: SiteRequest) -> str | None:
+        """The worker that is mounted where a WebSocket is opened. Raises `V8BoxError`."""
+        if request.route.label:
+            await self._admit_preview(request)
+        outcome = _decide(await self._releases.get(request.route.key), request)
+        return outcome.worker if isinstance(outcome, ToWorker) else None
+
     async def _admit_preview(self, request: SiteRequest) -> None:
         route = request.route
         if route.expires_at is not None and time.time() >= route.expires_at:

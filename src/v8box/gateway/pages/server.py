@@ -66,6 +66,18 @@ class SiteServer:
             case _:
                 return None
 
+    async def worker_at(self, scope: MutableMapping[str, Any], incoming: Incoming, target: Target) -> str:
+        """The route key of the worker that answers a WebSocket there. Raises `V8BoxError`."""
+        route = self._route(target.site or "")
+        query = scope["query_string"].decode("latin-1")
+        request = SiteRequest(
+            route, incoming, "GET", target.host_name, target.rest or "/", query, target.prefix, request_id=""
+        )
+        worker = await self._pages.worker_at(request)
+        if worker is None:
+            raise NotFound("No worker answers a WebSocket at this address of the site.")
+        return route_key(route.project, worker, PRODUCTION)
+
     def _route(self, name: str) -> SiteRoute:
         routes: Mapping[str, SiteRoute] = self._table.sites
         if "." in name:

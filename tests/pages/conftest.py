@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from v8box.catalog.sites import ReleaseInfo, Sites
+from v8box.features.pages.build import Built
+from v8box.features.pages.service import Deploy, PagesService
+from v8box.gateway.pages.release import Release
+from v8box.storage import Database, FolderBlobs
+from v8box.telemetry.actors import Actor, ActorKind
+
+ADA = Actor(kind=ActorKind.USER, id="u1", name="ada")
+
+
+class World:
+    """The service on real stores in a folder."""
+
+    def __init__(self, folder: Path, database: Database, sites: Sites, blobs: FolderBlobs) -> None:
+        self.folder = folder
+        self.database = database
+        self.sites = sites
+        self.blobs = blobs
+        self.released: list[tuple[ReleaseInfo, str, Built]] = []
+        self.service = PagesService(sites, blobs, folder / "staging", lambda *release: self.released.append(release))
+
+    async def deploy(
+        self, files: Mapping[str, str | bytes], *, site: str = "blog", project: str = "default", live: bool = True
+    ) -> ReleaseInfo:
+        async with self.service.staged() as staged:
+            write(staged, files)
+            return await self.service.deploy_folder(Deploy(project=project, site=site, actor=ADA, live=live), staged)
+
+    async def live(self, site: str = "blog") -> Release:
+        route = self.sites.table.sites[site]
+        for info in await self.sites.releases(route.project, site):
+            if info.key == route.key:
+                return await self.service.contents(info)
+        raise AssertionError("the live release is not there")
+
+    def stored(self) -> set[str]:
+        return {file.parent.name + file.name for file in (self.folder / "sites").glob("??/*")}
+
+    def staged(self) -> list[Path]:
+        return list((self.folder / "staging").iterdir())
+
+
+def write(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    for path, data in files.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    database = await Database.open(tmp_path / "catalog.db")
+    blobs = FolderBlobs(tmp_path / "sites")
+    await blobs.open()
+    made = World(tmp_path, database, await Sites.open(database), blobs)
+    await made.service.open()
+    yield made
+    await database.close()
