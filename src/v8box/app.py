@@ -47,6 +47,7 @@ from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
 from v8box.features.workers.retention import retain_forever
 from v8box.gateway.http import allow_many_files, free_port, http_server
 from v8box.gateway.pages.answers import HotFiles
+from v8box.gateway.pages.proxy import HostProxy
 from v8box.gateway.pages.release import Releases
 from v8box.gateway.pages.serve import Pages
 from v8box.gateway.pages.server import SiteServer
@@ -397,7 +398,9 @@ class Box:
         hasher = Passwords()
         self._stack.callback(hasher.stop)
         passwords = PreviewPasswords(hasher.check)
-        server = SiteServer(sites.table, Pages(releases, HotFiles(blobs), passwords.verify), releases)
+        proxy = HostProxy()
+        self._stack.push_async_callback(proxy.stop)
+        server = SiteServer(sites.table, Pages(releases, HotFiles(blobs), passwords.verify), releases, proxy)
         sites.subscribe(server.follow)
         folder = FolderSites(self.settings.pages_directory, service, on_event=self._listeners.on_site)
         self._tasks.forever(folder.run(), "sites")

@@ -17,6 +17,7 @@ from v8box.catalog.model import Limits, Version
 from v8box.catalog.sites import SiteTable
 from v8box.gateway.invoke import Receive, Send
 from v8box.gateway.pages.answers import HotFiles
+from v8box.gateway.pages.proxy import HostProxy
 from v8box.gateway.pages.release import Releases
 from v8box.gateway.pages.serve import Pages
 from v8box.gateway.pages.server import SiteServer
@@ -94,7 +95,7 @@ def no_sites() -> SiteServer:
         return False
 
     releases = Releases(missing)
-    return SiteServer(SiteTable(), Pages(releases, HotFiles(FolderBlobs(Path())), wrong), releases)
+    return SiteServer(SiteTable(), Pages(releases, HotFiles(FolderBlobs(Path())), wrong), releases, HostProxy())
 
 
 class World:

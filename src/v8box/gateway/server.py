@@ -128,7 +128,7 @@ class Gateway:
                 if incoming.navigates and (place := self._path_mode.redirect(scope, incoming, target)) is not None:
                     await _send_redirect(send, 307, place, request_id)
                     return
-                mounted = await self._site(scope, send, incoming, target, request_id)
+                mounted = await self._site(scope, receive, send, incoming, target, request_id)
                 if mounted is None:
                     return
                 target, route = mounted
@@ -164,7 +164,13 @@ class Gateway:
             self._record(exchange, invocation, target, outcome, client)
 
     async def _site(
-        self, scope: MutableMapping[str, Any], send: Send, incoming: Incoming, target: Target, request_id: str
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        send: Send,
+        incoming: Incoming,
+        target: Target,
+        request_id: str,
     ) -> tuple[Target, Route] | None:
         """Answers from a site; gives the worker that answers instead, where one is mounted. Raises `V8BoxError`."""
         incoming.forwarded(
@@ -175,7 +181,7 @@ class Gateway:
             self._trusted,
         )
         extra = self._path_mode.headers if target.shared_host else ()
-        key = await self._sites.answer(scope, send, incoming, target, request_id, extra)
+        key = await self._sites.answer(scope, receive, send, incoming, target, request_id, extra)
         if key is None:
             return None
         route = self._routes().workers.get(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,25 @@ SPECIAL_IPV4: Final = (
 )
 """Private, loopback, link-local, shared, documentation, multicast and reserved ranges: the IANA special-purpose
 registry (RFC 6890 and its successors)."""
+
+
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_SPECIAL_NETWORKS: Final = tuple(ipaddress.IPv4Network(each) for each in SPECIAL_IPV4)
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is somebody's on the internet: nothing private, of this machine, or of a special use. An IPv4
+    address in IPv6 clothes counts as what it is."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo[1] if parsed.teredo else None)
+        if inner is None:
+            return parsed.is_global and parsed not in _NAT64
+        parsed = inner
+    return parsed.is_global and not any(parsed in network for network in _SPECIAL_NETWORKS)
 
 
 def own_ipv4() -> tuple[str, ...]:

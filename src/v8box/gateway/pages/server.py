@@ -9,19 +9,21 @@ from v8box.catalog.model import PRODUCTION, route_key
 from v8box.catalog.sites import SiteRoute, SiteTable
 from v8box.errors import NotFound
 from v8box.gateway.headers import SERVER, Incoming
-from v8box.gateway.invoke import Send
+from v8box.gateway.invoke import Receive, Send
+from v8box.gateway.pages.proxy import HostProxy
 from v8box.gateway.pages.release import Releases
-from v8box.gateway.pages.serve import Pages, ProxyRefused, SiteRequest, ToHost, ToWorker
+from v8box.gateway.pages.serve import Pages, SiteRequest, ToHost, ToWorker
 from v8box.gateway.routing import Target
 
 
 class SiteServer:
     """Answers requests for sites, as the snapshot of the sites says."""
 
-    def __init__(self, table: SiteTable, pages: Pages, releases: Releases) -> None:
+    def __init__(self, table: SiteTable, pages: Pages, releases: Releases, proxy: HostProxy) -> None:
         self._table = table
         self._pages = pages
         self._releases = releases
+        self._proxy = proxy
         self._subscribers: list[Callable[[], None]] = []
 
     def follow(self, table: SiteTable) -> None:
@@ -42,6 +44,7 @@ class SiteServer:
     async def answer(
         self,
         scope: MutableMapping[str, Any],
+        receive: Receive,
         send: Send,
         incoming: Incoming,
         target: Target,
@@ -62,7 +65,8 @@ class SiteServer:
             case ToWorker():
                 return route_key(route.project, outcome.worker, PRODUCTION)
             case ToHost():
-                raise ProxyRefused
+                await self._proxy.pass_on(outcome.url, request, receive, send)
+                return None
             case _:
                 return None
 
