@@ -1,0 +1,253 @@
+"""What the routes of sites take and show."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import BaseModel, Field
+
+from v8box.api.v1 import Shape, Time
+from v8box.catalog.sites import Domain, Preview, ReleaseInfo, Site
+
+MAX_MESSAGE = 500
+
+Project = Annotated[
+    str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,62}$", description="A project; `default` is always there.")
+]
+SiteName = Annotated[str, Path(max_length=63, description="A site's name: the first part of its host name.")]
+Number = Annotated[int, Path(ge=1, description="A release's number.")]
+Label = Annotated[str, Path(max_length=32, description="A preview's name.")]
+Host = Annotated[str, Path(max_length=253, description="A host name.")]
+Message = Annotated[str, Field(max_length=MAX_MESSAGE, description="Why, for those who read the history.")]
+Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="The SHA-256 of the bytes, in hex.")]
+
+
+class NewSite(Shape):
+    """A site without a release."""
+
+    name: str = Field(min_length=1, max_length=63)
+
+
+class SiteInfo(BaseModel):
+    """A site as it is now."""
+
+    name: str
+    project: str
+    url: str
+    live_release: int | None = Field(description="The number of the release that answers, `null` before the first.")
+    change: int = Field(description="Counts what went live; it is the ETag.")
+    from_folder: bool = Field(description="Whether it comes from `pages/` of the served folder.")
+    created_at: Time
+    changed_at: Time
+
+    @classmethod
+    def of(cls, site: Site, url: str) -> SiteInfo:
+        return cls(
+            name=site.name,
+            project=site.project,
+            url=url,
+            live_release=site.live_number,
+            change=site.number,
+            from_folder=bool(site.fingerprint),
+            created_at=site.created_at,
+            changed_at=site.changed_at,
+        )
+
+
+class Release(BaseModel):
+    """One release."""
+
+    site: str
+    number: int
+    id: str
+    url: str = Field(description="Where this release always answers.")
+    live: bool
+    files: int
+    bytes: int
+    message: str
+    pinned: bool
+    created_at: Time
+    created_by: str
+    report: dict[str, Any] = Field(description="What its deploy had to say: lines that count for nothing, warnings.")
+
+    @classmethod
+    def of(cls, info: ReleaseInfo, site: Site, url: str) -> Release:
+        return cls(
+            site=info.site,
+            number=info.number,
+            id=info.id,
+            url=url,
+            live=site.live_number == info.number,
+            files=info.files,
+            bytes=info.size,
+            message=info.message,
+            pinned=info.pinned,
+            created_at=info.created_at,
+            created_by=info.created_by,
+            report=dict(info.report),
+        )
+
+
+class ReleaseChange(Shape):
+    """What to change of a release; what is left out stays."""
+
+    message: Message | None = None
+    pinned: bool | None = None
+
+
+class Manifest(Shape):
+    """The files of a wanted release: by path (`/index.html`) the SHA-256 of the bytes, in hex."""
+
+    files: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(min_length=1, max_length=100_000)
+
+
+class Missing(BaseModel):
+    """What has to be sent."""
+
+    missing: list[str] = Field(description="Hashes: PUT the bytes of each to files/{hash}.")
+
+
+class NewRelease(Manifest):
+    """A release of files that were sent one by one."""
+
+    message: Message = ""
+    live: bool = Field(default=True, description="Whether it answers at once.")
+
+
+class Sent(BaseModel):
+    """One file that was sent."""
+
+    bytes: int
+
+
+class GoLive(Shape):
+    """Which release is to answer."""
+
+    release: int = Field(ge=1)
+    message: Message = ""
+
+
+class RollBack(Shape):
+    """Where to go back to."""
+
+    to: int | None = Field(default=None, ge=1, description="A release. Left out: the one that was live before.")
+    message: Message = ""
+
+
+class SiteFile(BaseModel):
+    """One file of a release."""
+
+    path: str
+    sha256: str
+    bytes: int
+    type: str
+    encodings: dict[str, int] = Field(description="How many bytes are sent in which encoding.")
+
+
+class Difference(BaseModel):
+    """What changed from one release to another."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+    bytes: int = Field(description="How many more the newer one has.")
+
+
+class RedirectInfo(BaseModel):
+    """A redirect rule of the live release."""
+
+    line: int
+    source: str = Field(alias="from")
+    target: str = Field(alias="to")
+    status: int
+    force: bool
+    hits: int = Field(description="How often it was the one, on this node since it serves the release.")
+
+
+class NewPreview(Shape):
+    """What a preview shows."""
+
+    release: int = Field(ge=1)
+    password: str | None = Field(default=None, min_length=8, max_length=200, description="Visitors are asked for it.")
+    expires_in_seconds: int | None = Field(default=None, ge=60, le=366 * 86_400)
+
+
+class PreviewInfo(BaseModel):
+    """A named preview."""
+
+    label: str
+    url: str
+    release: int
+    password: bool = Field(description="Whether visitors are asked for one.")
+    expires_at: Time | None
+    created_at: Time
+
+    @classmethod
+    def of(cls, preview: Preview, url: str) -> PreviewInfo:
+        return cls(
+            label=preview.label,
+            url=url,
+            release=preview.release,
+            password=preview.password_hash is not None,
+            expires_at=preview.expires_at,
+            created_at=preview.created_at,
+        )
+
+
+class NewDomain(Shape):
+    """A host name of one's own."""
+
+    host: str = Field(min_length=1, max_length=254)
+
+
+class DomainInfo(BaseModel):
+    """A host name, and how to prove that it is one's own."""
+
+    host: str
+    verified_at: Time | None = Field(description="`null`: not yet, and it does not answer.")
+    created_at: Time
+    dns_record: str = Field(description="A TXT record that proves it …")
+    http_file: str = Field(description="… or an address that has to answer with the token.")
+    token: str
+
+    @classmethod
+    def of(cls, domain: Domain) -> DomainInfo:
+        return cls(
+            host=domain.host,
+            verified_at=domain.verified_at,
+            created_at=domain.created_at,
+            dns_record=f'_v8box.{domain.host} TXT "v8box={domain.token}"',
+            http_file=f"http://{domain.host}/.well-known/v8box/{domain.token}",
+            token=domain.token,
+        )
+
+
+class HistoryEntry(BaseModel):
+    """What went live when."""
+
+    number: int
+    change: str
+    release: int
+    at: str
+    by: str
+    message: str
+
+
+class Asked(Shape):
+    """A request that a site's rules are tried with."""
+
+    url: str = Field(min_length=1, max_length=4_000, description="A path with its query, or a whole URL.")
+    country: str = Field(default="", max_length=2)
+    language: str = Field(default="", max_length=100, description="As in Accept-Language.")
+    cookies: list[str] = Field(default=[], max_length=50, description="Names of cookies.")
+
+
+class Told(BaseModel):
+    """What a request would get."""
+
+    outcome: str = Field(description="`file`, `redirect`, `worker`, `proxy` or `not_found`.")
+    status: int
+    place: str | None = Field(description="The file, the address, the worker.")
+    rule: RedirectInfo | None
+    headers: dict[str, str] = Field(description="Those that the site and the box add.")
