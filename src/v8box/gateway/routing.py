@@ -20,6 +20,7 @@ from v8box.errors import BadRequest, NotFound
 _LABEL: Final = "[a-z0-9][a-z0-9_-]{0,62}"
 _ENVIRONMENT: Final = "[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
 _WORKER: Final = re.compile(rf"(?:({_LABEL})(?::|%3[Aa]))?({_LABEL})(?:(?:@|%40)({_ENVIRONMENT}))?")
+_INTERNAL: Final = ("/internal/", "/.well-known/v8box/")
 _SITE_LABEL: Final = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PAGES: Final = re.compile(rf"(/pages/({_SITE_LABEL.pattern}))(?=/|$)")
 _API_LABEL: Final = re.compile(rf"(?:({_ENVIRONMENT})--)?api")
@@ -112,7 +113,7 @@ class Router:
         host = raw_host.decode("ascii").lower()
         kind, detail = self._kind(name)
         path = raw_path.decode("latin-1")
-        if path.startswith("/internal/"):
+        if path.startswith(_INTERNAL):
             return Target(host, False, "", path, "", "internal")
         if kind is HostKind.UNKNOWN:
             raise NotFound("There is nothing at this host name.")

@@ -421,6 +421,11 @@ class Sites:
         key = {"site": site, "host": None}
         return [rows.domain(row) for row in await self._database.read(lambda sql: sql.rows(_queries["domains"], key))]
 
+    async def domains_of(self, host: str) -> Sequence[Domain]:
+        """The domain with this host name, whosever it is; none when there is none."""
+        key = {"site": None, "host": host}
+        return [rows.domain(row) for row in await self._database.read(lambda sql: sql.rows(_queries["domains"], key))]
+
     async def domain(self, project: str, site: str, host: str) -> Domain:
         """Raises `NotFound`."""
         for domain in await self.domains(project, site):

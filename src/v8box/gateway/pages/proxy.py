@@ -96,7 +96,7 @@ class HostProxy:
             connector = aiohttp.TCPConnector(
                 limit=_MAX_CONNECTIONS,
                 limit_per_host=_MAX_PER_HOST,
-                resolver=_guarded(self._allows),
+                resolver=guarded_resolver(self._allows),
                 use_dns_cache=False,  # what was public a moment ago need not be now
             )
             self._session = aiohttp.ClientSession(
@@ -109,7 +109,7 @@ class HostProxy:
         return self._session
 
 
-def _guarded(allows: Callable[[str], bool]) -> aiohttp.abc.AbstractResolver:
+def guarded_resolver(allows: Callable[[str], bool]) -> aiohttp.abc.AbstractResolver:
     """A resolver that gives the allowed addresses of a name only, and none when one of them is not."""
     import aiohttp
     from aiohttp.abc import AbstractResolver, ResolveResult
