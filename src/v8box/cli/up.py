@@ -66,9 +66,9 @@ class Terminal:
                 files = f"{event.release.files} file{'' if event.release.files == 1 else 's'}"
                 self.say(f"  ✓ site {event.site} is live in {event.milliseconds:.0f} ms ({files})", "32")
                 for told in event.release.report.get("ignored", ())[:10]:
-                    self.say(f"  ! {told['file'][1:]}:{told['line']}: {_printable(told['reason'])}", "33")
+                    self.say(f"  ! {told['file'][1:]}:{told['line']}: {printable(told['reason'])}", "33")
             case SiteFailed():
-                self.say(f"  ✗ site {event.site} was not deployed: {_printable(event.message)}", "31")
+                self.say(f"  ✗ site {event.site} was not deployed: {printable(event.message)}", "31")
             case SiteRemoved():
                 self.say(f"  - site {event.site} was removed", "33")
 
