@@ -28,7 +28,7 @@ from v8box.api.operations import Operations
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
-from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION, Manifest, Placement, Version
+from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION, Manifest, Placement, RouteTable, Version
 from v8box.catalog.projects import Projects, Usage, quotas_of
 from v8box.catalog.sites import ReleaseInfo, Sites
 from v8box.catalog.variables import Variables
@@ -44,6 +44,7 @@ from v8box.features.pages import FolderSites, PagesService, PreviewPasswords, Si
 from v8box.features.pages.build import Built
 from v8box.features.projects import Owned, ProjectService, Room, of_buckets, of_databases
 from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
+from v8box.features.workers.canary import Canaries
 from v8box.features.workers.retention import retain_forever
 from v8box.gateway.http import allow_many_files, free_port, http_server
 from v8box.gateway.pages.answers import HotFiles
@@ -69,6 +70,7 @@ from v8box.storage import Database, FolderBlobs
 from v8box.storage.encryption import Encryption
 from v8box.telemetry import audit, audit_chain
 from v8box.telemetry.actors import Actor
+from v8box.telemetry.rates import Rates
 from v8box.telemetry.redactor import Redactor, Redactors
 from v8box.telemetry.runs import LineRecord, RunLog
 
@@ -118,6 +120,7 @@ class AdminParts:
     auth: Auth
     idempotency: Idempotency
     operations: Operations
+    canaries: Canaries
     deploys: FolderDeploys
     uploads: Uploads
     staging: Staging
@@ -298,6 +301,11 @@ class Box:
             admit=partial(_admit_worker, projects, catalog),
             from_folder=lambda project, worker: project == DEFAULT_PROJECT and worker in deploys.workers,
         )
+        rates = Rates()
+        _follow(rates, catalog.routes)
+        catalog.subscribe(partial(_follow, rates))
+        canaries = await Canaries.open(database, catalog, rates)
+        self._tasks.forever(canaries.run(), "canaries")
         self._tasks.forever(runs.write_forever(), "run log")
         self._tasks.forever(deploys.run(), "deploys")
         self._tasks.forever(retain_forever(catalog.versions, settings.versions.keep), "retention")
@@ -330,6 +338,7 @@ class Box:
             auth=auth,
             idempotency=idempotency,
             operations=operations,
+            canaries=canaries,
             deploys=deploys,
             uploads=uploads,
             staging=staging,
@@ -354,6 +363,7 @@ class Box:
                     "s3": S3Api(services.objects, keys),
                 },
                 runs=runs,
+                rates=rates,
             )
         )
         self._server = http_server(gateway, settings.box.host, self.port, settings.requests)
@@ -490,6 +500,10 @@ def _vault(settings: VaultSettings) -> VaultSource | None:
     return VaultSource(VaultClient(settings), settings)
 
 
+def _follow(rates: Rates, routes: RouteTable) -> None:
+    rates.follow([share.placement.key for route in routes.workers.values() for share in route.shares])
+
+
 async def _admit_worker(projects: Projects, catalog: Catalog, project: str, worker: str) -> None:
     """Whether the project, if there is one, may have this worker too. Raises `ProjectNotFound`, `QuotaExceeded`."""
     projects.get(project)
@@ -579,7 +593,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         own_account.build_account_router(parts.auth),
         users.build_router(parts.auth, parts.project_exists),
         personal_tokens.build_router(parts.auth, parts.project_exists),
-        *workers_api.build_routers(workers, parts.settings.versions.keep),
+        *workers_api.build_routers(workers, parts.canaries, parts.settings.versions.keep),
         *deploy.build_routers(deploys),
         file_routes.build_router(parts.files, workers.show_version),
     ]

@@ -30,9 +30,11 @@ from v8box.features.deploy.routes import DeployRoutes, build_routers
 from v8box.features.deploy.staging import Staging
 from v8box.features.deploy.uploads import Uploads
 from v8box.features.operations.routes import build_router as operation_routes
+from v8box.features.workers.canary import Canaries
 from v8box.features.workers.routes import build_routers as worker_routes
 from v8box.features.workers.workers import Workers
 from v8box.sandbox.runtime import find_deno
+from v8box.telemetry.rates import Rates
 
 BASE = "http://localhost:8000"
 WORKERS = "http://localhost/api/v1/projects/default/workers"
@@ -117,7 +119,7 @@ async def app(served: Served) -> AsyncIterator[As]:
         base=BASE,
     )
     routers = [
-        *worker_routes(workers, 100),
+        *worker_routes(workers, await Canaries.open(served.kept.database, served.kept.catalog, Rates()), 100),
         *build_routers(deploys),
         build_router(served.files, workers.show_version),
         operation_routes(operations),

@@ -14,8 +14,11 @@ from v8box.api.access import EVERY_PROJECT, Role
 from v8box.api.app import build_api
 from v8box.api.deployed import DeployFault
 from v8box.api.idempotency import Idempotency
+from v8box.catalog import RouteTable
+from v8box.features.workers.canary import Canaries
 from v8box.features.workers.routes import build_routers
 from v8box.features.workers.workers import Workers
+from v8box.telemetry.rates import Rates
 
 __all__ = ["As", "Kept"]
 
@@ -53,10 +56,41 @@ def folder() -> FakeFolder:
     return FakeFolder()
 
 
+class Clock:
+    """The time is what the test says."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-async def app(kept: Kept, folder: FakeFolder) -> AsyncIterator[As]:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def rates(kept: Kept, clock: Clock) -> Rates:
+    made = Rates(clock)
+
+    def follow(routes: RouteTable) -> None:
+        made.follow([share.placement.key for route in routes.workers.values() for share in route.shares])
+
+    kept.catalog.subscribe(follow)
+    return made
+
+
+@pytest.fixture
+async def canaries(kept: Kept, rates: Rates, clock: Clock) -> Canaries:
+    return await Canaries.open(kept.database, kept.catalog, rates, clock)
+
+
+@pytest.fixture
+async def app(kept: Kept, folder: FakeFolder, canaries: Canaries) -> AsyncIterator[As]:
     ledger = await Idempotency.open(kept.database)
-    yield As(build_api(build_routers(Workers(kept.catalog, folder, BASE), 100), idempotency=ledger))
+    yield As(build_api(build_routers(Workers(kept.catalog, folder, BASE), canaries, 100), idempotency=ledger))
     await ledger.close()
 
 

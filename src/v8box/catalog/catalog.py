@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from v8box.catalog.deployments import (
     LOOKED_AT,
@@ -53,11 +53,10 @@ from v8box.catalog.model import (
 from v8box.catalog.stored import encode, integer, read_fingerprint, read_version
 from v8box.catalog.versions import Versions, add_version, check_message
 from v8box.errors import BadRequest, NotFound
+from v8box.kit.tasks import to_its_end
 from v8box.storage import Blobs, Database, Row, Transaction, load_migrations, load_queries
 from v8box.telemetry import audit
 from v8box.telemetry.actors import FOLDER, Actor
-
-T = TypeVar("T")
 
 _log: Final = logging.getLogger(__name__)
 _queries: Final = load_queries("v8box.catalog")
@@ -154,7 +153,7 @@ class Catalog:
 
     async def refresh_variables(self) -> None:
         """Variables changed: what is live with others than now gets sandboxes of its own."""
-        await _to_its_end(self._refresh())
+        await to_its_end(self._refresh())
 
     async def _refresh(self) -> None:
         async with self._changing:
@@ -209,7 +208,7 @@ class Catalog:
                 audit.append(sql, event)
             return kept
 
-        return await _to_its_end(self._database.write(write))
+        return await to_its_end(self._database.write(write))
 
     async def deploy(
         self,
@@ -260,7 +259,7 @@ class Catalog:
             )
             where = Where(project=project, environment=environment, worker=worker)
             arrivals.append(_Arrival(where, version, build, move))
-        return await _to_its_end(self._go_live(arrivals))
+        return await to_its_end(self._go_live(arrivals))
 
     async def _go_live(self, arrivals: Sequence[_Arrival]) -> dict[str, Version]:
         async with self._changing:
@@ -307,7 +306,7 @@ class Catalog:
             expected=expected,
             also=also,
         )
-        return await _to_its_end(self._move(where, move))
+        return await to_its_end(self._move(where, move))
 
     async def _move(self, where: Where, move: Move) -> Deployment:
         key = route_key(where.project, where.worker, where.environment)
@@ -407,7 +406,7 @@ class Catalog:
     ) -> bool:
         """Take the worker off the routes. Its versions stay. Tells whether it was there."""
         where = Where(project=project, environment=environment, worker=worker)
-        return await _to_its_end(self._remove(where, actor, expected))
+        return await to_its_end(self._remove(where, actor, expected))
 
     async def _remove(self, where: Where, actor: Actor, expected: int | None) -> bool:
         key = route_key(where.project, where.worker, where.environment)
@@ -420,7 +419,7 @@ class Catalog:
 
     async def delete_worker(self, worker: str, *, project: str = DEFAULT_PROJECT, actor: Actor) -> None:
         """Take the worker off every environment and forget its versions. Raises `NotFound`."""
-        await _to_its_end(self._delete_worker(project, worker, actor))
+        await to_its_end(self._delete_worker(project, worker, actor))
 
     async def _delete_worker(self, project: str, worker: str, actor: Actor) -> None:
         key = {"project": project, "worker": worker}
@@ -543,8 +542,3 @@ class _Arrival:
         pointer = {"fingerprint": encode(fingerprint).decode()}
         sql.execute(_queries["note_fingerprint"], {**self.where.key, **pointer})
         return kept, None
-
-
-async def _to_its_end(change: Coroutine[Any, Any, T]) -> T:
-    """A change that began ends, whoever stops waiting: the database and the snapshot must not come apart."""
-    return await asyncio.shield(asyncio.ensure_future(change))

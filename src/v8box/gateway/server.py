@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION, Route, RouteTable
@@ -22,6 +22,7 @@ from v8box.gateway.websocket import refuse_websocket, serve_websocket
 from v8box.pool.pool import Pool
 from v8box.sandbox.interface import Invocation, RunFailed, RunKilled, StartupFailed
 from v8box.settings import Box, Requests
+from v8box.telemetry.rates import Rates
 from v8box.telemetry.runs import RunLog, RunRecord
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,10 @@ Page = Callable[[], Awaitable[tuple[int, bytes]]]
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 """An ASGI application of the box. Its scope has the whole path, the part before its own as `root_path`, and the
 request's id as `request_id`."""
+
+_NOT_THE_VERSIONS_FAULT = frozenset({"ok", "refused", "exception", StopReason.CLIENT_GONE})
+"""Outcomes of runs that are no failure when the status is none. (An exception with a status below 500 is the worker's
+way to refuse a caller.)"""
 
 _REFUSED_METHODS = frozenset({"CONNECT", "TRACE"})
 
@@ -48,6 +53,7 @@ class GatewayParts:
     sites: SiteServer
     mounts: Mapping[Mount, Application]
     runs: RunLog
+    rates: Rates = field(default_factory=Rates)
 
 
 class Gateway:
@@ -234,6 +240,9 @@ class Gateway:
             record.call_time = meter.seconds * 1000
             record.spans = meter.spans
         self._parts.runs.run(record)
+        if not invocation.upgrade:  # how long people talk over a WebSocket is no latency
+            failed = exchange.status >= 500 or outcome not in _NOT_THE_VERSIONS_FAULT
+            self._parts.rates.record(placement.key, duration, failed)
 
     async def _mounted(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send, target: Target, request_id: str

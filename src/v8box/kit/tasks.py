@@ -5,9 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+
+async def to_its_end(change: Coroutine[Any, Any, T]) -> T:
+    """A change that began ends, whoever stops waiting: what is kept and what is remembered must not come apart."""
+    return await asyncio.shield(asyncio.ensure_future(change))
 
 
 class TaskSet:

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from v8box.api.access import Principal, Role, Scope, needs
 from v8box.api.deployed import Project, Worker, WorkerInfo
 from v8box.api.v1 import Page, Paged, answer, no_content, router_v1
-from v8box.features.workers import deployment_routes, version_routes
+from v8box.features.workers import canary_routes, deployment_routes, version_routes
+from v8box.features.workers.canary import Canaries
 from v8box.features.workers.schemas import Retention
 from v8box.features.workers.workers import Workers
 
@@ -24,12 +25,13 @@ class Pruned(BaseModel):
     removed: int
 
 
-def build_routers(workers: Workers, keep_versions: int) -> Sequence[APIRouter]:
+def build_routers(workers: Workers, canaries: Canaries, keep_versions: int) -> Sequence[APIRouter]:
     """The routes on all workers."""
     return [
         build_router(workers, keep_versions),
         version_routes.build_router(workers),
         deployment_routes.build_router(workers),
+        canary_routes.build_router(workers, canaries),
     ]
 
 

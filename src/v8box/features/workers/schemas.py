@@ -8,6 +8,7 @@ from pydantic import Field
 
 from v8box.api.v1 import Shape
 from v8box.catalog.versions import MAX_MESSAGE, MAX_TAGS
+from v8box.features.workers.canary_model import DEFAULT_STEPS
 
 Message = Annotated[str, Field(max_length=MAX_MESSAGE, description="Why, for those who read the history.")]
 
@@ -51,6 +52,27 @@ class Promotion(Shape):
 
     source: str = Field(alias="from", max_length=32, description="The environment whose newest version it is.")
     message: Message = ""
+
+
+class CanaryGuards(Shape):
+    """What the new version must keep to, over the last minute of a step. `null`: it does not matter."""
+
+    max_error_rate: float | None = Field(default=0.05, ge=0, le=1, description="Of its requests: 5xx, or cut off.")
+    max_error_rate_increase: float | None = Field(default=None, ge=0, le=1, description="More than the old version's.")
+    max_p95_ms: float | None = Field(default=None, gt=0)
+    max_p95_ratio: float | None = Field(default=None, ge=1, description="Times the old version's.")
+    min_requests: int = Field(default=20, ge=0, le=1_000_000, description="Before so many nothing is judged, or done.")
+
+
+class NewCanary(Shape):
+    """A version to try."""
+
+    version: str = Field(min_length=1, max_length=80, description="Its number, a tag, its id or the beginning of that.")
+    steps: list[int] = Field(
+        default=[*DEFAULT_STEPS], min_length=1, max_length=20, description="Per cents that grow; 100 is the last."
+    )
+    interval_seconds: float = Field(default=60, ge=1, le=86_400, description="How long a step takes at least.")
+    guards: CanaryGuards = CanaryGuards()
 
 
 class Retention(Shape):
