@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from v8box.cli.console import Database, Dir, Json, Token, Url, Yes, ask_name, box, parse_seconds, say, show, size
+from v8box.cli.dump import add_dump_commands
 from v8box.cli.migrate import add_migration_commands
 
 app = typer.Typer(name="db", help="Databases, queries, tokens and migrations of the running box.", no_args_is_help=True)
@@ -153,6 +154,7 @@ def revoke_token(
 
 
 add_migration_commands(app)
+add_dump_commands(app)
 app.add_typer(token_app)
 
 

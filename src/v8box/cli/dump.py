@@ -1,0 +1,272 @@
+"""`v8box db export` and `import`: a database as SQL, a table as CSV, a SQLite file into a database."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import os
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from v8box.cli.console import Database, Dir, Json, Token, Url, box, fail, say, show
+from v8box.cli.exits import CommandFailed, Exit
+from v8box.kit.files import temporary_beside
+
+if TYPE_CHECKING:
+    from v8box.cli.hrana import Transaction, Value
+
+_HERE: Final = Path()
+_PAGE: Final = 500
+_STATEMENTS: Final = 200
+_BATCH_BYTES: Final = 2_000_000
+_SQLITE: Final = b"SQLite format 3\0"
+_OUTSIDE: Final = ("BEGIN", "COMMIT", "END", "PRAGMA", "ROLLBACK", "VACUUM", "ANALYZE")
+"""Statements of a dump that have no place within a transaction of ours."""
+
+
+def add_dump_commands(app: typer.Typer) -> None:
+    app.command("export")(export)
+    app.command("import")(import_file)
+
+
+def export(
+    target: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write.", show_default="standard output")
+    ] = None,
+    table: Annotated[str | None, typer.Option("--table", "-t", help="Only this table, as CSV.")] = None,
+    database: Database = "global",
+    url: Url = None,
+    token: Token = None,
+    directory: Dir = _HERE,
+) -> None:
+    """Write a database as SQL, or one table as CSV, as it is at one moment."""
+    from v8box.cli.client import find_box
+    from v8box.cli.hrana import transaction
+
+    if target is not None and target.exists():
+        fail(f"{target} is there already: nothing was written", Exit.CONFLICT)
+    with box(url, directory, token) as client:
+        place = find_box(url, directory, token)
+        with transaction(client, place, database, write=False) as sql, _written(target) as file:
+            if table is None:
+                for statement in dump(sql):
+                    file.write(f"{statement}\n")
+            else:
+                _write_csv(sql, table, file)
+        if target is not None:
+            say(f"Written: {target}")
+
+
+def import_file(
+    file: Annotated[str, typer.Argument(help="A .sql or .csv file, a SQLite database, or - for SQL.")],
+    table: Annotated[str | None, typer.Option("--table", "-t", help="Where the rows of a CSV go.")] = None,
+    create: Annotated[bool, typer.Option("--create", help="Make the table, with a text column for each.")] = False,
+    database: Database = "global",
+    url: Url = None,
+    token: Token = None,
+    directory: Dir = _HERE,
+    as_json: Json = False,
+) -> None:
+    """Run a file of SQL, copy a SQLite database, or add the rows of a CSV: all of it or nothing."""
+    from v8box.cli.client import find_box
+    from v8box.cli.hrana import transaction
+
+    if file.endswith(".csv") and table is None:
+        fail("Say where the rows go: --table NAME", Exit.USAGE)
+    with box(url, directory, token) as client:
+        statements = _of_csv(file, str(table), create) if file.endswith(".csv") else _of_file(file)
+        with transaction(client, find_box(url, directory, token), database, write=True) as sql:
+            count, changed = _run(sql, statements)
+        done = {"statements": count, "rows": changed}
+        show(done, as_json=as_json, columns=("statements", "rows"), rows=[(count, changed)])
+
+
+def dump(sql: Transaction) -> Iterator[str]:
+    """The statements that make the database anew, as SQLite's own shell writes them."""
+    yield "PRAGMA foreign_keys=OFF;"
+    yield "BEGIN TRANSACTION;"
+    known = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
+    things = [(str(kind), str(name), str(text)) for kind, name, text in sql.rows(f"{known} ORDER BY rowid")]
+    shadows = _shadows(things)
+    for kind, name, text in things:
+        if kind == "table" and name not in shadows:
+            yield f"{text};"
+            if not text.upper().lstrip().startswith("CREATE VIRTUAL"):
+                yield from _inserts(sql, name)
+    if sql.rows("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'"):
+        yield "DELETE FROM sqlite_sequence;"
+        yield from _inserts(sql, "sqlite_sequence")
+    for kind, _, text in things:
+        if kind != "table":
+            yield f"{text};"
+    yield "COMMIT;"
+
+
+def _shadows(things: Iterable[tuple[str, str, str]]) -> set[str]:
+    """Tables that a virtual table makes for itself."""
+    virtual = [name for _, name, text in things if text.upper().lstrip().startswith("CREATE VIRTUAL")]
+    return {name for _, name, _ in things if any(name.startswith(f"{each}_") for each in virtual)}
+
+
+def _inserts(sql: Transaction, table: str) -> Iterator[str]:
+    columns = [str(name) for [name] in sql.rows("SELECT name FROM pragma_table_info(?)", [table])]
+    quoted = ", ".join(_quoted(column) for column in columns)
+    # quote() ends at a zero, so text that has one is written as bytes.
+    values = " || ',' || ".join(
+        f"CASE WHEN typeof({name}) = 'text' AND instr({name}, char(0)) THEN 'CAST(x''' || hex({name}) || ''' AS TEXT)' "
+        f"ELSE quote({name}) END"
+        for name in map(_quoted, columns)
+    )
+    for [text] in _paged(sql, table, values):
+        yield f"INSERT INTO {_quoted(table)} ({quoted}) VALUES ({text!s});"  # noqa: S608 - quoted, all of it
+
+
+def _paged(sql: Transaction, table: str, wanted: str) -> Iterator[list[Value]]:
+    """All rows of a table, a page at a time, by its key where that is a rowid."""
+    name = _quoted(table)
+    try:
+        sql.rows(f"SELECT rowid FROM {name} LIMIT 0")  # noqa: S608 - a quoted name
+        has_rowid = True
+    except CommandFailed:
+        has_rowid = False
+    last: Value = None
+    offset = 0
+    while True:
+        if has_rowid:
+            after = "" if last is None else "WHERE rowid > ?"
+            query = f"SELECT rowid, {wanted} FROM {name} {after} ORDER BY rowid LIMIT {_PAGE}"  # noqa: S608
+            rows = sql.rows(query, [] if last is None else [last])
+            yield from (row[1:] for row in rows)
+            last = rows[-1][0] if rows else None
+        else:
+            rows = sql.rows(f"SELECT {wanted} FROM {name} LIMIT {_PAGE} OFFSET {offset}")  # noqa: S608
+            yield from rows
+            offset += len(rows)
+        if len(rows) < _PAGE:
+            return
+
+
+def _write_csv(sql: Transaction, table: str, file: IO[str]) -> None:
+    columns = [str(name) for [name] in sql.rows("SELECT name FROM pragma_table_info(?)", [table])]
+    if not columns:
+        raise CommandFailed(f"There is no table {table}", Exit.NOT_FOUND)
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    for row in _paged(sql, table, ", ".join(map(_quoted, columns))):
+        writer.writerow(base64.b64encode(cell).decode() if isinstance(cell, bytes) else cell for cell in row)
+
+
+@contextmanager
+def _written(target: Path | None) -> Iterator[IO[str]]:
+    """Standard output, or a file that is there only when it is whole."""
+    if target is None:
+        with nullcontext(sys.stdout) as out:
+            yield out
+        return
+    temporary = temporary_beside(target)
+    try:
+        with open(temporary, "x", encoding="utf-8", newline="") as file:
+            yield file
+        os.replace(temporary, target)
+    except OSError as error:
+        raise CommandFailed(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _run(sql: Transaction, statements: Iterable[tuple[str, list[Value]]]) -> tuple[int, int]:
+    """Batch by batch. Gives how many statements there were, and how many rows they changed."""
+    [[before]] = sql.rows("SELECT total_changes()")
+    count = held = 0
+    batch: list[tuple[str, list[Value]]] = []
+    for statement, args in statements:
+        batch.append((statement, args))
+        count += 1
+        held += len(statement) + sum(len(each) for each in args if isinstance(each, str | bytes))
+        if len(batch) >= _STATEMENTS or held > _BATCH_BYTES:
+            sql.run(batch)
+            batch, held = [], 0
+    if batch:
+        sql.run(batch)
+    [[after]] = sql.rows("SELECT total_changes()")
+    return count, int(str(after)) - int(str(before))
+
+
+def _of_file(file: str) -> Iterator[tuple[str, list[Value]]]:
+    """The statements of a file of SQL, or those that make a SQLite database anew."""
+    try:
+        with nullcontext(sys.stdin.buffer) if file == "-" else open(file, "rb") as opened:
+            content = opened.read()
+    except OSError as error:
+        raise CommandFailed(f"{file} cannot be read: {error.strerror or error}") from error
+    if content.startswith(_SQLITE):
+        yield from _of_sqlite(file)
+        return
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise CommandFailed(f"{file} is neither SQL in UTF-8 nor a SQLite database") from error
+    for statement in split(text):
+        yield statement, []
+
+
+def _of_sqlite(file: str) -> Iterator[tuple[str, list[Value]]]:
+    try:
+        opened = sqlite3.connect(f"{Path(file).resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            for statement in opened.iterdump():
+                if _belongs(statement):
+                    yield statement, []
+        finally:
+            opened.close()
+    except sqlite3.Error as error:
+        raise CommandFailed(f"{file} cannot be read: {error}") from error
+
+
+def split(text: str) -> Iterator[str]:
+    """The statements of a script, without those that begin and end transactions."""
+    held = ""
+    for line in text.splitlines(keepends=True):
+        held += line
+        if line.rstrip().endswith(";") and sqlite3.complete_statement(held):
+            if _belongs(held):
+                yield held.strip()
+            held = ""
+    if held.strip() and _belongs(held):
+        yield held.strip()
+
+
+def _belongs(statement: str) -> bool:
+    lines = [line for line in statement.strip().splitlines() if line.strip() and not line.lstrip().startswith("--")]
+    first = lines[0].strip().split(None, 1)[0].rstrip(";").upper() if lines else ""
+    return first != "" and first not in _OUTSIDE
+
+
+def _of_csv(file: str, table: str, create: bool) -> Iterator[tuple[str, list[Value]]]:
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as opened:
+            reader = csv.reader(opened, strict=True)
+            columns = next(reader, [])
+            if not columns:
+                raise CommandFailed(f"{file} is empty: its first line names the columns")
+            if create:
+                yield f"CREATE TABLE {_quoted(table)} ({', '.join(f'{_quoted(each)} TEXT' for each in columns)})", []
+            names, marks = ", ".join(map(_quoted, columns)), ", ".join("?" for _ in columns)
+            insert = f"INSERT INTO {_quoted(table)} ({names}) VALUES ({marks})"  # noqa: S608 - quoted names
+            for row in reader:
+                if row and len(row) != len(columns):
+                    raise CommandFailed(f"{file}:{reader.line_num}: {len(row)} values for {len(columns)} columns")
+                if row:
+                    yield insert, [*row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CommandFailed(f"{file} cannot be read: {error}") from error
+
+
+def _quoted(name: Any) -> str:
+    return '"' + str(name).replace('"', '""') + '"'
