@@ -31,6 +31,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "promote": "v8box.cli.deployments",
             "rollback": "v8box.cli.deployments",
             "split": "v8box.cli.deployments",
+            "canary": "v8box.cli.canary",
             "delete": "v8box.cli.workers",
             "run": "v8box.cli.call",
             "open": "v8box.cli.call",
