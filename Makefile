@@ -65,8 +65,9 @@ format: $(INSTALLED_DEV) ## format everything and repair what lint can repair
 	$(VENV)/bin/ruff format .
 	$(DENO) fmt --quiet $(SCRIPTS)
 
-gen: $(INSTALLED_DEV) ## write what is made of the code: the commands' reference, the manifest's JSON Schema
+gen: $(INSTALLED_DEV) ## write what is made of the code: the references of commands and API, the manifest's JSON Schema
 	$(PY) -m v8box.cli.reference > docs/cli-reference.md
+	$(PY) -m v8box.cli.api_reference docs/api-reference.md
 	$(PY) -m v8box.catalog.manifest_schema > docs/v8box.schema.json
 
 bench: $(INSTALLED) ## measure the box against its baselines (ARGS='--quick', '--only NAME', '--write')

@@ -127,6 +127,7 @@ class AdminParts:
     files: WorkerFiles
     settings: Settings
     run_url: str
+    health: Health
     projects: Projects
     usage: Usage
     room: Room
@@ -345,6 +346,7 @@ class Box:
             files=WorkerFiles(settings.directory, deploys, catalog, uploads, staging),
             settings=settings,
             run_url=settings.run_url(self.port),
+            health=health,
             projects=projects,
             usage=usage,
             room=room,
@@ -547,6 +549,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.database import routes as database
     from v8box.features.deploy import file_routes, served
     from v8box.features.deploy import routes as deploy
+    from v8box.features.health import routes as health
     from v8box.features.hrana import routes as hrana
     from v8box.features.objects import routes as objects
     from v8box.features.operations import routes as operations
@@ -582,6 +585,11 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         objects.build_router(services.objects, parts.room.check_bucket),
         operations.build_router(parts.operations),
         audit_routes.build_router(AuditLog(parts.database)),
+        health.build_router(
+            parts.health,
+            domain=parts.settings.box.domain,
+            urls={"run": parts.run_url, "db": parts.db_url, "s3": parts.s3_url},
+        ),
         projects.build_router(
             ProjectService(parts.projects, parts.usage, parts.room, parts.operations, _owned_by_projects(parts)),
             parts.auth.accounts.members,

@@ -16,12 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 
-from v8box import __version__
 from v8box.api.access import Exists, access_of, only_default
 from v8box.api.asgi import ASGIApp, Receive, Scope, Send, send_json
 from v8box.api.audited import Audited, Record
+from v8box.api.document import DESCRIPTION, TITLE, VERSION, complete
 from v8box.api.errors import Failure, body_of, describe, describe_invalid, describe_status, media_type
 from v8box.api.idempotency import Idempotency
+from v8box.api.reference.routes import build_router as build_reference_router
 from v8box.bindings.interface import BindingError
 from v8box.errors import V8BoxError
 from v8box.telemetry.audit import Event
@@ -50,12 +51,10 @@ def build_api(
     """The application. Every route of `routers` begins with /admin or /api, and declares whom it answers; who calls is
     found out by the `Guard` around it. A POST below /api/v1 needs `idempotency`; `record` writes down changes that
     nothing else did. Raises `UndeclaredAccess`."""
-    _check_access(routers)
     app = FastAPI(
-        title="V8Box admin API",
-        version=__version__,
-        description="What the `v8box` command and the dashboard use. Below /api answers are plain JSON and errors are "
-        "problem details; below /admin an answer is `{success, data|error, timestamp}`.",
+        title=TITLE,
+        version=VERSION,
+        description=DESCRIPTION,
         openapi_url=OPENAPI_PATH,
         docs_url=None,  # it loads scripts from elsewhere, on the admin's own origin
         redoc_url=None,
@@ -69,10 +68,12 @@ def build_api(
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(V8BoxError, _on_error)
     app.add_exception_handler(BindingError, _on_error)
+    routers = [*routers, build_reference_router(lambda: app.openapi())]
+    _check_access(routers)
     _check_names(routers)
     for each in routers:
         app.include_router(each)
-    _without_the_frameworks_own_422(app)
+    _complete_document(app, routers)
     return app
 
 
@@ -91,24 +92,15 @@ def _check_access(routers: Sequence[APIRouter]) -> None:
             raise UndeclaredAccess(f"The route {getattr(route, 'path', route)} has to declare exactly one `needs(…)`.")
 
 
-def _without_the_frameworks_own_422(app: FastAPI) -> None:
-    """A request that does not fit its schema is a 400 here, with the type of all errors at its address; the document
-    must not say otherwise."""
+def _complete_document(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     generate = app.openapi
+    routes = [route for each in routers for route in each.routes if isinstance(route, APIRoute)]
 
     def document() -> dict[str, Any]:
         fresh = app.openapi_schema is None
         schema = generate()
         if fresh:
-            for path, operations in schema["paths"].items():
-                for operation in operations.values():
-                    responses = operation["responses"]
-                    responses.pop("422", None)
-                    for response in (responses.get("4XX", {}), responses.get("5XX", {})):
-                        if "content" in response:
-                            response["content"] = {media_type(path): response["content"].pop("application/json")}
-            for name in ("HTTPValidationError", "ValidationError"):
-                schema.get("components", {}).get("schemas", {}).pop(name, None)
+            complete(schema, routes)
         return schema
 
     app.openapi = document  # type: ignore[method-assign] # FastAPI's documented way to change the document

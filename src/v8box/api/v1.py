@@ -145,7 +145,6 @@ class V1Route(BoundedRoute):
             return handler
         unbound = super(BoundedRoute, self).get_route_handler()  # with a key, a client that leaves stops nothing
         secret = getattr(self.endpoint, "shows_secret", False)
-        streams = self.body_field is None or isinstance(self.body_field.field_info, params.Form)
 
         async def once(request: Request) -> Response:
             key = request.headers.get("idempotency-key")
@@ -153,7 +152,7 @@ class V1Route(BoundedRoute):
             if key is None or not principal.known:
                 return await handler(request)
             self.check_access(request)  # before the answer to an earlier one is given
-            body = await self._body(request, streams)
+            body = await self._body(request)
             url = request.url
             who = f"{principal.actor.kind}:{principal.actor.id}"
             claim = Claim.make(key, who, f"{request.method} {url.path}?{url.query}", body)
@@ -162,8 +161,15 @@ class V1Route(BoundedRoute):
 
         return once
 
-    async def _body(self, request: Request, streams: bool) -> bytes:
-        if not streams:
+    @property
+    def streams(self) -> bool:
+        """Whether its body is something else than JSON that is read as a whole."""
+        if self.body_field is None:
+            return "requestBody" in (self.openapi_extra or {})
+        return isinstance(self.body_field.field_info, params.Form)
+
+    async def _body(self, request: Request) -> bytes:
+        if self.body_field is not None and not self.streams:
             return await read_body(request)
         if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
             raise BadRequest("This address takes no Idempotency-Key: sending the same to it again does no harm.")
