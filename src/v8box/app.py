@@ -33,6 +33,7 @@ from v8box.catalog.projects import Projects, Usage, quotas_of
 from v8box.catalog.sites import ReleaseInfo, Sites
 from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
+from v8box.features.api_keys.service import ApiKeys
 from v8box.features.audit import AuditLog
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Alone, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
 from v8box.features.deploy.files import WorkerFiles
@@ -52,6 +53,11 @@ from v8box.gateway.pages.proxy import HostProxy
 from v8box.gateway.pages.release import Releases
 from v8box.gateway.pages.serve import Pages
 from v8box.gateway.pages.server import SiteServer
+from v8box.gateway.policies.book import PolicyBook
+from v8box.gateway.policies.counts import Counts
+from v8box.gateway.policies.limit_sync import LimitSync
+from v8box.gateway.policies.limiter import Limiter
+from v8box.gateway.policies.order import Parts
 from v8box.gateway.server import Gateway, GatewayParts
 from v8box.kit.lock import AlreadyLocked, DirectoryLock
 from v8box.kit.runtime_folder import RuntimeFolder
@@ -130,6 +136,8 @@ class AdminParts:
     health: Health
     projects: Projects
     usage: Usage
+    api_keys: ApiKeys
+    counts: Counts
     room: Room
 
     async def project_exists(self, name: str) -> bool:
@@ -251,6 +259,8 @@ class Box:
         self._stack.push_async_callback(tokens.close)
         keys = await AccessKeys.open(database, data / "keys" / "s3.key")
         self._stack.push_async_callback(keys.stop)
+        api_keys = await ApiKeys.open(database)
+        self._stack.push_async_callback(api_keys.close)
         services = registry.build(
             registry.Resources(
                 settings=settings,
@@ -267,6 +277,10 @@ class Box:
         for binding in services.bindings.values():
             await binding.start()
             self._stack.push_async_callback(binding.stop)
+        limiter, counts = Limiter(), Counts()
+        limits = LimitSync(limiter, services.cache.execute_own)
+        self._stack.push_async_callback(limits.stop)
+        self._tasks.forever(limits.run(), "rate limits")
         broker = Broker(services.bindings)
         self._stack.push_async_callback(broker.stop)
 
@@ -312,6 +326,7 @@ class Box:
         self._tasks.forever(retain_forever(catalog.versions, settings.versions.keep), "retention")
         self._tasks.forever(audit_chain.prune_forever(database, settings.audit.days), "retention of the audit log")
         self._tasks.forever(usage.write_forever(), "usage")
+        self._tasks.forever(api_keys.write_forever(), "API keys: last use")
         self._tasks.forever(room.measure_forever(), "storage of projects")
         self._tasks.add(self._watch_spawner(), "nursery watch")
 
@@ -350,7 +365,11 @@ class Box:
             projects=projects,
             usage=usage,
             room=room,
+            api_keys=api_keys,
+            counts=counts,
         )
+        policies = PolicyBook(Parts(keyring=api_keys.keyring, limiter=limiter, counts=counts, usage=usage))
+        catalog.subscribe(policies.follow)
         gateway = Gateway(
             GatewayParts(
                 box=settings.box,
@@ -366,6 +385,7 @@ class Box:
                 },
                 runs=runs,
                 rates=rates,
+                policies=policies,
             )
         )
         self._server = http_server(gateway, settings.box.host, self.port, settings.requests)
@@ -545,12 +565,14 @@ def _admin_api(parts: AdminParts) -> FastAPI:
 
 def admin_routers(parts: AdminParts) -> list[APIRouter]:
     """Every feature's routes."""
+    from v8box.features.api_keys import routes as api_keys
     from v8box.features.audit import routes as audit_routes
     from v8box.features.database import routes as database
     from v8box.features.deploy import file_routes, served
     from v8box.features.deploy import routes as deploy
     from v8box.features.health import routes as health
     from v8box.features.hrana import routes as hrana
+    from v8box.features.manifest import routes as manifests
     from v8box.features.objects import routes as objects
     from v8box.features.operations import routes as operations
     from v8box.features.projects import routes as projects
@@ -595,6 +617,8 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
             parts.auth.accounts.members,
         ),
         variables.build_router(parts.variables, manifest),
+        manifests.build_router(),
+        api_keys.build_router(parts.api_keys, parts.counts, parts.projects.exists),
         encryption.build_router(parts.encryption),
         login.build_login_router(parts.auth),
         sessions.build_router(parts.auth, parts.project_names),
@@ -624,6 +648,10 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
             if key.usable(time.time()):
                 await keys.revoke(project, key.id)
 
+    async def remove_api_keys(project: str, actor: Actor) -> None:
+        for key in parts.api_keys.list(project):
+            await parts.api_keys.delete(project, key.id, actor)
+
     async def count_workers(project: str) -> int:
         return len(await catalog.workers(project))
 
@@ -632,6 +660,7 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
         Owned(kind="variables", count=variables.count, remove=lambda project, _: variables.forget_project(project)),
         Owned(kind="database tokens", remove=remove_tokens),
         Owned(kind="S3 keys", remove=remove_keys),
+        Owned(kind="API keys", remove=remove_api_keys),
         of_databases(parts.services.databases),
         of_buckets(parts.services.objects),
         Owned(kind="roles", remove=lambda project, _: parts.auth.accounts.forget_project(project)),

@@ -19,7 +19,12 @@ from v8box.api.principals import EVERY_PROJECT, Principal, Role, Scope, nobody
 from v8box.app import admin_routers
 
 REACHED = 299
-PUBLIC = {("POST", "/admin/login"), ("POST", "/admin/logout"), ("POST", "/api/v1/session")}
+PUBLIC = {
+    ("POST", "/admin/login"),
+    ("POST", "/admin/logout"),
+    ("POST", "/api/v1/session"),
+    ("GET", "/api/v1/manifest.schema.json"),
+}
 OWN = re.compile(r"/api/v1/(session|sessions|tokens|operations)(/.*)?|/api/deploy")
 """What is one's own to change, whatever one's role; the routes themselves ask whose it is. A deploy names its project
 in its form, so its route asks for the role."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.fakes.clock import settle
 from tests.fakes.sandboxes import FakeFactory, FakeSandbox, Worker
 from tests.fakes.versions import a_version, routes_of
 
+from v8box.catalog.manifest import no_files, own_table
 from v8box.catalog.model import Limits, Version
 from v8box.catalog.sites import SiteTable
 from v8box.gateway.invoke import Receive, Send
@@ -21,6 +23,11 @@ from v8box.gateway.pages.proxy import HostProxy
 from v8box.gateway.pages.release import Releases
 from v8box.gateway.pages.serve import Pages
 from v8box.gateway.pages.server import SiteServer
+from v8box.gateway.policies.book import PolicyBook
+from v8box.gateway.policies.counts import Counts
+from v8box.gateway.policies.keyring import Keyring
+from v8box.gateway.policies.limiter import Limiter
+from v8box.gateway.policies.order import Parts, Unmetered
 from v8box.gateway.server import Gateway, GatewayParts
 from v8box.pool.pool import Pool
 from v8box.sandbox.interface import Invocation, Profile
@@ -107,6 +114,17 @@ class World:
         self.records = Records()
         self.factory = FakeFactory(self._make)
         self.version = a_version(limits=settings.pop("limits", Limits()))
+        if manifest := settings.pop("manifest", ""):
+            rules = own_table(manifest, "v8box.toml", settings.pop("read_file", no_files)).manifest("x.ts").rules
+            self.version = replace(self.version, manifest=replace(self.version.manifest, rules=rules))
+        self.keyring = Keyring()
+        self.limiter = Limiter()
+        self.counts = Counts()
+        self.policies = PolicyBook(
+            Parts(
+                keyring=self.keyring, limiter=self.limiter, counts=self.counts, usage=settings.pop("usage", Unmetered())
+            )
+        )
         self.pool = Pool(self.factory, self._bundle, Sandboxes(blanks=0, max_sandboxes=4, **settings))
 
         async def health() -> tuple[int, bytes]:
@@ -122,6 +140,7 @@ class World:
                 sites=no_sites(),
                 mounts={"admin": self.mounted, "db": self.mounted},
                 runs=self.records,
+                policies=self.policies,
             )
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from v8box.bindings.cache.binding import CacheBinding
-from v8box.bindings.cache.interface import CacheLimits
+from v8box.bindings.cache.interface import CacheLimits, CacheStore
 from v8box.bindings.cache.valkey_store import ValkeyStore
 from v8box.bindings.db.binding import Admit, DbBinding
 from v8box.bindings.db.embedded import EmbeddedDatabases
@@ -45,11 +45,12 @@ class Resources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The bindings by name, and the stores behind two of them that the box's own applications use too. Nothing is
+    """The bindings by name, and the stores behind them that the box's own applications use too. Nothing is
     started yet; starting a binding starts its store."""
 
     bindings: Mapping[str, Binding]
     databases: Databases
+    cache: CacheStore
     objects: ObjectStore
     forget_cache: Callable[[str], Awaitable[None]]
     """Removes what a project that is deleted has in the cache."""
@@ -79,6 +80,7 @@ def build(resources: Resources) -> Services:
     return Services(
         bindings={binding.name: binding for binding in bindings},
         databases=databases,
+        cache=cache,
         objects=objects,
         forget_cache=cache_binding.forget_project,
     )

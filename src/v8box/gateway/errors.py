@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
+from v8box.catalog.projects.quotas import DailyQuotaExceeded
 from v8box.catalog.variables import VariablesUnavailable
 from v8box.errors import MissingVariables, NoCapacity, StopReason, V8BoxError
+from v8box.gateway.policies.refusals import Refused
 from v8box.sandbox.interface import Death, RunFailed, RunKilled, StartupFailed
 
 _encode = msgspec.json.encode
@@ -32,15 +35,23 @@ _RETRY_AFTER = b"1"
 
 
 class ErrorAnswer:
-    """Status, headers and body of an error, ready to be sent."""
+    """Status, headers and body of an error, ready to be sent. `workers_own`: the worker chose status and words."""
 
-    __slots__ = ("body", "headers", "reason", "status")
+    __slots__ = ("body", "headers", "reason", "status", "workers_own")
 
-    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, reason: str | None) -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        reason: str | None,
+        workers_own: bool = False,
+    ) -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self.reason = reason
+        self.workers_own = workers_own
 
 
 def timestamp() -> str:
@@ -53,7 +64,13 @@ def answer(error: Exception, request_id: str, *, envelope: bool) -> ErrorAnswer:
     detail: of an unexpected exception only that there was one."""
     status, title, detail, reason, more = _describe(error, envelope=envelope)
     headers: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode())]
-    if status in (429, 503):
+    if isinstance(error, Refused):
+        headers += error.headers
+        if status == 204:
+            return ErrorAnswer(status, headers, b"", None)
+    elif isinstance(error, DailyQuotaExceeded):
+        headers.append((b"retry-after", b"%d" % error.retry_after))
+    elif status in (429, 503):
         headers.append((b"retry-after", _RETRY_AFTER))
     if reason is not None:
         headers.append((b"x-v8box-termination", reason.encode()))
@@ -67,9 +84,12 @@ def answer(error: Exception, request_id: str, *, envelope: bool) -> ErrorAnswer:
         fields = {"type": f"urn:v8box:error:{title}", "title": _title(status), "status": status, "detail": detail}
         if reason is not None:
             fields["reason"] = reason
+        elif isinstance(error, Refused):
+            fields["code"] = error.code
         fields |= {"request_id": request_id, **more}
     headers.append((b"content-type", content_type))
-    return ErrorAnswer(status, headers, _encode(fields), reason)
+    workers_own = isinstance(error, RunFailed) and error.status is not None and not error.caller
+    return ErrorAnswer(status, headers, _encode(fields), reason, workers_own)
 
 
 def _title(status: int) -> str:
@@ -80,9 +100,11 @@ def _title(status: int) -> str:
         return "Client Error" if status < 500 else "Server Error"
 
 
-def _describe(error: Exception, *, envelope: bool) -> tuple[int, str, str, str | None, dict[str, float]]:
-    """status, stable word, detail, stop reason, limit and used."""
+def _describe(error: Exception, *, envelope: bool) -> tuple[int, str, str, str | None, Mapping[str, Any]]:
+    """status, stable word, detail, stop reason, and what more a program can use: limit and used."""
     match error:
+        case Refused():
+            return error.status, error.code, error.detail, None, error.fields
         case RunFailed():
             if error.caller:
                 return error.status or 400, "bad_params", error.message, None, {}
@@ -99,6 +121,8 @@ def _describe(error: Exception, *, envelope: bool) -> tuple[int, str, str, str |
             return 502, "startup", "The worker could not be started; its log says why.", StopReason.STARTUP, {}
         case NoCapacity() | VariablesUnavailable() | MissingVariables():
             return error.status, error.code, error.detail, None, {}
+        case DailyQuotaExceeded():
+            return error.status, error.code, error.detail, None, {"limit": error.limit, "used": error.used}
         case V8BoxError():
             detail = error.detail if error.status < 500 else "Something went wrong inside V8Box."
             return error.status, error.code, detail, None, {}

@@ -14,6 +14,7 @@ from typing import Any, Final
 from v8box.catalog.model import Placement
 from v8box.errors import PayloadTooLarge, RequestTimeout, StopReason
 from v8box.gateway.headers import SERVER, Incoming, declared_length, outgoing
+from v8box.gateway.policies.passage import FREE, FreePassage
 from v8box.pool.pool import Pool
 from v8box.sandbox.channel import Inbound, Outbound, StreamClosed
 from v8box.sandbox.interface import Death, Invocation, RunFailed, RunKilled
@@ -46,6 +47,7 @@ class Exchange:
         "bytes_out",
         "ended",
         "extra_headers",
+        "passage",
         "placement",
         "receive",
         "request_id",
@@ -65,11 +67,13 @@ class Exchange:
         send: Send,
         max_body_bytes: int,
         began: float,
+        passage: FreePassage = FREE,
     ) -> None:
         # per gateway
         self._pool = pool
         self._max_body_bytes = max_body_bytes
         # per request
+        self.passage = passage
         self.placement = placement
         self.request_id = request_id
         self.began = began
@@ -231,6 +235,8 @@ class Exchange:
 
     async def _respond(self, run: Run, response: Response, invocation: Invocation) -> None:
         headers = outgoing(response.headers)
+        if self.passage is not FREE:
+            headers = self.passage.finish(headers)
         headers += (SERVER, (b"x-request-id", self.request_id.encode()))
         timing = b"v8box;dur=%.2f" % ((time.perf_counter() - self.began) * 1000)
         if run.cold_seconds:

@@ -1,8 +1,7 @@
-"""What is decided about a request before a sandbox is woken.
+"""What protects the admin from the workers it hosts.
 
-Here only what protects the admin from the workers it hosts: where both share a host (no domain is set), browsers are
-sent on to the api host, or get a worker's page in a sandboxed origin. API keys, rate limits, CORS and schemas come
-between this and the pool.
+Where both share a host (no domain is set), browsers are sent on to the api host, or get a worker's page in a sandboxed
+origin. What a worker asks of its callers is in `policies`.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from v8box.gateway import errors
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import BrokenResponse, Exchange, Receive, Send
 from v8box.gateway.pages.server import SiteServer
+from v8box.gateway.policies.book import PolicyBook
+from v8box.gateway.policies.passage import FREE, FreePassage
 from v8box.gateway.policy import PathModePolicy
 from v8box.gateway.request_ids import RequestIds
 from v8box.gateway.routing import Mount, Router, Target
@@ -53,6 +55,7 @@ class GatewayParts:
     sites: SiteServer
     mounts: Mapping[Mount, Application]
     runs: RunLog
+    policies: PolicyBook
     rates: Rates = field(default_factory=Rates)
 
 
@@ -68,6 +71,7 @@ class Gateway:
         parts.sites.on_change(self._router.forget)
         self._ids = RequestIds()
         self._path_mode = PathModePolicy(parts.box.domain)
+        self._policies = parts.policies
         self._trusted = parts.box.trusted_proxies
         self._max_url_bytes = parts.requests.max_url_bytes
         self._max_header_bytes = parts.requests.max_header_bytes
@@ -123,6 +127,8 @@ class Gateway:
     async def _http(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         run_id = request_id = self._ids.new()
+        passage: FreePassage = FREE
+        sandboxed: list[tuple[bytes, bytes]] = []
         try:
             incoming = Incoming(scope["headers"])
             request_id = incoming.request_id or run_id
@@ -143,16 +149,24 @@ class Gateway:
                 return
             invocation, client = self._invocation(scope, incoming, target, run_id, request_id)
             placement = choose(route, incoming, client)
+            if target.shared_host:
+                if incoming.navigates and (place := self._path_mode.redirect(scope, incoming, target)) is not None:
+                    await _send_redirect(send, 307, place, request_id)
+                    return
+                sandboxed = self._path_mode.headers
+            passage = self._policies.passage(placement, invocation, incoming, client, target.rest)
+            if passage is not FREE:
+                receive = await passage.admit(receive)
         except V8BoxError as error:
-            answer = errors.answer(error, request_id, envelope=False)
+            answer = errors.answer(error, request_id, envelope=False)  # a policy knows of no handler's envelope
+            passage.refused(error)
+            passage.dress(answer, sandboxed)
             await _send_error(send, answer, scope["method"])
             return
-        if incoming.navigates and (place := self._path_mode.redirect(scope, incoming, target)) is not None:
-            await _send_redirect(send, 307, place, request_id)
-            return
-        exchange = Exchange(self._pool, placement, incoming, request_id, receive, send, self._max_body_bytes, started)
-        if target.shared_host:
-            exchange.extra_headers = self._path_mode.headers
+        most = passage.max_body_bytes(self._max_body_bytes)
+        exchange = Exchange(self._pool, placement, incoming, request_id, receive, send, most, started, passage)
+        if sandboxed:
+            exchange.extra_headers = sandboxed
         outcome = "ok"
         try:
             await exchange.perform(invocation)
@@ -164,6 +178,7 @@ class Gateway:
             answer = errors.answer(error, request_id, envelope=self._pool.shape(placement) == "handler")
             outcome = answer.reason or ("exception" if isinstance(error, RunFailed) else "refused")
             exchange.status = answer.status
+            passage.dress(answer, sandboxed)
             if answer.reason != StopReason.CLIENT_GONE:  # nobody is there to read it
                 await _send_error(send, answer, invocation.method)
         finally:
@@ -243,6 +258,7 @@ class Gateway:
         if not invocation.upgrade:  # how long people talk over a WebSocket is no latency
             failed = exchange.status >= 500 or outcome not in _NOT_THE_VERSIONS_FAULT
             self._parts.rates.record(placement.key, duration, failed)
+        self._policies.parts.usage.add(placement.project, cpu / 1000)
 
     async def _mounted(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send, target: Target, request_id: str
@@ -275,6 +291,7 @@ class Gateway:
 
     async def _websocket(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         started = time.perf_counter()
+        passage: FreePassage = FREE
         scope["method"] = "GET"
         scope["scheme"] = "https" if scope["scheme"] == "wss" else "http"
         try:
@@ -293,13 +310,17 @@ class Gateway:
             request_id = incoming.request_id or run_id
             invocation, client = self._invocation(scope, incoming, target, run_id, request_id)
             placement = choose(route, incoming, client)
+            passage = self._policies.passage(placement, invocation, incoming, client, target.rest, upgrade=True)
+            if passage is not FREE:
+                await passage.admit(receive)
         except V8BoxError as error:
+            passage.refused(error)
             logger.info("a WebSocket was refused: %s", error.detail)
             await receive()
             await refuse_websocket(send, error.detail)
             return
         invocation.upgrade = True
-        invocation.headers = [*incoming.pairs, ("upgrade", "websocket"), ("connection", "Upgrade")]
+        invocation.headers = [*invocation.headers, ("upgrade", "websocket"), ("connection", "Upgrade")]
         exchange = Exchange(self._pool, placement, incoming, request_id, receive, send, 0, started)
         outcome = "ok"
         try:
@@ -315,6 +336,8 @@ async def _send_redirect(send: Send, status: int, place: bytes, request_id: str)
 
 
 async def _send_error(send: Send, answer: errors.ErrorAnswer, method: str) -> None:
-    headers = [SERVER, *answer.headers, (b"content-length", b"%d" % len(answer.body))]
+    headers = [SERVER, *answer.headers]
+    if answer.status != 204:
+        headers.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body, "more_body": False})

@@ -1,0 +1,1 @@
+"""What editors need to know of manifests."""
