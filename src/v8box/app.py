@@ -79,6 +79,7 @@ from v8box.telemetry.actors import Actor
 from v8box.telemetry.rates import Rates
 from v8box.telemetry.redactor import Redactor, Redactors
 from v8box.telemetry.runs import LineRecord, RunLog
+from v8box.telemetry.tail import Tail
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
@@ -127,6 +128,7 @@ class AdminParts:
     idempotency: Idempotency
     operations: Operations
     canaries: Canaries
+    tail: Tail
     deploys: FolderDeploys
     uploads: Uploads
     staging: Staging
@@ -355,6 +357,7 @@ class Box:
             idempotency=idempotency,
             operations=operations,
             canaries=canaries,
+            tail=Tail(runs),
             deploys=deploys,
             uploads=uploads,
             staging=staging,
@@ -625,7 +628,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         own_account.build_account_router(parts.auth),
         users.build_router(parts.auth, parts.project_exists),
         personal_tokens.build_router(parts.auth, parts.project_exists),
-        *workers_api.build_routers(workers, parts.canaries, parts.settings.versions.keep),
+        *workers_api.build_routers(workers, parts.canaries, parts.tail, parts.settings.versions.keep),
         *deploy.build_routers(deploys),
         file_routes.build_router(parts.files, workers.show_version),
     ]

@@ -35,6 +35,8 @@ from v8box.features.workers.routes import build_routers as worker_routes
 from v8box.features.workers.workers import Workers
 from v8box.sandbox.runtime import find_deno
 from v8box.telemetry.rates import Rates
+from v8box.telemetry.runs import RunLog
+from v8box.telemetry.tail import Tail
 
 BASE = "http://localhost:8000"
 WORKERS = "http://localhost/api/v1/projects/default/workers"
@@ -107,7 +109,7 @@ async def served(tmp_path: Path, cache: Path) -> AsyncIterator[Served]:
 
 
 @pytest.fixture
-async def app(served: Served) -> AsyncIterator[As]:
+async def app(served: Served, tmp_path: Path) -> AsyncIterator[As]:
     workers = Workers(served.kept.catalog, NoFolder(served), BASE)
     operations = await Operations.open(served.kept.database)
     deploys = DeployRoutes(
@@ -118,14 +120,17 @@ async def app(served: Served) -> AsyncIterator[As]:
         show_worker=workers.get,
         base=BASE,
     )
+    canaries = await Canaries.open(served.kept.database, served.kept.catalog, Rates())
+    log = RunLog(tmp_path / "logs", 1_000_000)
     routers = [
-        *worker_routes(workers, await Canaries.open(served.kept.database, served.kept.catalog, Rates()), 100),
+        *worker_routes(workers, canaries, Tail(log), 100),
         *build_routers(deploys),
         build_router(served.files, workers.show_version),
         operation_routes(operations),
     ]
     ledger = await Idempotency.open(served.kept.database)
     yield As(build_api(routers, idempotency=ledger))
+    await log.close()
     await operations.close()
     await ledger.close()
 

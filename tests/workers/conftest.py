@@ -19,6 +19,8 @@ from v8box.features.workers.canary import Canaries
 from v8box.features.workers.routes import build_routers
 from v8box.features.workers.workers import Workers
 from v8box.telemetry.rates import Rates
+from v8box.telemetry.runs import RunLog
+from v8box.telemetry.tail import Tail
 
 __all__ = ["As", "Kept"]
 
@@ -88,9 +90,17 @@ async def canaries(kept: Kept, rates: Rates, clock: Clock) -> Canaries:
 
 
 @pytest.fixture
-async def app(kept: Kept, folder: FakeFolder, canaries: Canaries) -> AsyncIterator[As]:
+async def log(tmp_path: Path) -> AsyncIterator[RunLog]:
+    made = RunLog(tmp_path / "logs", 1_000_000)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def app(kept: Kept, folder: FakeFolder, canaries: Canaries, log: RunLog) -> AsyncIterator[As]:
     ledger = await Idempotency.open(kept.database)
-    yield As(build_api(build_routers(Workers(kept.catalog, folder, BASE), canaries, 100), idempotency=ledger))
+    workers = Workers(kept.catalog, folder, BASE)
+    yield As(build_api(build_routers(workers, canaries, Tail(log), 100), idempotency=ledger))
     await ledger.close()
 
 

@@ -8,7 +8,7 @@ import re
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from v8box.catalog.model import Placement
 from v8box.errors import StopReason
@@ -63,7 +63,7 @@ class Journal:
             level = _LEVELS.get(line.level, "info")
             text = _SHIM_FRAME.sub("", line.text) if "/shim.js:" in line.text else line.text
             text, fields = redactor.text(text), redactor.value(line.fields)
-            record = LineRecord(line.time_ms / 1000, line.run, placement.worker, placement.id, level, text, fields)
+            record = _line(placement, line.time_ms / 1000, line.run, level, text, fields)
             held = self._held.get(placement.id)
             stack = placement.source_map_hash is not None and "blob:" in text
             if (held is None and not stack) or self._held_count >= _MAX_HELD:
@@ -134,7 +134,7 @@ class Journal:
             fields["last_output"] = redactor.text(death.last_output)[-1000:]
         level = "info" if death.reason in (StopReason.RECYCLED, StopReason.EVICTED) else "error"
         text = f"stopped ({death.reason}): {redactor.text(death.detail)}"
-        self._write(LineRecord(time.time(), None, placement.worker, placement.id, level, text, fields))
+        self._write(_line(placement, time.time(), None, level, text, fields))
 
     async def stop(self) -> None:
         """What still waits for a map is written as it is."""
@@ -143,3 +143,9 @@ class Journal:
             while held:
                 self._release(held)
         self._held.clear()
+
+
+def _line(placement: Placement, at: float, run: str | None, level: str, text: str, fields: Any) -> LineRecord:
+    return LineRecord(
+        at, run, placement.worker, placement.id, level, text, fields, placement.project, placement.environment
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
 from pathlib import Path
@@ -54,7 +54,7 @@ class RunRecord(msgspec.Struct, omit_defaults=True):
     environment: str = "production"
 
 
-class LineRecord(msgspec.Struct):
+class LineRecord(msgspec.Struct, omit_defaults=True):
     """One line a worker printed; `stack` lines are mapped to the user's own files already."""
 
     time: float
@@ -64,6 +64,12 @@ class LineRecord(msgspec.Struct):
     level: str
     text: str
     fields: Any = None
+    project: str = "default"
+    environment: str = "production"
+
+
+Watcher = Callable[[RunRecord | LineRecord], None]
+"""Hears of every record as it is taken. It must return at once."""
 
 
 class RunLog:
@@ -76,18 +82,29 @@ class RunLog:
         self._held_lines: list[LineRecord] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="run-log")
         self.dropped = 0
+        self.folder = folder
+        self._watchers: list[Watcher] = []
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Tell `watcher` of every record from now on, until what this gives is called."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
 
     def run(self, record: RunRecord) -> None:
         if len(self._held_runs) < MAX_HELD:
             self._held_runs.append(record)
         else:
             self.dropped += 1
+        for watcher in self._watchers:
+            watcher(record)
 
     def line(self, record: LineRecord) -> None:
         if len(self._held_lines) < MAX_HELD:
             self._held_lines.append(record)
         else:
             self.dropped += 1
+        for watcher in self._watchers:
+            watcher(record)
 
     async def write_forever(self) -> None:
         while True:

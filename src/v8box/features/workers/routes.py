@@ -11,10 +11,11 @@ from pydantic import BaseModel
 from v8box.api.access import Principal, Role, Scope, needs
 from v8box.api.deployed import Project, Worker, WorkerInfo
 from v8box.api.v1 import Page, Paged, answer, no_content, router_v1
-from v8box.features.workers import canary_routes, deployment_routes, version_routes
+from v8box.features.workers import canary_routes, deployment_routes, log_routes, version_routes
 from v8box.features.workers.canary import Canaries
 from v8box.features.workers.schemas import Retention
 from v8box.features.workers.workers import Workers
+from v8box.telemetry.tail import Tail
 
 _READ = [needs(Role.VIEWER)]
 
@@ -25,13 +26,14 @@ class Pruned(BaseModel):
     removed: int
 
 
-def build_routers(workers: Workers, canaries: Canaries, keep_versions: int) -> Sequence[APIRouter]:
+def build_routers(workers: Workers, canaries: Canaries, tail: Tail, keep_versions: int) -> Sequence[APIRouter]:
     """The routes on all workers."""
     return [
         build_router(workers, keep_versions),
         version_routes.build_router(workers),
         deployment_routes.build_router(workers),
         canary_routes.build_router(workers, canaries),
+        log_routes.build_router(workers, tail),
     ]
 
 
