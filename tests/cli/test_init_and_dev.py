@@ -11,6 +11,8 @@ import pytest
 from tests.cli.real import COMMAND
 from tests.e2e.box import RunningBox, free_port
 
+from v8box.catalog import own_table
+
 
 def init(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "NO_COLOR": "1"}
@@ -24,6 +26,19 @@ def test_a_template_has_what_an_editor_needs(tmp_path: Path, template: str) -> N
     assert "v8box dev greet" in done.stderr
     names = {path.name for path in (tmp_path / "greet").iterdir()}
     assert names == {".gitignore", "deno.json", "main.ts", "v8box.d.ts", "v8box.toml"}
+
+
+def test_what_the_manifest_proposes_is_a_manifest(tmp_path: Path) -> None:
+    init("greet", cwd=tmp_path)
+    lines = (tmp_path / "greet" / "v8box.toml").read_text().splitlines()
+    proposed = "\n".join(line.removeprefix("# ") for line in lines if "=" in line or line.startswith("# ["))
+
+    def none_is_read(name: str) -> bytes:
+        raise ValueError(name)
+
+    manifest = own_table(proposed, "v8box.toml", none_is_read).manifest("main.ts")
+    assert (manifest.permissions.net, manifest.env["GREETING"]) == ("none", "Hello")
+    assert manifest.rules.auth.api_key == "required"
 
 
 def test_nothing_that_is_there_is_overwritten(tmp_path: Path) -> None:

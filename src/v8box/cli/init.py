@@ -38,6 +38,13 @@ _MANIFEST: Final = """# The manifest of this worker, all of it optional. It belo
 # cpu_ms = 10000                  # … of which on the processor
 # memory_mb = 128                 # heap and buffers
 
+# [auth]
+# api_key = "required"            # callers need one: v8box key create
+
+# [[rate_limit]]
+# limit = 100
+# window_seconds = 60             # for each address; by = "key" for each key
+
 # [env]
 # GREETING = "Hello"
 """

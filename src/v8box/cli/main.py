@@ -44,6 +44,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "whoami": "v8box.cli.sign_in",
             "token": "v8box.cli.token",
             "user": "v8box.cli.user",
+            "key": "v8box.cli.key",
             "project": "v8box.cli.project",
             "audit": "v8box.cli.audit",
         },
