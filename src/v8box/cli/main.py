@@ -34,6 +34,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "canary": "v8box.cli.canary",
             "delete": "v8box.cli.workers",
             "run": "v8box.cli.call",
+            "logs": "v8box.cli.logs",
             "open": "v8box.cli.call",
             "env": "v8box.cli.env",
             "secret": "v8box.cli.secret",

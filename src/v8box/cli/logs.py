@@ -1,0 +1,118 @@
+"""`v8box logs`: what a worker printed and which runs it had, and with `-f` each as it comes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+
+import typer
+
+from v8box.cli.command import Command, on_box
+from v8box.cli.console import fail, parse_seconds, printable
+from v8box.cli.exits import CommandFailed, Exit
+
+app = typer.Typer()
+
+_COLOURS: Final = {"debug": "2", "warn": "33", "error": "31"}
+_KINDS: Final = ("line", "run")
+_FIRST_PAUSE_SECONDS: Final = 0.5
+_LAST_PAUSE_SECONDS: Final = 10.0
+
+
+@app.command("logs")
+@on_box
+def logs(
+    command: Command,
+    worker: Annotated[str, typer.Argument(help="The worker's name.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000, help="How many of the last.")] = 100,
+    environment: Annotated[str | None, typer.Option("--env", "-e", help="Only of this environment.")] = None,
+    level: Annotated[str | None, typer.Option("--level", help="debug, info, warn or error, and worse.")] = None,
+    lines: Annotated[bool, typer.Option("--lines", help="Only what was printed.")] = False,
+    runs: Annotated[bool, typer.Option("--runs", help="Only the runs.")] = False,
+    run: Annotated[str | None, typer.Option("--run", help="Only of this run, by its id.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="How long back: 10m, 2h …")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="Only where this occurs.")] = None,
+) -> None:
+    """Show the last lines and runs of a worker, the oldest first. With --json and -f: an object on each line."""
+    if lines and runs:
+        fail("--lines and --runs together leave nothing: say one of them, or none", Exit.USAGE)
+    wanted = {
+        "environment": environment,
+        "level": level,
+        "kind": "line" if lines else "run" if runs else None,
+        "run": run,
+        "since": None if since is None else _ago(parse_seconds(since)),
+        "text": text,
+    }
+    address = command.at("workers", worker, "logs")
+    if follow:
+        _follow(command, address, limit, wanted)
+        return
+    found = command.api.get(address, limit=limit, **wanted)["items"]
+    if command.as_json:
+        command.show(found)
+        return
+    for entry in found:
+        typer.echo(in_words(entry, colour=_in_colour()))
+    if not found:
+        command.say(f"Nothing was logged yet. Call it: v8box run {worker}")
+
+
+def _follow(command: Command, address: str, limit: int, wanted: dict[str, Any]) -> None:
+    """Until Ctrl-C. A stream that ends or breaks off is taken up again where it was."""
+    pause = 0.0
+    while True:
+        try:
+            for event in command.api.events(address, follow=True, limit=limit, **wanted):
+                pause = _FIRST_PAUSE_SECONDS
+                entry = json.loads(event.data)
+                if event.kind == "gap":
+                    command.say(f"… {entry['missed']} were left out: they came faster than they could be shown")
+                elif event.kind in _KINDS:
+                    wanted["since"] = _just_after(entry["time"])
+                    shown = json.dumps(entry) if command.as_json else in_words(entry, colour=_in_colour())
+                    typer.echo(shown)
+        except CommandFailed as error:
+            if error.exit_code is not Exit.UNREACHABLE or not pause:
+                raise
+            command.say(f"{error.detail}. Trying again")
+        time.sleep(pause)
+        pause = min(max(pause, _FIRST_PAUSE_SECONDS) * 2, _LAST_PAUSE_SECONDS)
+
+
+def in_words(entry: Any, *, colour: bool) -> str:
+    """One line of a terminal."""
+    at = entry["time"][11:23]
+    if entry["kind"] == "line":
+        fields = entry.get("fields")
+        shown = entry.get("text") or ""
+        more = "" if fields in (None, {}) else f" {json.dumps(fields, ensure_ascii=False, separators=(',', ':'))}"
+        said = f"{at} {entry['level']:5} {shown}{more}"
+    else:
+        what = f"{entry.get('method') or entry.get('trigger') or ''} {entry.get('path') or ''}".strip()
+        cold = f", cold start {entry['cold_ms']:.0f} ms" if entry.get("cold_ms") else ""
+        status = entry.get("status") or ""
+        said = (
+            f"{at} run   {what} {status} {entry.get('outcome') or ''} in {entry.get('duration_ms') or 0:.1f} ms{cold}"
+            f"  {entry['run']}"
+        )
+    text = printable(said)
+    code = _COLOURS.get(entry["level"]) or ("2" if entry["kind"] == "run" else "")
+    return f"\x1b[{code}m{text}\x1b[0m" if colour and code else text
+
+
+def _in_colour() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def _ago(seconds: int) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+
+
+def _just_after(moment: str) -> str:
+    return (datetime.fromisoformat(moment) + timedelta(milliseconds=1)).isoformat()
