@@ -58,6 +58,7 @@ from v8box.gateway.policies.counts import Counts
 from v8box.gateway.policies.limit_sync import LimitSync
 from v8box.gateway.policies.limiter import Limiter
 from v8box.gateway.policies.order import Parts
+from v8box.gateway.routing import Router
 from v8box.gateway.server import Gateway, GatewayParts
 from v8box.kit.lock import AlreadyLocked, DirectoryLock
 from v8box.kit.runtime_folder import RuntimeFolder
@@ -135,6 +136,7 @@ class AdminParts:
     files: WorkerFiles
     settings: Settings
     run_url: str
+    router: Callable[[], Router]
     health: Health
     projects: Projects
     usage: Usage
@@ -310,7 +312,7 @@ class Box:
             alone=self._alone,
             variable_names=partial(_variable_names, variables),
         )
-        staging = Staging(data / "staging")
+        staging = Staging(data / "staged-workers")
         await staging.open()
         uploads = Uploads(
             catalog,
@@ -364,6 +366,7 @@ class Box:
             files=WorkerFiles(settings.directory, deploys, catalog, uploads, staging),
             settings=settings,
             run_url=settings.run_url(self.port),
+            router=lambda: Router(settings.box.domain, site_server.domains),
             health=health,
             projects=projects,
             usage=usage,
@@ -573,6 +576,8 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.database import routes as database
     from v8box.features.deploy import file_routes, served
     from v8box.features.deploy import routes as deploy
+    from v8box.features.explain import explain
+    from v8box.features.explain import routes as explain_routes
     from v8box.features.health import routes as health
     from v8box.features.hrana import routes as hrana
     from v8box.features.manifest import routes as manifests
@@ -588,6 +593,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.variables import routes as variables
     from v8box.features.workers import routes as workers_api
     from v8box.features.workers.workers import Workers
+    from v8box.gateway.policies import order
 
     def manifest(project: str, environment: str, worker: str) -> Manifest | None:
         live = parts.catalog.routes.live(worker, project, environment)
@@ -631,6 +637,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         *workers_api.build_routers(workers, parts.canaries, parts.tail, parts.settings.versions.keep),
         *deploy.build_routers(deploys),
         file_routes.build_router(parts.files, workers.show_version),
+        explain_routes.build_router(explain.Explainer(parts.router, lambda: parts.catalog.routes, order.describe)),
     ]
 
 

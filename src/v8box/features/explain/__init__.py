@@ -1,0 +1,1 @@
+"""What would answer a URL, and under which rules: from host and path to the version and its policies."""

@@ -1,0 +1,121 @@
+"""Follows a URL as the gateway does, without calling anything. Where it leads nowhere, it says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from pydantic import BaseModel, Field
+
+from v8box.api.deployed import DeployedShare
+from v8box.catalog import Manifest, Route, RouteTable
+from v8box.catalog.stored import plain_manifest
+from v8box.errors import BadRequest, NotFound
+from v8box.gateway.routing import Router, Target
+
+Describe = Callable[[Manifest], Sequence[Mapping[str, Any]]]
+"""The policies of a manifest in the order in which they are asked: `policy`, `on`, `detail`."""
+_MOUNTS = {"admin": "the admin API", "db": "databases, for LibSQL clients", "s3": "buckets, for S3 clients"}
+
+
+class PolicyInfo(BaseModel):
+    """One thing that is asked of a request."""
+
+    policy: str
+    on: bool
+    detail: str | None = None
+
+
+class ExplainedVersion(DeployedShare):
+    """A version that may answer."""
+
+    policies: list[PolicyInfo] = Field(description="In the order in which they are asked.")
+    limits: dict[str, int]
+    net: str | list[str] = Field(description="What it may reach.")
+
+
+class Explanation(BaseModel):
+    """Where a URL leads."""
+
+    url: str
+    method: str
+    host: str
+    path: str
+    leads_to: str | None = Field(description="`worker`, `site`, a part of the box, or nothing.")
+    reason: str | None = Field(description="Why it is answered 400, 404 or 405 as it stands.")
+    project: str | None = None
+    worker: str | None = None
+    environment: str | None = None
+    site: str | None = None
+    seen_path: str | None = Field(default=None, description="The path that the worker sees.")
+    sticky: str | None = None
+    versions: list[ExplainedVersion] = []
+
+
+class Explainer:
+    """Looks at the snapshot of this moment."""
+
+    def __init__(self, router: Callable[[], Router], routes: Callable[[], RouteTable], describe: Describe) -> None:
+        self._router = router
+        self._routes = routes
+        self._describe = describe
+
+    def explain(self, url: str, method: str, may_see: Callable[[str], bool]) -> Explanation:
+        """`may_see`: whether the caller may look at a project. Raises `BadRequest` for what is no URL."""
+        host, path = _split(url)
+        told = Explanation(url=url, method=method, host=host, path=path, leads_to=None, reason=None)
+        try:
+            target = self._router().resolve(host.encode("latin-1"), path.encode("latin-1"))
+        except (BadRequest, NotFound) as error:
+            told.reason = error.detail
+            return told
+        except UnicodeEncodeError:
+            told.reason = "The host is not ASCII: write international names in their xn-- form."
+            return told
+        if target.worker:
+            self._explain_worker(told, target, may_see)
+        elif target.site is not None:
+            told.leads_to, told.site = "site", target.site
+        elif target.mount is not None:
+            told.leads_to = _MOUNTS.get(target.mount, str(target.mount))
+        else:
+            told.leads_to = f"the box's own page {target.rest}"
+        return told
+
+    def _explain_worker(self, told: Explanation, target: Target, may_see: Callable[[str], bool]) -> None:
+        route = self._routes().workers.get(target.worker)
+        if route is None or not may_see(route.project):
+            told.reason = f"There is no worker {target.worker} that is live and that you may look at."
+            return
+        told.leads_to = "worker"
+        told.project, told.worker, told.environment = route.project, route.worker, route.environment
+        told.seen_path, told.sticky = target.rest, route.sticky
+        told.versions = [self._version(route, index) for index in range(len(route.shares))]
+        if told.method in ("CONNECT", "TRACE"):
+            told.reason = "This method is never answered."
+
+    def _version(self, route: Route, index: int) -> ExplainedVersion:
+        share = route.shares[index]
+        manifest = share.placement.manifest
+        net = manifest.permissions.net
+        return ExplainedVersion(
+            version=share.placement.id,
+            number=share.placement.number,
+            weight=share.weight,
+            policies=[PolicyInfo.model_validate(each) for each in self._describe(manifest)],
+            limits=plain_manifest(manifest)["limits"],
+            net=net if isinstance(net, str) else list(net),
+        )
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Host with port, and the path as it goes over the wire."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError as error:
+        raise BadRequest(f"url is no URL: {error}") from error
+    if parts.scheme not in ("http", "https", "ws", "wss") or not host:
+        raise BadRequest("url is a whole URL, such as https://api.example.com/run/hello")
+    return host, quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
