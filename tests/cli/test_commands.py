@@ -24,6 +24,34 @@ def test_version() -> None:
     assert (done.returncode, done.stdout) == (0, f"v8box {__version__}\n")
 
 
+def test_a_word_loads_what_it_needs_and_no_more() -> None:
+    """A start stays short: each of these takes longer than all that `version` does."""
+    code = """
+import sys
+from v8box.cli.main import app
+try:
+    app(["version"])
+finally:
+    heavy = {"rich", "httpx", "pydantic", "v8box.settings", "v8box.cli.db", "v8box.app"} & set(sys.modules)
+    print(sorted(heavy), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+
+
+def test_shells_complete_the_words() -> None:
+    assert "_V8BOX_COMPLETE=complete_bash" in call("--show-completion", "bash").stdout
+    asked = {"_V8BOX_COMPLETE": "complete_bash", "COMP_WORDS": "v8box proj", "COMP_CWORD": "1"}
+    assert call(**asked).stdout.split() == ["project"]
+    asked = {"_V8BOX_COMPLETE": "complete_bash", "COMP_WORDS": "v8box key ro", "COMP_CWORD": "2"}
+    assert call(**asked).stdout.split() == ["rotate"]
+
+
+def test_a_word_that_is_none_is_told_with_one_that_is() -> None:
+    done = call("verzion")
+    assert (done.returncode, "'version'" in done.stderr) == (2, True)
+
+
 def test_without_a_word_it_lists_the_words() -> None:
     done = call()
     for word in ("up", "doctor", "version"):

@@ -18,6 +18,10 @@ def test_a_project_is_made_changed_used_and_deleted(shell: Shell) -> None:
     assert shell.data("project", "usage", "shop")["variables"]["used"] == 1
     assert "variables" in shell.call("project", "usage", "shop").stdout
     assert shell.data("project", "members", "shop") == []
+    shell.data("db", "query", "create table only_here (x)", "--project", "shop")
+    assert "only_here" in shell.call("db", "tables", "-p", "shop").stdout
+    assert "only_here" not in shell.call("db", "tables").stdout
+    assert "only_here" in shell.call("db", "export", V8BOX_PROJECT="shop").stdout
     assert "--yes" in shell.fails(1, "project", "delete", "shop")
     assert shell.data("project", "delete", "shop", "--yes")["state"] == "succeeded"
     assert "shop" not in {each["name"] for each in shell.data("project", "list")}
@@ -32,6 +36,7 @@ def test_a_project_is_made_changed_used_and_deleted(shell: Shell) -> None:
         (2, ("project", "create", "x", "--quota", "workers"), "workers=10"),
         (2, ("project", "change", "default"), "--title"),
         (3, ("project", "show", "nope"), ""),
+        (2, ("db", "list", "-p", "sh\u00f6p"), "project list"),
     ],
 )
 def test_mistakes_are_told(shell: Shell, code: int, words: tuple[str, ...], told: str) -> None:

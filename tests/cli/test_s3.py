@@ -74,7 +74,8 @@ def test_lists_and_deletes_by_prefix(photos: Served) -> None:
 
 
 def test_access_keys(photos: Served) -> None:
-    words = ("s3", "key", "create", "--label", "ci", "-b", "photos", "-p", "read", "-p", "list", "--expires", "12h")
+    may = ("--permission", "read", "--permission", "list")
+    words = ("s3", "key", "create", "--label", "ci", "-b", "photos", *may, "--expires", "12h")
     made = data(photos.run(*words, "--json"))
     assert (made["label"], made["buckets"], made["permissions"]) == ("ci", ["photos"], ["read", "list"])
     shown = told(photos.run("s3", "key", "create"))

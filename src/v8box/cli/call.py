@@ -13,8 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
-from v8box.cli.command import DEFAULT_PROJECT, Command, on_box
-from v8box.cli.console import fail, printable
+from v8box.cli.command import Command, on_box
+from v8box.cli.console import DEFAULT_PROJECT, fail, printable
 from v8box.cli.exits import CommandFailed, Exit, exit_of
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ with is in `credentials`.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ ADDRESS_FILE: Final = "address"
 DATA: Final = "data"
 DEV_DATA: Final = Path(".v8box", "dev")
 """Where `v8box dev` keeps its data, in the folder that it serves."""
+_PROJECT: Final = re.compile(r"[\x21-\x7e]{1,63}")
 _CONNECT_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 660.0  # a little more than the box gives an operator's statement
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -38,20 +40,39 @@ class Place:
     host: str | None = None
     """The Host to ask for, where it is not the address's own."""
     token: str | None = field(default=None, repr=False)
+    project: str = "default"
+    """Which project a request is about, where its address does not say."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request to the admin API has."""
+        headers = {"v8box-project": self.project}
+        if self.host is not None:
+            headers["host"] = self.host
+        if self.token is not None:
+            headers["authorization"] = f"Bearer {self.token}"
+        return headers
 
 
 def find_box(
-    url: str | None, directory: Path, token: str | None = None, environ: Mapping[str, str] = os.environ
+    url: str | None,
+    directory: Path,
+    token: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    project: str = "default",
 ) -> Place:
     """The box that is meant. Raises `CommandFailed` saying how to tell it."""
+    if not _PROJECT.fullmatch(project):
+        raise CommandFailed(f"{project} is no name of a project. `v8box project list` shows them", Exit.USAGE)
     if not url and (developed := _developed(directory, environ)) is not None:
         address = _read_address(developed / ADDRESS_FILE)
-        return Place(address, None, find_token(token, address, developed, environ))
+        return Place(address, None, find_token(token, address, developed, environ), project)
     address = find_address(url, directory, environ)
     settings = _local_settings(address, url, directory, environ)
     data, domain = (None, "localhost") if settings is None else (settings.data_directory, settings.box.domain)
     host = None if domain == "localhost" else f"admin.{domain}"  # with a domain, no other host is answered
-    return Place(address, host, find_token(token, address, data, environ))
+    return Place(address, host, find_token(token, address, data, environ), project)
 
 
 def _local_settings(address: str, url: str | None, directory: Path, environ: Mapping[str, str]) -> Settings | None:
@@ -113,11 +134,10 @@ class BoxClient:
     def __init__(self, place: Place) -> None:
         self.address = place.address
         timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
-        headers = {} if place.host is None else {"host": place.host}
-        if place.token is not None:
-            headers["authorization"] = f"Bearer {place.token}"
         # Not through the environment's proxy: the token is for the box alone, and a local one is refused then.
-        self._http = httpx.Client(base_url=f"{place.address}/admin/", headers=headers, timeout=timeout, trust_env=False)
+        self._http = httpx.Client(
+            base_url=f"{place.address}/admin/", headers=place.headers, timeout=timeout, trust_env=False
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -15,21 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, ParamSpec
 
 import typer
 
-from v8box.cli.console import Dir, Json, Token, Url, say, show, show_fields, told
+from v8box.cli.console import DEFAULT_PROJECT, Dir, Json, Project, Token, Url, say, show, show_fields, told
 
 if TYPE_CHECKING:
     from v8box.cli.client import Place
     from v8box.cli.v1 import V1
 
-DEFAULT_PROJECT: Final = "default"
 _HERE: Final = Path()
 
 P = ParamSpec("P")
 
-Project = Annotated[
-    str,
-    typer.Option("--project", "-p", envvar="V8BOX_PROJECT", show_envvar=True, help="Which project."),
-]
 Environment = Annotated[
     str, typer.Option("--env", "-e", help="Which environment: production, staging, or a preview's name.")
 ]
@@ -55,7 +50,7 @@ class Command:
         """The box that is meant, looked up when it is first asked for."""
         from v8box.cli.client import find_box
 
-        return find_box(self._url, self._directory, self._token)
+        return find_box(self._url, self._directory, self._token, project=self.project)
 
     @functools.cached_property
     def api(self) -> V1:

@@ -37,6 +37,10 @@ Token = Annotated[
         show_default=False,
     ),
 ]
+Project = Annotated[
+    str,
+    typer.Option("--project", "-p", envvar="V8BOX_PROJECT", show_envvar=True, help="Which project."),
+]
 Dir = Annotated[
     Path, typer.Option("--dir", help="The folder that the box serves; its address is found there.", show_default="here")
 ]
@@ -44,6 +48,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Database = Annotated[str, typer.Option("--database", "-d", help="Which database.")]
 
+DEFAULT_PROJECT: Final = "default"
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([kmgt])(i?)b?|b)?", re.IGNORECASE)
 _DURATION: Final = re.compile(r"([0-9]{1,9})\s*([smhdw])", re.IGNORECASE)
@@ -52,11 +57,13 @@ _PIPED_COLUMNS: Final = 1_000
 
 
 @contextmanager
-def box(url: str | None, directory: Path, token: str | None = None) -> Iterator[BoxClient]:
+def box(
+    url: str | None, directory: Path, token: str | None = None, project: str = DEFAULT_PROJECT
+) -> Iterator[BoxClient]:
     """The running box. Whatever goes wrong inside is told on stderr, and the command ends with 1."""
     from v8box.cli.client import BoxClient, find_box
 
-    with told(), BoxClient(find_box(url, directory, token)) as client:
+    with told(), BoxClient(find_box(url, directory, token, project=project)) as client:
         yield client
 
 

@@ -8,7 +8,22 @@ from typing import Annotated, Any
 
 import typer
 
-from v8box.cli.console import Database, Dir, Json, Token, Url, Yes, ask_name, box, parse_seconds, say, show, size
+from v8box.cli.console import (
+    DEFAULT_PROJECT,
+    Database,
+    Dir,
+    Json,
+    Project,
+    Token,
+    Url,
+    Yes,
+    ask_name,
+    box,
+    parse_seconds,
+    say,
+    show,
+    size,
+)
 from v8box.cli.dump import add_dump_commands
 from v8box.cli.migrate import add_migration_commands
 
@@ -19,9 +34,15 @@ _HERE = Path()
 
 
 @app.command("list")
-def list_databases(url: Url = None, token: Token = None, directory: Dir = _HERE, as_json: Json = False) -> None:
+def list_databases(
+    url: Url = None,
+    project: Project = DEFAULT_PROJECT,
+    token: Token = None,
+    directory: Dir = _HERE,
+    as_json: Json = False,
+) -> None:
     """List the databases."""
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         found = client.get("database/databases")
         rows = [(each["name"], size(each["sizeBytes"]), "default" if each["default"] else "") for each in found]
         show(found, as_json=as_json, columns=("name", "size", ""), rows=rows)
@@ -31,12 +52,13 @@ def list_databases(url: Url = None, token: Token = None, directory: Dir = _HERE,
 def create_database(
     name: Annotated[str, typer.Argument(help="1 to 63 of a-z, 0-9, - and _.")],
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
 ) -> None:
     """Make a database."""
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         made = client.post("database/databases", {"name": name})
         show(made, as_json=as_json, columns=("name",), rows=[(made["name"],)])
         say(
@@ -49,12 +71,13 @@ def delete_database(
     name: Annotated[str, typer.Argument(help="The database. The default one is emptied.")],
     yes: Yes = False,
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
 ) -> None:
     """Delete a database with all that is in it."""
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         ask_name("database", name, yes=yes)
         deleted = client.delete(f"database/databases/{_segment(name)}")
         show(deleted, as_json=as_json, columns=("deleted",), rows=[(deleted["deleted"],)])
@@ -66,12 +89,13 @@ def query(
     args: Annotated[list[str] | None, typer.Argument(help="The parameters: JSON, or else text.")] = None,
     database: Database = "global",
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
 ) -> None:
     """Run one SQL statement."""
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         body = {"query": sql, "args": [_value(each) for each in args or ()]}
         answer = client.post(f"database/query/{_segment(database)}", body)
         rows = [[_cell(row[column]) for column in answer["columns"]] for row in answer["rows"]]
@@ -83,10 +107,15 @@ def query(
 
 @app.command("tables")
 def tables(
-    database: Database = "global", url: Url = None, token: Token = None, directory: Dir = _HERE, as_json: Json = False
+    database: Database = "global",
+    url: Url = None,
+    project: Project = DEFAULT_PROJECT,
+    token: Token = None,
+    directory: Dir = _HERE,
+    as_json: Json = False,
 ) -> None:
     """List tables and views with their columns, and how many rows there are."""
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         found = client.get(f"database/databases/{_segment(database)}/schema")
         rows = [
             (each["name"], each["type"], _rows(each), ", ".join(column["name"] for column in each["columns"]))
@@ -104,6 +133,7 @@ def create_token(
     label: Annotated[str, typer.Option("--label", help="What it is for.")] = "",
     expires: Annotated[str | None, typer.Option("--expires", help="How long it is good for: 30d, 12h …")] = None,
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
@@ -114,7 +144,7 @@ def create_token(
         body["databases"] = ["default" if name == "global" else name for name in databases]
     if expires is not None:
         body["expires_in_seconds"] = parse_seconds(expires)
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         made = client.post("database/tokens", body)
         rows = [("token", made["token"]), ("id", made["id"])] + [(name, place) for name, place in made["urls"].items()]
         show(made, as_json=as_json, columns=("", ""), rows=rows)
@@ -122,9 +152,15 @@ def create_token(
 
 
 @token_app.command("list")
-def list_tokens(url: Url = None, token: Token = None, directory: Dir = _HERE, as_json: Json = False) -> None:
+def list_tokens(
+    url: Url = None,
+    project: Project = DEFAULT_PROJECT,
+    token: Token = None,
+    directory: Dir = _HERE,
+    as_json: Json = False,
+) -> None:
     """List the tokens, without their texts."""
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         found = client.get("database/tokens")
         rows = [
             (
@@ -144,11 +180,12 @@ def list_tokens(url: Url = None, token: Token = None, directory: Dir = _HERE, as
 def revoke_token(
     token_id: Annotated[str, typer.Argument(metavar="ID", help="As `v8box db token list` shows it.")],
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
 ) -> None:
     """End a token: what clients have open with it is rolled back."""
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         client.delete(f"database/tokens/{_segment(token_id)}")
         say(f"The token {token_id} opens nothing any more")
 

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from v8box.cli.console import Database, Dir, Json, Token, Url, box, fail, say, show
+from v8box.cli.console import DEFAULT_PROJECT, Database, Dir, Json, Project, Token, Url, box, fail, say, show
 from v8box.cli.exits import CommandFailed, Exit
 from v8box.kit.files import temporary_beside
 
@@ -42,6 +42,7 @@ def export(
     table: Annotated[str | None, typer.Option("--table", "-t", help="Only this table, as CSV.")] = None,
     database: Database = "global",
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
 ) -> None:
@@ -51,8 +52,8 @@ def export(
 
     if target is not None and target.exists():
         fail(f"{target} is there already: nothing was written", Exit.CONFLICT)
-    with box(url, directory, token) as client:
-        place = find_box(url, directory, token)
+    with box(url, directory, token, project) as client:
+        place = find_box(url, directory, token, project=project)
         with transaction(client, place, database, write=False) as sql, _written(target) as file:
             if table is None:
                 for statement in dump(sql):
@@ -69,6 +70,7 @@ def import_file(
     create: Annotated[bool, typer.Option("--create", help="Make the table, with a text column for each.")] = False,
     database: Database = "global",
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
@@ -79,9 +81,9 @@ def import_file(
 
     if file.endswith(".csv") and table is None:
         fail("Say where the rows go: --table NAME", Exit.USAGE)
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         statements = _of_csv(file, str(table), create) if file.endswith(".csv") else _of_file(file)
-        with transaction(client, find_box(url, directory, token), database, write=True) as sql:
+        with transaction(client, find_box(url, directory, token, project=project), database, write=True) as sql:
             count, changed = _run(sql, statements)
         done = {"statements": count, "rows": changed}
         show(done, as_json=as_json, columns=("statements", "rows"), rows=[(count, changed)])

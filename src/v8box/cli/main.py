@@ -35,6 +35,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "delete": "v8box.cli.workers",
             "run": "v8box.cli.call",
             "logs": "v8box.cli.logs",
+            "explain": "v8box.cli.explain",
             "open": "v8box.cli.call",
             "env": "v8box.cli.env",
             "secret": "v8box.cli.secret",

@@ -11,7 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from v8box.cli.console import Database, Dir, Json, Token, Url, Yes, ask, box, fail, say, show, told
+from v8box.cli.console import (
+    DEFAULT_PROJECT,
+    Database,
+    Dir,
+    Json,
+    Project,
+    Token,
+    Url,
+    Yes,
+    ask,
+    box,
+    fail,
+    say,
+    show,
+    told,
+)
 
 if TYPE_CHECKING:
     from v8box.storage.migrations import Migration, Standing
@@ -40,13 +55,14 @@ def migrate(
     database: Database = "global",
     dry_run: DryRun = False,
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     as_json: Json = False,
 ) -> None:
     """Apply what is pending of DIR/migrations (or DIR/migrations/<database>)."""
     with told():
         migrations = read(directory, database)
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         body = {"migrations": [_text(each) for each in migrations], "dryRun": dry_run}
         report = client.post(f"{_address(database)}/migrations", body)
         _show_report(report, "applied", as_json=as_json)
@@ -62,12 +78,13 @@ def rollback(
     dry_run: DryRun = False,
     yes: Yes = False,
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
 ) -> None:
     """Undo the newest migrations with the .down.sql that was recorded with them."""
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         applied = client.get(f"{_address(database)}/migrations")
         names = ", ".join(f"{each['number']:04}_{each['name']}" for each in reversed(applied[-steps:]))
         if not dry_run and names:
@@ -82,6 +99,7 @@ def status(
     directory: Directory = _HERE,
     database: Database = "global",
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     as_json: Json = False,
 ) -> None:
@@ -90,7 +108,7 @@ def status(
 
     with told():
         migrations = read(directory, database)
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         applied = [
             Applied(
                 each["number"], each["name"], each["checksum"], each["appliedAt"], "-" if each["reversible"] else None

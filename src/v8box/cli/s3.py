@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 import typer
 
 from v8box.cli.console import (
+    DEFAULT_PROJECT,
     Dir,
     Json,
+    Project,
     Token,
     Url,
     Yes,
@@ -44,9 +46,15 @@ _SHOWN: Final = 10_000
 
 
 @app.command("buckets")
-def buckets(url: Url = None, token: Token = None, directory: Dir = _HERE, as_json: Json = False) -> None:
+def buckets(
+    url: Url = None,
+    project: Project = DEFAULT_PROJECT,
+    token: Token = None,
+    directory: Dir = _HERE,
+    as_json: Json = False,
+) -> None:
     """List the buckets."""
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         found = client.get("s3/buckets")
         rows = [
             (
@@ -65,13 +73,14 @@ def create_bucket(
     name: Annotated[str, typer.Argument(help="3 to 63 of a-z, 0-9, . and -.")],
     quota: Annotated[str | None, typer.Option("--quota", help="What it may hold: 10GB, 500MiB …")] = None,
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
 ) -> None:
     """Make a bucket."""
     body = {"name": name, "quota": None if quota is None else parse_size(quota)}
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         made = client.post("s3/buckets", body)
         show(made, as_json=as_json, columns=("name",), rows=[(made["name"],)])
         say(
@@ -84,12 +93,13 @@ def delete_bucket(
     name: Annotated[str, typer.Argument(help="An empty bucket.")],
     yes: Yes = False,
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
 ) -> None:
     """Delete an empty bucket. `v8box s3 rm --recursive s3://NAME/` empties it."""
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         ask_name("bucket", name, yes=yes)
         deleted = client.delete(_bucket(name))
         show(deleted, as_json=as_json, columns=("deleted",), rows=[(deleted["deleted"],)])
@@ -102,13 +112,14 @@ def ls(
         bool, typer.Option("--recursive", "-r", help="All that is below, instead of folders.")
     ] = False,
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
 ) -> None:
     """List objects."""
     bucket, prefix = _split(place)
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         objects: list[Any] = []
         prefixes: list[str] = []
         more = False
@@ -134,13 +145,14 @@ def cp(
         str | None, typer.Option("--content-type", help="What an upload is; else told by its name.")
     ] = None,
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
 ) -> None:
     """Upload a file, or download an object."""
     if source.startswith(_SCHEME) == target.startswith(_SCHEME):
         fail("One of the two has to be an object, s3://bucket/key, and the other a file or -")
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         if target.startswith(_SCHEME):
             _upload(client, source, target, content_type)
         else:
@@ -153,6 +165,7 @@ def rm(
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="All objects whose keys begin so.")] = False,
     yes: Yes = False,
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
 ) -> None:
@@ -160,7 +173,7 @@ def rm(
     bucket, key = _split(place)
     if not key and not recursive:
         fail(f"Name an object, {_SCHEME}{bucket}/key, or say --recursive for all of them")
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         if not recursive:
             client.delete(f"{_bucket(bucket)}/objects/", key=key)
             say(f"Deleted {_SCHEME}{bucket}/{key}")
@@ -180,10 +193,11 @@ def create_key(
         list[str] | None, typer.Option("--bucket", "-b", help="For this one; may be said again. Else for all of them.")
     ] = None,
     permissions: Annotated[
-        list[str] | None, typer.Option("--permission", "-p", help="read, write or list; may be said again. Else all.")
+        list[str] | None, typer.Option("--permission", help="read, write or list; may be said again. Else all.")
     ] = None,
     expires: Annotated[str | None, typer.Option("--expires", help="How long it is good for: 30d, 12h …")] = None,
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
     as_json: Json = False,
@@ -196,7 +210,7 @@ def create_key(
         body["permissions"] = permissions
     if expires is not None:
         body["expires_in_seconds"] = parse_seconds(expires)
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         made = client.post("s3/keys", body)
         shown = ("access key id", "id"), ("secret access key", "secret"), ("endpoint", "endpoint"), ("region", "region")
         show(made, as_json=as_json, columns=("", ""), rows=[(title, made[name]) for title, name in shown])
@@ -204,9 +218,15 @@ def create_key(
 
 
 @key_app.command("list")
-def list_keys(url: Url = None, token: Token = None, directory: Dir = _HERE, as_json: Json = False) -> None:
+def list_keys(
+    url: Url = None,
+    project: Project = DEFAULT_PROJECT,
+    token: Token = None,
+    directory: Dir = _HERE,
+    as_json: Json = False,
+) -> None:
     """List the access keys, without their secrets."""
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         found = client.get("s3/keys")
         columns = ("id", "label", "buckets", "permissions", "expires", "used", "state")
         show(found, as_json=as_json, columns=columns, rows=[_key_row(each) for each in found])
@@ -216,13 +236,14 @@ def list_keys(url: Url = None, token: Token = None, directory: Dir = _HERE, as_j
 def revoke_key(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="As `v8box s3 key list` shows it.")],
     url: Url = None,
+    project: Project = DEFAULT_PROJECT,
     token: Token = None,
     directory: Dir = _HERE,
 ) -> None:
     """End an access key at once."""
     from v8box.cli.client import segment
 
-    with box(url, directory, token) as client:
+    with box(url, directory, token, project) as client:
         client.delete(f"s3/keys/{segment(key_id)}")
         say(f"The access key {key_id} opens nothing any more")
 

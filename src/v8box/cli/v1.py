@@ -39,11 +39,7 @@ class V1:
 
     def __init__(self, place: Place) -> None:
         self.address = place.address
-        headers = {"accept": "application/json"}
-        if place.host is not None:
-            headers["host"] = place.host
-        if place.token is not None:
-            headers["authorization"] = f"Bearer {place.token}"
+        headers = {"accept": "application/json", **place.headers}
         self._signed_in = place.token is not None
         timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
         base = f"{place.address}{PREFIX}/"
