@@ -317,7 +317,7 @@ class Box:
         uploads = Uploads(
             catalog,
             bundler,
-            admit=partial(_admit_worker, projects, catalog),
+            admit=partial(_admit_workers, projects, catalog),
             from_folder=lambda project, worker: project == DEFAULT_PROJECT and worker in deploys.workers,
         )
         rates = Rates()
@@ -363,7 +363,7 @@ class Box:
             deploys=deploys,
             uploads=uploads,
             staging=staging,
-            files=WorkerFiles(settings.directory, deploys, catalog, uploads, staging),
+            files=WorkerFiles(settings.directory, data, deploys, catalog, uploads, staging),
             settings=settings,
             run_url=settings.run_url(self.port),
             router=lambda: Router(settings.box.domain, site_server.domains),
@@ -532,12 +532,13 @@ def _follow(rates: Rates, routes: RouteTable) -> None:
     rates.follow([share.placement.key for route in routes.workers.values() for share in route.shares])
 
 
-async def _admit_worker(projects: Projects, catalog: Catalog, project: str, worker: str) -> None:
-    """Whether the project, if there is one, may have this worker too. Raises `ProjectNotFound`, `QuotaExceeded`."""
+async def _admit_workers(projects: Projects, catalog: Catalog, project: str, workers: Sequence[str]) -> None:
+    """Whether the project, if there is one, may have these workers too. Raises `ProjectNotFound`, `QuotaExceeded`."""
     projects.get(project)
     names = {each.worker for each in await catalog.workers(project)}
-    if worker not in names:
-        projects.check_room(project, "workers", len(names))
+    more = len(set(workers) - names)
+    if more:
+        projects.check_room(project, "workers", len(names) + more - 1)
 
 
 async def _load_variables(variables: Variables, redactors: Redactors, placement: Placement) -> Mapping[str, str]:

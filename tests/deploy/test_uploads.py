@@ -7,7 +7,7 @@ import io
 import os
 import tarfile
 import zipfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from v8box.api.deployed import DeployFault
 from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.catalog.projects import CountQuotaExceeded
-from v8box.features.deploy import Bundler, FolderDeploys
+from v8box.features.deploy import BundleError, Bundler, FolderDeploys
 from v8box.features.deploy import staging as staging_module
 from v8box.features.deploy.file_routes import build_router
 from v8box.features.deploy.files import WorkerFiles
@@ -56,11 +56,11 @@ class Served:
         bundler = Bundler(folder, cache, deno=find_deno(), environ=os.environ)
         self.deploys = FolderDeploys(folder, data, kept.catalog, bundler, on_event=lambda _: None, compare_seconds=60)
         self.uploads = Uploads(kept.catalog, bundler, admit=self.admit, from_folder=self.owns)
-        self.files = WorkerFiles(folder, self.deploys, kept.catalog, self.uploads, self.staging)
+        self.files = WorkerFiles(folder, data, self.deploys, kept.catalog, self.uploads, self.staging)
         self.quota = 100
         self._task: asyncio.Task[None] | None = None
 
-    async def admit(self, project: str, worker: str) -> None:
+    async def admit(self, project: str, workers: Sequence[str]) -> None:
         if self.quota <= 0:
             raise CountQuotaExceeded(project, "workers", 1, 1)
 
@@ -202,6 +202,22 @@ async def test_a_version_goes_live_where_it_is_told_to(client: httpx.AsyncClient
     live = served.kept.catalog.routes.live("a")
     assert live is not None
     assert (live.manifest.entry, live.manifest.limits.wall_ms) == ("index.js", 5)
+
+
+async def test_an_npmrc_that_is_sent_is_not_used(
+    client: httpx.AsyncClient, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    async def look(bundler: Any, entry: str, *, lock: bytes | None = None) -> Any:
+        seen.append(sorted(os.listdir(bundler._directory)))
+        raise BundleError("seen")
+
+    monkeypatch.setattr(Bundler, "bundle", look)
+    files = {"main.ts": HELLO, ".npmrc": "registry=http://169.254.169.254/"}
+    await client.post(f"{WORKERS}/a/versions", json={"files": files})
+    await client.post(f"{WORKERS}/a/versions", files={"file": zipped(files)})
+    assert seen == [["main.ts"], ["main.ts"]]
 
 
 @pytest.mark.parametrize(
@@ -515,6 +531,22 @@ async def test_no_other_file_of_the_machine_is_written_or_read(
     assert (await client.get(raw)).status_code in (200 if path == "" else 404, 404)
     assert everything(tmp_path) == before
     assert (tmp_path / "secret").read_text() == "secret"
+
+
+async def test_a_version_that_was_sent_opens_no_file_of_the_box(client: httpx.AsyncClient, served: Served) -> None:
+    (served.folder / "functions" / "a.ts").write_text(HELLO)
+    (served.folder / "v8box.toml").write_text('[box]\nadmin_password = "hunter2hunter2"\n')
+    (served.folder / "main.ts").write_text("export const secret = 1;")
+    await served.watch()
+    body = {"files": {"main.ts": HELLO, "v8box.toml": "[limits]\nwall_ms = 700\n"}}
+    staged = await client.post(f"{WORKERS}/a/versions?environment=staging", json=body)
+    assert staged.status_code == 201, staged.text
+    promoted = await client.post(f"{WORKERS}/a/deployments/production/promote", json={"from": "staging"})
+    assert promoted.status_code == 200
+    assert [each["path"] for each in (await client.get(f"{WORKERS}/a/files")).json()["items"]] == ["functions/a.ts"]
+    for path in ("v8box.toml", "main.ts"):
+        problem(await client.get(f"{WORKERS}/a/files/{path}"), 404, "not_found")
+        problem(await client.put(f"{WORKERS}/a/files/{path}", content="x"), 400, "not_editable")
 
 
 async def test_a_worker_of_no_folder_gets_a_new_version_of_its_sources(

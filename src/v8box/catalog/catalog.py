@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import groupby
 from types import MappingProxyType
 from typing import Final
@@ -50,7 +49,7 @@ from v8box.catalog.model import (
     place,
     route_key,
 )
-from v8box.catalog.stored import encode, integer, read_fingerprint, read_version
+from v8box.catalog.stored import encode, integer, read_fingerprint, read_summary, read_version
 from v8box.catalog.versions import Versions, add_version, check_message
 from v8box.errors import BadRequest, NotFound
 from v8box.kit.tasks import to_its_end
@@ -490,17 +489,13 @@ class Catalog:
     async def workers(self, project: str | None = None) -> Sequence[WorkerSummary]:
         """Every worker that has a version, by name."""
         rows = await self._database.read(lambda sql: sql.rows(_queries["workers"], {"project": project}))
-        return [
-            WorkerSummary(
-                project=str(owner),
-                worker=str(worker),
-                versions=integer(versions),
-                number=integer(number),
-                version=str(version),
-                created_at=datetime.fromisoformat(str(created_at)),
-            )
-            for owner, worker, versions, number, version, created_at in rows
-        ]
+        return [read_summary(row) for row in rows]
+
+    async def worker(self, project: str, name: str) -> WorkerSummary | None:
+        """One of them."""
+        key = {"project": project, "worker": name}
+        row = await self._database.read(lambda sql: sql.row(_queries["worker"], key))
+        return None if row is None else read_summary(row)
 
     # For the pool and the folder's deploys.
 

@@ -115,6 +115,11 @@ where (:project is null or project = :project)
 group by project, worker
 order by project, worker
 
+-- name: worker
+select project, worker, count(*), max(number), id, created_at from versions
+where project = :project and worker = :worker
+group by project, worker
+
 -- name: hashes
 -- The blobs that the next thousand versions refer to; `sources` is JSON.
 select rowid, bundle_hash, source_map_hash, lock_hash, sources from versions

@@ -11,7 +11,16 @@ from typing import Any, Final
 
 import msgspec
 
-from v8box.catalog.model import BindingKind, EnvBinding, Limits, Manifest, Permissions, Version, VersionInfo
+from v8box.catalog.model import (
+    BindingKind,
+    EnvBinding,
+    Limits,
+    Manifest,
+    Permissions,
+    Version,
+    VersionInfo,
+    WorkerSummary,
+)
 from v8box.catalog.policies import (
     NO_RULES,
     Auth,
@@ -152,6 +161,18 @@ def read_version_info(row: Row) -> VersionInfo:
         pinned=bool(pinned),
         bundle_bytes=integer(bundle_bytes),
         tags=tuple(msgspec.json.decode(str(tags), type=list[str])),
+    )
+
+
+def read_summary(row: Row) -> WorkerSummary:
+    project, worker, versions, number, version, created_at = row
+    return WorkerSummary(
+        project=str(project),
+        worker=str(worker),
+        versions=integer(versions),
+        number=integer(number),
+        version=str(version),
+        created_at=datetime.fromisoformat(str(created_at)),
     )
 
 

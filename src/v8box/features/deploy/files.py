@@ -16,6 +16,7 @@ from typing import Final
 
 from v8box.catalog import DEFAULT_PROJECT, Catalog, Manifest, Version
 from v8box.errors import BadRequest, NotFound, V8BoxError
+from v8box.features.deploy.bundler import CONFIG_FILES
 from v8box.features.deploy.discovery import FUNCTIONS
 from v8box.features.deploy.events import DeployFailed
 from v8box.features.deploy.folder import FolderDeploys
@@ -23,6 +24,7 @@ from v8box.features.deploy.staging import Staging
 from v8box.features.deploy.uploads import Order, Uploads
 from v8box.kit.archives import ArchiveError, check_path
 from v8box.kit.files import is_within, sync_folder, temporary_beside
+from v8box.settings import FILE_NAME
 
 MAX_FILE_BYTES: Final = 4 * 1024 * 1024
 _MAX_LISTED: Final = 2_000
@@ -67,9 +69,16 @@ class WorkerFiles:
     """The files of all workers."""
 
     def __init__(
-        self, directory: Path, deploys: FolderDeploys, catalog: Catalog, uploads: Uploads, staging: Staging
+        self,
+        directory: Path,
+        data_directory: Path,
+        deploys: FolderDeploys,
+        catalog: Catalog,
+        uploads: Uploads,
+        staging: Staging,
     ) -> None:
         self._directory = Path(os.path.realpath(directory))
+        self._data_directory = data_directory
         self._functions = self._directory / FUNCTIONS
         self._deploys = deploys
         self._catalog = catalog
@@ -97,7 +106,7 @@ class WorkerFiles:
             return FileState(path, version.sources[path], len(data)), data
         if path not in self._paths(worker):
             raise NotFound(f"{worker} has no file {path[:200]}")
-        found = await asyncio.to_thread(_read, self._directory / path)
+        found = await asyncio.to_thread(self._read, path)
         if found is None:
             raise NotFound(f"{worker} has no file {path[:200]}")
         return FileState(path, _hash(found), len(found)), found
@@ -162,13 +171,14 @@ class WorkerFiles:
             raise NotEditable(f"{path} is a folder or a link.")
 
     def _sources(self, worker: str) -> set[str]:
-        live = self._catalog.routes.live(worker)
-        return set() if live is None else {path for path in live.sources if path.startswith(f"{FUNCTIONS}/")}
+        """What the folder's own build was made of. Not the sources of the version that is live: one that was sent and
+        promoted may name any file of the box."""
+        built = self._catalog.fingerprint(worker).keys() - {*CONFIG_FILES, FILE_NAME}
+        return {path for path in built if PurePosixPath(path).suffix and not _is_hidden(path)}
 
     def _paths(self, worker: str) -> list[str]:
         manifest = self._deploys.workers.get(worker)
-        live = self._catalog.routes.live(worker)
-        found = set() if live is None else set(live.sources)
+        found = self._sources(worker)
         if manifest is not None:
             found.add(manifest.entry)
         folder = self._functions / worker
@@ -176,8 +186,14 @@ class WorkerFiles:
             found |= set(_beneath(folder, self._directory))
         return sorted(found)
 
+    def _read(self, path: str) -> bytes | None:
+        real = self._directory / path
+        if not is_within(real, self._directory) or is_within(real, self._data_directory):
+            return None
+        return _read(real)
+
     def _state(self, path: str) -> FileState | None:
-        data = _read(self._directory / path)
+        data = self._read(path)
         return None if data is None else FileState(path, _hash(data), len(data))
 
 
@@ -186,8 +202,12 @@ def _check(path: str) -> None:
         check_path(path)
     except ArchiveError as error:
         raise NotEditable(f"This is no file's name: {error}") from error
-    if any(part.startswith(".") or part == "node_modules" for part in path.split("/")):
+    if _is_hidden(path):
         raise NotEditable("Hidden files and packages are not edited here.")
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") or part == "node_modules" for part in path.split("/"))
 
 
 def _is_own(worker: str, path: str, manifest: Manifest | None) -> bool:

@@ -6,12 +6,15 @@ import asyncio
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from v8box.api.deployed import DeployFault
 from v8box.errors import V8BoxError
 from v8box.features.deploy.discovery import FUNCTIONS
 from v8box.features.deploy.events import DeployFailed
 from v8box.features.deploy.folder import FolderDeploys
+
+_OUTCOME_SECONDS: Final = 150.0
 
 
 class NotDeletable(V8BoxError):
@@ -46,7 +49,8 @@ class ServedFolder:
         else:
             raise NotDeletable
         await asyncio.to_thread(_delete, path)
-        await self._deploys.outcome(worker)  # no deploy of it is under way any more
+        async with asyncio.timeout(_OUTCOME_SECONDS):
+            await self._deploys.outcome(worker)  # no deploy of it is under way any more
 
 
 def fault(failed: DeployFailed) -> DeployFault:

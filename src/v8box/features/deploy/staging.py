@@ -68,6 +68,11 @@ class Place:
             )
         except ArchiveError as error:
             raise BadArchive(f"The archive is refused: {error}", error.entry) from error
+        self._drop_npmrc()
+
+    def _drop_npmrc(self) -> None:
+        """Whoever may deploy must not choose which machines the box fetches packages from."""
+        (self.files / ".npmrc").unlink(missing_ok=True)
 
     async def write(self, files: Mapping[str, bytes]) -> None:
         """These files, into `files`. Raises `BadArchive`."""
@@ -80,6 +85,7 @@ class Place:
             if sum(map(len, files.values())) > _BOUNDS.total_bytes or len(files) > _BOUNDS.entries:
                 raise ArchiveError("there is too much of it")
             await asyncio.to_thread(_write, self.files, files)
+            self._drop_npmrc()
         except ArchiveError as error:
             raise BadArchive(f"The files are refused: {error}", error.entry) from error
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:

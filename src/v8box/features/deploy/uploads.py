@@ -26,8 +26,8 @@ from v8box.telemetry.actors import Actor
 _KEPT: Final = ("deno.json", "deno.jsonc", "package.json", "tsconfig.json")
 """Files that decide what a bundle is, and are needed to make it again. `.npmrc` may hold a token, so it is not kept."""
 
-Admit = Callable[[str, str], Awaitable[None]]
-"""Whether the project may have this worker too. Raises `V8BoxError`."""
+Admit = Callable[[str, Sequence[str]], Awaitable[None]]
+"""Whether the project may have these workers too. Raises `V8BoxError`."""
 FromFolder = Callable[[str, str], bool]
 """Whether the project's worker is a file in the served folder."""
 Told = Callable[[str], None]
@@ -90,7 +90,7 @@ class Uploads:
         told: Told = _silent,
     ) -> Version:
         """The one worker that lies in `place`. Raises `DeployRefused`, `InFolder`."""
-        await self._admitted(worker, order)
+        await self._admitted([worker], order)
         found = await asyncio.to_thread(_find, place.files, worker, manifest)
         told(f"bundling {worker}")
         build = await self._build(place.files, worker, found, order)
@@ -114,7 +114,7 @@ class Uploads:
     async def edit(self, place: Place, version: Version, path: str, data: bytes, order: Order) -> Version:
         """A new version of the sources of `version` with this file changed. Raises `DeployRefused`, `InFolder`."""
         worker = version.worker
-        await self._admitted(worker, order)
+        await self._admitted([worker], order)
         sources = {name: await self._catalog.versions.source(version, name) for name in version.sources}
         await place.write({**sources, path: data})
         if _is_manifest(path, data):
@@ -127,8 +127,7 @@ class Uploads:
     async def deploy_folder(self, place: Place, order: Order, *, told: Told = _silent) -> dict[str, Version]:
         """Every worker of the folder in `place`, all of them or none. Raises `DeployRefused`, `InFolder`."""
         found = await asyncio.to_thread(_find_all, place.files)
-        for worker in found:
-            await self._admitted(worker, order)
+        await self._admitted(list(found), order)
         told(f"bundling {len(found)} workers")
         tries = await asyncio.gather(
             *(self._build(place.files, worker, each, order) for worker, each in found.items()), return_exceptions=True
@@ -153,14 +152,18 @@ class Uploads:
             message=order.message,
         )
 
-    async def _admitted(self, worker: str, order: Order) -> None:
+    async def _admitted(self, workers: Sequence[str], order: Order) -> None:
+        for worker in workers:
+            self._check(worker, order)
+        await self._admit(order.project, workers)
+
+    def _check(self, worker: str, order: Order) -> None:
         check_worker_name(worker)
         if order.environment == PRODUCTION and self._from_folder(order.project, worker):
             raise InFolder(
                 f"{worker} comes from the served folder. Change its file (PUT …/workers/{worker}/files/…), or deploy "
                 "to another environment and promote it."
             )
-        await self._admit(order.project, worker)
 
     async def _build(
         self, folder: Path, worker: str, found: _Found, order: Order, *, lock: bytes | None = None

@@ -49,7 +49,8 @@ class Workers:
 
     async def show(self, project: str, names: list[str]) -> list[WorkerInfo]:
         """Those of these names that there are."""
-        summaries = {each.worker: each for each in await self.catalog.workers(project)}
+        found = [await self.catalog.worker(project, name) for name in names]
+        summaries = {each.worker: each for each in found if each is not None}
         deployments = await self.catalog.deployments_of(project, names)
         faults = self._folder.faults() if project == DEFAULT_PROJECT else {}
         return [
@@ -83,7 +84,7 @@ class Workers:
             if not files:
                 raise ComesFromFolder
             await self._folder.delete(name)
-        if any(each.worker == name for each in await self.catalog.workers(project)):
+        if await self.catalog.worker(project, name) is not None:
             await self.catalog.delete_worker(name, project=project, actor=actor)
 
     async def find(self, project: str, worker: str, reference: str) -> Version:
