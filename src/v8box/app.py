@@ -601,7 +601,8 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         return None if live is None else live.manifest
 
     services = parts.services
-    workers = Workers(parts.catalog, served.ServedFolder(parts.settings.directory, parts.deploys), parts.run_url)
+    folder = served.ServedFolder(parts.settings.directory, parts.deploys)
+    workers = Workers(parts.catalog, folder, parts.run_url, parts.variables.forget_worker)
     deploys = deploy.DeployRoutes(
         parts.uploads,
         parts.staging,

@@ -97,6 +97,10 @@ class NoFolder:
         raise AssertionError(worker)
 
 
+async def forget_nothing(_project: str, _worker: str) -> None:
+    raise AssertionError("no worker is deleted here")
+
+
 @pytest.fixture
 async def served(tmp_path: Path, cache: Path) -> AsyncIterator[Served]:
     data, folder = cache, tmp_path / "box"
@@ -110,7 +114,7 @@ async def served(tmp_path: Path, cache: Path) -> AsyncIterator[Served]:
 
 @pytest.fixture
 async def app(served: Served, tmp_path: Path) -> AsyncIterator[As]:
-    workers = Workers(served.kept.catalog, NoFolder(served), BASE)
+    workers = Workers(served.kept.catalog, NoFolder(served), BASE, forget_nothing)
     operations = await Operations.open(served.kept.database)
     deploys = DeployRoutes(
         served.uploads,

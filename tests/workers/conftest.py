@@ -97,9 +97,21 @@ async def log(tmp_path: Path) -> AsyncIterator[RunLog]:
 
 
 @pytest.fixture
-async def app(kept: Kept, folder: FakeFolder, canaries: Canaries, log: RunLog) -> AsyncIterator[As]:
+def forgotten() -> list[tuple[str, str]]:
+    """The deleted workers of which everything else was forgotten too."""
+    return []
+
+
+@pytest.fixture
+async def app(
+    kept: Kept, folder: FakeFolder, canaries: Canaries, log: RunLog, forgotten: list[tuple[str, str]]
+) -> AsyncIterator[As]:
     ledger = await Idempotency.open(kept.database)
-    workers = Workers(kept.catalog, folder, BASE)
+
+    async def forget(project: str, worker: str) -> None:
+        forgotten.append((project, worker))
+
+    workers = Workers(kept.catalog, folder, BASE, forget)
     yield As(build_api(build_routers(workers, canaries, Tail(log), 100), idempotency=ledger))
     await ledger.close()
 

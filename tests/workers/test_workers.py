@@ -66,7 +66,7 @@ async def test_deleting_needs_an_admin_and_leaves_nothing(client: httpx.AsyncCli
 
 
 async def test_a_worker_of_the_folder_goes_with_its_file_or_not_at_all(
-    client: httpx.AsyncClient, kept: Kept, folder: FakeFolder
+    client: httpx.AsyncClient, kept: Kept, folder: FakeFolder, forgotten: list[tuple[str, str]]
 ) -> None:
     await kept.deploy("one")
     folder.workers = {"a", "broken"}
@@ -76,6 +76,7 @@ async def test_a_worker_of_the_folder_goes_with_its_file_or_not_at_all(
     assert (await client.delete("a?files=true")).status_code == 204
     assert (await client.delete("broken?files=true")).status_code == 204
     assert folder.deleted == ["a", "broken"]
+    assert forgotten == [("default", "a"), ("default", "broken")]
     assert kept.live() == []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from v8box.api.deployed import DeployFault, VersionDetail, VersionShown, WorkerInfo
@@ -34,13 +34,18 @@ class Folder(Protocol):
         ...
 
 
-class Workers:
-    """All workers. `base` is where they are called."""
+Forget = Callable[[str, str], Awaitable[None]]
+"""Takes a project and the name of a worker of it that is gone."""
 
-    def __init__(self, catalog: Catalog, folder: Folder, base: str) -> None:
+
+class Workers:
+    """All workers. `base` is where they are called; `forget` takes what else is kept of a deleted one."""
+
+    def __init__(self, catalog: Catalog, folder: Folder, base: str, forget: Forget) -> None:
         self.catalog = catalog
         self.base = base
         self._folder = folder
+        self._forget = forget
 
     async def names(self, project: str) -> list[str]:
         """Of those that have a version, and of those in the folder that could not be deployed yet."""
@@ -86,6 +91,7 @@ class Workers:
             await self._folder.delete(name)
         if await self.catalog.worker(project, name) is not None:
             await self.catalog.delete_worker(name, project=project, actor=actor)
+        await self._forget(project, name)
 
     async def find(self, project: str, worker: str, reference: str) -> Version:
         """The version that is meant. Raises `NotFound`, `BadRequest`."""
