@@ -47,6 +47,7 @@ from v8box.features.projects import Owned, ProjectService, Room, of_buckets, of_
 from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
 from v8box.features.workers.canary import Canaries
 from v8box.features.workers.retention import retain_forever
+from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.http import allow_many_files, free_port, http_server
 from v8box.gateway.pages.answers import HotFiles
 from v8box.gateway.pages.proxy import HostProxy
@@ -143,6 +144,7 @@ class AdminParts:
     api_keys: ApiKeys
     counts: Counts
     room: Room
+    cache: ResponseCache
 
     async def project_exists(self, name: str) -> bool:
         return self.projects.exists(name)
@@ -342,7 +344,13 @@ class Box:
         self._stack.push_async_callback(idempotency.close)
         operations = await Operations.open(database)
         self._stack.push_async_callback(operations.close)
-        site_server = await self._sites(database)
+        cache = ResponseCache(settings.response_cache, data / "cache" / "responses")
+        await cache.open()
+        self._stack.push_async_callback(cache.stop)
+        cache.groups.follow_routes(catalog.routes)
+        catalog.subscribe(cache.groups.follow_routes)
+        self._tasks.forever(cache.store.sweep_forever(), "response cache")
+        site_server = await self._sites(database, cache)
         hrana = HranaApp(services.databases, tokens)
         self._stack.push_async_callback(hrana.stop)
         admin = AdminParts(
@@ -371,6 +379,7 @@ class Box:
             projects=projects,
             usage=usage,
             room=room,
+            cache=cache,
             api_keys=api_keys,
             counts=counts,
         )
@@ -392,6 +401,7 @@ class Box:
                 runs=runs,
                 rates=rates,
                 policies=policies,
+                cache=cache,
             )
         )
         self._server = http_server(gateway, settings.box.host, self.port, settings.requests)
@@ -424,7 +434,7 @@ class Box:
             self._listeners.on_password(auth.made_password)
         return auth
 
-    async def _sites(self, database: Database) -> SiteServer:
+    async def _sites(self, database: Database, cache: ResponseCache) -> SiteServer:
         """The static sites: their releases, what serves them, and what deploys the folder's."""
         data = self.settings.data_directory
         sites = await Sites.open(database)
@@ -438,8 +448,10 @@ class Box:
         passwords = PreviewPasswords(hasher.check)
         proxy = HostProxy()
         self._stack.push_async_callback(proxy.stop)
-        server = SiteServer(sites.table, Pages(releases, HotFiles(blobs), passwords.verify), releases, proxy)
+        server = SiteServer(sites.table, Pages(releases, HotFiles(blobs), passwords.verify), releases, proxy, cache)
         sites.subscribe(server.follow)
+        cache.groups.follow_sites(sites.table)
+        sites.subscribe(cache.groups.follow_sites)
         folder = FolderSites(self.settings.pages_directory, service, on_event=self._listeners.on_site)
         self._tasks.forever(folder.run(), "sites")
         return server
@@ -574,6 +586,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     """Every feature's routes."""
     from v8box.features.api_keys import routes as api_keys
     from v8box.features.audit import routes as audit_routes
+    from v8box.features.cache_purge import routes as cache_purge
     from v8box.features.database import routes as database
     from v8box.features.deploy import file_routes, served
     from v8box.features.deploy import routes as deploy
@@ -617,6 +630,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         database.build_router(services.databases, parts.room.check_database),
         objects.build_router(services.objects, parts.room.check_bucket),
         operations.build_router(parts.operations),
+        cache_purge.build_router(parts.cache, partial(audit.record, parts.database)),
         audit_routes.build_router(AuditLog(parts.database)),
         health.build_router(
             parts.health,

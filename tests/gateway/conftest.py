@@ -15,8 +15,9 @@ from tests.fakes.sandboxes import FakeFactory, FakeSandbox, Worker
 from tests.fakes.versions import a_version, routes_of
 
 from v8box.catalog.manifest import no_files, own_table
-from v8box.catalog.model import Limits, Version
+from v8box.catalog.model import Limits, RouteTable, Version
 from v8box.catalog.sites import SiteTable
+from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.invoke import Receive, Send
 from v8box.gateway.pages.answers import HotFiles
 from v8box.gateway.pages.proxy import HostProxy
@@ -33,6 +34,7 @@ from v8box.pool.pool import Pool
 from v8box.sandbox.interface import Invocation, Profile
 from v8box.sandbox.run import Run
 from v8box.settings import Box, Requests, Sandboxes
+from v8box.settings import ResponseCache as CacheSettings
 from v8box.storage import FolderBlobs
 from v8box.telemetry.runs import LineRecord, RunLog, RunRecord
 
@@ -94,7 +96,7 @@ class Client:
         return b"".join(message["body"] for message in self.sent[1:])
 
 
-def no_sites() -> SiteServer:
+def no_sites(cache: ResponseCache) -> SiteServer:
     async def missing(_: str) -> bytes:
         raise AssertionError("there is no site")
 
@@ -102,7 +104,7 @@ def no_sites() -> SiteServer:
         return False
 
     releases = Releases(missing)
-    return SiteServer(SiteTable(), Pages(releases, HotFiles(FolderBlobs(Path())), wrong), releases, HostProxy())
+    return SiteServer(SiteTable(), Pages(releases, HotFiles(FolderBlobs(Path())), wrong), releases, HostProxy(), cache)
 
 
 class World:
@@ -115,8 +117,10 @@ class World:
         self.factory = FakeFactory(self._make)
         self.version = a_version(limits=settings.pop("limits", Limits()))
         if manifest := settings.pop("manifest", ""):
-            rules = own_table(manifest, "v8box.toml", settings.pop("read_file", no_files)).manifest("x.ts").rules
-            self.version = replace(self.version, manifest=replace(self.version.manifest, rules=rules))
+            read = own_table(manifest, "v8box.toml", settings.pop("read_file", no_files)).manifest("x.ts")
+            self.version = replace(
+                self.version, manifest=replace(self.version.manifest, rules=read.rules, cache=read.cache)
+            )
         self.keyring = Keyring()
         self.limiter = Limiter()
         self.counts = Counts()
@@ -125,6 +129,10 @@ class World:
                 keyring=self.keyring, limiter=self.limiter, counts=self.counts, usage=settings.pop("usage", Unmetered())
             )
         )
+        self.cache = ResponseCache(
+            settings.pop("response_cache", CacheSettings(disk_mb=0)), settings.pop("cache_folder", Path("/nowhere"))
+        )
+        self.routes: Callable[[], RouteTable] = lambda: routes_of(self.version)
         self.pool = Pool(self.factory, self._bundle, Sandboxes(blanks=0, max_sandboxes=4, **settings))
 
         async def health() -> tuple[int, bytes]:
@@ -134,13 +142,14 @@ class World:
             GatewayParts(
                 box=Box(domain=domain, trusted_proxies=(ipaddress.ip_network("10.0.0.0/8"),)),
                 requests=Requests(max_body_mb=1, max_header_kb=4, max_url_kb=1),
-                routes=lambda: routes_of(self.version),
+                routes=lambda: self.routes(),
                 pool=self.pool,
                 pages={"/health": health},
-                sites=no_sites(),
+                sites=no_sites(self.cache),
                 mounts={"admin": self.mounted, "db": self.mounted},
                 runs=self.records,
                 policies=self.policies,
+                cache=self.cache,
             )
         )
 
@@ -219,6 +228,7 @@ async def make_world() -> AsyncIterator[MakeWorld]:
 
     yield make
     for world in worlds:
+        await world.cache.stop()
         await world.pool.stop(0)
         await settle()
 

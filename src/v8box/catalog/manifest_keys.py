@@ -14,8 +14,10 @@ from v8box.catalog.model import Limits, Manifest, Permissions
 from v8box.catalog.policies import (
     CORS_HEADERS,
     CORS_METHODS,
+    NO_CACHE,
     NO_RULES,
     Auth,
+    CacheRules,
     Cors,
     ParamsSchema,
     PolicyRules,
@@ -178,6 +180,35 @@ SCHEMA: Final = Table(
     values.check_schema_table,
 )
 
+
+def _pattern_list(of: str) -> Each[str]:
+    return texts(values.read_name_pattern, 100, of, values.NAME_PATTERN)
+
+
+CACHE: Final = Table(
+    CacheRules,
+    (
+        Key("enabled", Flag(), False, "Whether the box keeps answers, as their headers allow."),
+        Key("default_ttl_seconds", Whole(0, 31 * _DAY), 0, "How long answers are kept that do not say it themselves."),
+        Key(
+            "vary_by_query",
+            _pattern_list("names of parameters"),
+            (),
+            "The only query parameters that make another answer; `*` at the end stands for anything.",
+            shown="all",
+        ),
+        Key("ignore_query", _pattern_list("names of parameters"), (), "Query parameters that do not."),
+        Key(
+            "bypass_cookies",
+            _pattern_list("names of cookies"),
+            (),
+            "Requests with such a cookie are not answered from the cache.",
+        ),
+        Key("client_may_revalidate", Flag(), False, "Whether a request's `no-cache` makes the box ask the worker."),
+        Key("keep_on_deploy", Flag(), False, "Whether answers outlive a deploy, a rollback and a change of variables."),
+    ),
+)
+
 SCHEDULE: Final = Table(
     Schedule,
     (
@@ -283,6 +314,7 @@ MANIFEST: Final = Table(
             _DEFAULT.rules.error_pages,
             "What browsers are shown instead of the box's errors: a status, 4xx or 5xx = a .html or .json file.",
         ),
+        Key("cache", CACHE, NO_CACHE, "Which answers the box keeps."),
         Key("schedules", Tables(SCHEDULE, 50), (), "When it runs by itself."),
         Key("queues", Tables(QUEUE, 20), (), "Queues whose messages it takes."),
     ),

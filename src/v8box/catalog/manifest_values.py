@@ -34,6 +34,7 @@ ENV_PATTERN: Final = (
     "^(?![vV]8[bB][oO][xX]_|[dD][eE][nN][oO]_|[lL][dD]_|[oO][tT][eE][lL]_)[A-Za-z_][A-Za-z0-9_]{0,127}$"
 )
 HEADER_PATTERN: Final = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
+NAME_PATTERN: Final = "^(?:[^\\x00-\\x20&=;,*]{1,128}[*]?|[*])$"
 METHOD_PATTERN: Final = "^(?!CONNECT$|TRACE$)[A-Z]{1,20}$"
 BY_PATTERN: Final = "^(?:ip|key|worker|header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64})$"
 ORIGIN_PATTERN: Final = (
@@ -207,6 +208,13 @@ def read_header_name(value: str) -> str:
     if not re.fullmatch(HEADER_PATTERN, value):
         raise ValueError("is no name of a header")
     return value.lower()
+
+
+def read_name_pattern(value: str) -> str:
+    """A name, or the beginning of names with a `*` behind."""
+    if not re.fullmatch(NAME_PATTERN, value):
+        raise ValueError("is no name; `*` may stand at its end only")
+    return value
 
 
 def read_by(value: str) -> str:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Literal
 
-from v8box.catalog.policies import NO_RULES, PolicyRules, QueueConsumer, Schedule
+from v8box.catalog.policies import NO_CACHE, NO_RULES, CacheRules, PolicyRules, QueueConsumer, Schedule
 
 DEFAULT_PROJECT: Final = "default"
 PRODUCTION: Final = "production"
@@ -68,6 +68,7 @@ class Manifest:
     """Variables without which it does not start."""
     bindings: Mapping[str, EnvBinding] = field(default_factory=lambda: MappingProxyType({}))
     rules: PolicyRules = NO_RULES
+    cache: CacheRules = NO_CACHE
     schedules: tuple[Schedule, ...] = ()
     queues: tuple[QueueConsumer, ...] = ()
 

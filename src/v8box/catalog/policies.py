@@ -98,6 +98,24 @@ NO_RULES: Final = PolicyRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheRules:
+    """Whether and how the box keeps a worker's answers. Of names in `vary_by_query`, `ignore_query` and
+    `bypass_cookies` a `*` at the end stands for anything."""
+
+    enabled: bool = False
+    default_ttl_seconds: int = 0
+    vary_by_query: tuple[str, ...] = ()
+    """The parameters that count; none: all."""
+    ignore_query: tuple[str, ...] = ()
+    bypass_cookies: tuple[str, ...] = ()
+    client_may_revalidate: bool = False
+    keep_on_deploy: bool = False
+
+
+NO_CACHE: Final = CacheRules()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """When a worker runs by itself. `retries`: milliseconds before each new try; `timeout_s` 0: `limits.wall_ms`."""
 

@@ -22,8 +22,10 @@ from v8box.catalog.model import (
     WorkerSummary,
 )
 from v8box.catalog.policies import (
+    NO_CACHE,
     NO_RULES,
     Auth,
+    CacheRules,
     Cors,
     ErrorPage,
     ParamsSchema,
@@ -55,6 +57,7 @@ class _StoredManifest(msgspec.Struct):
     bindings: dict[str, tuple[BindingKind, str]] = {}  # versions of before there were any have none, nor what follows
     env_required: tuple[str, ...] = ()
     rules: _StoredRules | None = None
+    cache: CacheRules = NO_CACHE
     schedules: tuple[Schedule, ...] = ()
     queues: tuple[QueueConsumer, ...] = ()
 
@@ -69,7 +72,9 @@ def plain_manifest(manifest: Manifest) -> dict[str, Any]:
         "env": dict(manifest.env),
         "bindings": {name: [bound.kind, bound.name] for name, bound in manifest.bindings.items()},
     }
-    later = {name: _plain(getattr(manifest, name)) for name in ("env_required", "rules", "schedules", "queues")}
+    later = {
+        name: _plain(getattr(manifest, name)) for name in ("env_required", "rules", "cache", "schedules", "queues")
+    }
     return plain | {name: value for name, value in later.items() if value}
 
 
@@ -104,6 +109,7 @@ def read_manifest(text: str) -> Manifest:
         bindings=MappingProxyType(bindings),
         env_required=stored.env_required,
         rules=NO_RULES if rules is None else _read_rules(rules),
+        cache=stored.cache,
         schedules=stored.schedules,
         queues=stored.queues,
     )

@@ -33,6 +33,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "split": "v8box.cli.deployments",
             "canary": "v8box.cli.canary",
             "delete": "v8box.cli.workers",
+            "cache": "v8box.cli.response_cache",
             "run": "v8box.cli.call",
             "logs": "v8box.cli.logs",
             "explain": "v8box.cli.explain",

@@ -11,6 +11,10 @@ from typing import Any
 from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION, Route, RouteTable
 from v8box.errors import HeadersTooLarge, MethodNotAllowed, NotFound, StopReason, UriTooLong, V8BoxError
 from v8box.gateway import errors
+from v8box.gateway.cache.answers import NAME
+from v8box.gateway.cache.cache import ResponseCache
+from v8box.gateway.cache.call import CacheCall, Pairs
+from v8box.gateway.cache.calls import worker_call
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import BrokenResponse, Exchange, Receive, Send
 from v8box.gateway.pages.server import SiteServer
@@ -56,6 +60,7 @@ class GatewayParts:
     mounts: Mapping[Mount, Application]
     runs: RunLog
     policies: PolicyBook
+    cache: ResponseCache
     rates: Rates = field(default_factory=Rates)
 
 
@@ -72,6 +77,7 @@ class Gateway:
         self._ids = RequestIds()
         self._path_mode = PathModePolicy(parts.box.domain)
         self._policies = parts.policies
+        self._cache = parts.cache
         self._trusted = parts.box.trusted_proxies
         self._max_url_bytes = parts.requests.max_url_bytes
         self._max_header_bytes = parts.requests.max_header_bytes
@@ -161,26 +167,70 @@ class Gateway:
             answer = errors.answer(error, request_id, envelope=False)  # a policy knows of no handler's envelope
             passage.refused(error)
             passage.dress(answer, sandboxed)
+            if told := scope.get("cache_status"):
+                answer.headers.append((b"cache-status", NAME + told))
             await _send_error(send, answer, scope["method"])
             return
         most = passage.max_body_bytes(self._max_body_bytes)
-        exchange = Exchange(self._pool, placement, incoming, request_id, receive, send, most, started, passage)
-        if sandboxed:
-            exchange.extra_headers = sandboxed
-        outcome = "ok"
+        call: CacheCall | None = None
         try:
-            await exchange.perform(invocation)
+            if placement.manifest.cache.enabled:
+
+                async def fetch(receive: Receive, send: Send, pairs: Pairs, query: str | None) -> None:
+                    asked = Invocation(self._ids.new(), invocation.method, invocation.url, pairs)
+                    if query is not None:
+                        asked.url = invocation.url.partition("?")[0] + ("?" + query if query else "")
+                    exchange = Exchange(
+                        self._pool, placement, incoming, request_id, receive, send, most, time.perf_counter()
+                    )
+                    await self._run(exchange, asked, target, client)
+
+                call = worker_call(
+                    route,
+                    placement,
+                    target,
+                    scope["query_string"].decode("latin-1"),
+                    invocation.method,
+                    list(invocation.headers),
+                    incoming.has_body,
+                    request_id,
+                    receive,
+                    send,
+                    fetch,
+                    None if passage is FREE else passage.finish,
+                    sandboxed,
+                )
+                await self._cache.answer(call)
+            else:
+                exchange = Exchange(self._pool, placement, incoming, request_id, receive, send, most, started, passage)
+                if sandboxed:
+                    exchange.extra_headers = sandboxed
+                await self._run(exchange, invocation, target, client)
         except BrokenResponse as error:
-            outcome = exchange.run.death.reason if exchange.run and exchange.run.death else "broken"
-            logger.info("run %s: %s", run_id, error)
+            logger.info("request %s: %s", request_id, error)
             raise  # the server drops the connection, so that the client sees a cut body as cut
         except (RunFailed, RunKilled, StartupFailed, V8BoxError) as error:
             answer = errors.answer(error, request_id, envelope=self._pool.shape(placement) == "handler")
-            outcome = answer.reason or ("exception" if isinstance(error, RunFailed) else "refused")
-            exchange.status = answer.status
             passage.dress(answer, sandboxed)
+            if call is not None and call.told:
+                answer.headers.append((b"cache-status", NAME + call.told))
             if answer.reason != StopReason.CLIENT_GONE:  # nobody is there to read it
                 await _send_error(send, answer, invocation.method)
+
+    async def _run(self, exchange: Exchange, invocation: Invocation, target: Target, client: str) -> None:
+        """One run, which is written down however it ends. Raises what `errors.answer` knows."""
+        outcome = "ok"
+        try:
+            await exchange.perform(invocation)
+        except BrokenResponse:
+            outcome = exchange.run.death.reason if exchange.run and exchange.run.death else "broken"
+            raise
+        except (RunFailed, RunKilled, StartupFailed, V8BoxError) as error:
+            envelope = self._pool.shape(exchange.placement) == "handler"
+            answer = errors.answer(error, exchange.request_id, envelope=envelope)
+            outcome = answer.reason or ("exception" if isinstance(error, RunFailed) else "refused")
+            exchange.status = answer.status
+            raise
         finally:
             self._record(exchange, invocation, target, outcome, client)
 

@@ -242,6 +242,32 @@ class Valkey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseCache:
+    """What is kept of the answers of workers and of hosts that sites lead to, where they allow it."""
+
+    ram_mb: Annotated[int, From("V8BOX_CACHE_RAM_MB", "response_cache.ram_mb", whole_number(1, 1_048_576))] = 64
+    """MiB of memory. Some thousand pages; a box with more memory to spare serves more of them from it."""
+
+    disk_mb: Annotated[int, From("V8BOX_CACHE_DISK_MB", "response_cache.disk_mb", whole_number(0, 1_048_576))] = 512
+    """MiB on disk, for what memory has no room for; 0 for none. Little of a small server's disk."""
+
+    entry_mb: Annotated[int, From("V8BOX_CACHE_ENTRY_MB", "response_cache.entry_mb", whole_number(1, 1_024))] = 8
+    """MiB of one answer at most. Longer ones pass through; they would drive out much that is asked for more often."""
+
+    @property
+    def ram_bytes(self) -> int:
+        return self.ram_mb * 1_048_576
+
+    @property
+    def disk_bytes(self) -> int:
+        return self.disk_mb * 1_048_576
+
+    @property
+    def entry_bytes(self) -> int:
+        return self.entry_mb * 1_048_576
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class S3:
     """An S3 server for objects. Without one, objects are files in the data directory."""
 
@@ -365,6 +391,7 @@ class Settings:
     libsql: Libsql
     databases: Databases
     valkey: Valkey
+    response_cache: ResponseCache
     s3: S3
     projects: Projects
     audit: Audit
@@ -414,6 +441,7 @@ GROUPS: Final[Mapping[str, type[Any]]] = {
     "libsql": Libsql,
     "databases": Databases,
     "valkey": Valkey,
+    "response_cache": ResponseCache,
     "s3": S3,
     "projects": Projects,
     "audit": Audit,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -51,15 +51,23 @@ class HostProxy:
         if self._session is not None:
             await self._session.close()
 
-    async def pass_on(self, url: str, request: SiteRequest, receive: Receive, send: Send) -> int:
-        """Gives the status that was answered. Raises `ProxyFailed` while nothing was sent."""
+    async def pass_on(
+        self,
+        url: str,
+        request: SiteRequest,
+        receive: Receive,
+        send: Send,
+        pairs: Sequence[tuple[str, str]] | None = None,
+    ) -> int:
+        """Gives the status that was answered. `pairs`: the headers, where they are not the request's. Raises
+        `ProxyFailed` while nothing was sent."""
         import aiohttp
 
         host = urlsplit(url).hostname or ""
         if _is_address(host) and not self._allows(host):  # an address is not resolved, so nobody else judges it
             raise ProxyFailed
         session = self._opened()
-        headers = [(name, value) for name, value in request.incoming.pairs if name not in _NOT_PASSED]
+        headers = [(name, value) for name, value in pairs or request.incoming.pairs if name not in _NOT_PASSED]
         body = _body(receive) if request.incoming.has_body else None
         if request.incoming.content_length is not None:
             headers.append(("content-length", str(request.incoming.content_length)))

@@ -8,6 +8,8 @@ from typing import Any
 from v8box.catalog.model import PRODUCTION, route_key
 from v8box.catalog.sites import SiteRoute, SiteTable
 from v8box.errors import NotFound
+from v8box.gateway.cache.cache import ResponseCache
+from v8box.gateway.cache.calls import host_call
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import Receive, Send
 from v8box.gateway.pages.proxy import HostProxy
@@ -19,11 +21,14 @@ from v8box.gateway.routing import Target
 class SiteServer:
     """Answers requests for sites, as the snapshot of the sites says."""
 
-    def __init__(self, table: SiteTable, pages: Pages, releases: Releases, proxy: HostProxy) -> None:
+    def __init__(
+        self, table: SiteTable, pages: Pages, releases: Releases, proxy: HostProxy, cache: ResponseCache
+    ) -> None:
         self._table = table
         self._pages = pages
         self._releases = releases
         self._proxy = proxy
+        self._cache = cache
         self._subscribers: list[Callable[[], None]] = []
 
     def follow(self, table: SiteTable) -> None:
@@ -65,10 +70,42 @@ class SiteServer:
             case ToWorker():
                 return route_key(route.project, outcome.worker, PRODUCTION)
             case ToHost():
-                await self._proxy.pass_on(outcome.url, request, receive, send)
+                await self._pass_on(outcome.url, request, scope, target, receive, send)
                 return None
             case _:
                 return None
+
+    async def _pass_on(
+        self,
+        url: str,
+        request: SiteRequest,
+        scope: MutableMapping[str, Any],
+        target: Target,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Another host's answer, which may be kept if that says so."""
+        plain = request._replace(extra=())
+
+        async def fetch(receive: Receive, send: Send, pairs: list[tuple[str, str]], _: str | None) -> None:
+            await self._proxy.pass_on(url, plain, receive, send, pairs)
+
+        call = host_call(
+            request.route,
+            url,
+            request.incoming,
+            target,
+            request.method,
+            request.request_id,
+            receive,
+            send,
+            fetch,
+            request.extra,
+        )
+        try:
+            await self._cache.answer(call)
+        finally:
+            scope["cache_status"] = call.told
 
     async def worker_at(self, scope: MutableMapping[str, Any], incoming: Incoming, target: Target) -> str:
         """The route key of the worker that answers a WebSocket there. Raises `V8BoxError`."""

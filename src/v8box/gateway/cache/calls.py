@@ -1,0 +1,94 @@
+"""Requests of the gateway as calls of the cache: whose answers they ask for, and under which key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from v8box.catalog.model import Placement, Route
+from v8box.catalog.policies import CacheRules
+from v8box.catalog.sites import SiteRoute
+from v8box.gateway.cache.call import CacheCall, Fetch, Finish, Pairs, Receive, Send
+from v8box.gateway.cache.entries import Owner
+from v8box.gateway.cache.groups import site_group, worker_group
+from v8box.gateway.cache.keys import Key, key_query, passed_query
+from v8box.gateway.headers import Incoming
+from v8box.gateway.routing import Target
+
+_OF_PROXIES: Final = CacheRules(enabled=True)
+
+
+def worker_call(
+    route: Route,
+    placement: Placement,
+    target: Target,
+    query: str,
+    method: str,
+    pairs: Pairs,
+    has_body: bool,
+    request_id: str,
+    receive: Receive,
+    send: Send,
+    fetch: Fetch,
+    finish: Finish | None,
+    extra: Sequence[tuple[bytes, bytes]],
+) -> CacheCall:
+    """A request for a worker that keeps answers."""
+    rules = placement.manifest.cache
+    group = worker_group(route)
+    if not rules.keep_on_deploy:
+        scope = f"{group} {placement.key}"
+    elif len(route.shares) > 1:
+        scope = f"{group} {placement.id}"
+    else:
+        scope = group
+    counted = key_query(query, rules)
+    return CacheCall(
+        rules=rules,
+        owner=Owner(placement.project, "worker", placement.worker),
+        group=group,
+        address=None if counted is None else Key(scope, target.host_name.lower() + target.prefix, target.rest, counted),
+        passed_query=passed_query(query, rules),
+        method=method,
+        pairs=pairs,
+        has_body=has_body,
+        request_id=request_id.encode(),
+        receive=receive,
+        send=send,
+        fetch=fetch,
+        finish=finish,
+        extra=extra,
+    )
+
+
+def host_call(
+    route: SiteRoute,
+    url: str,
+    incoming: Incoming,
+    target: Target,
+    method: str,
+    request_id: str,
+    receive: Receive,
+    send: Send,
+    fetch: Fetch,
+    extra: Sequence[tuple[bytes, bytes]],
+) -> CacheCall:
+    """A request that a site passes on to `url`. What the other host is told is in the address, but for headers; of a
+    visitor's cookies and passwords it is told nothing."""
+    group = site_group(route)
+    return CacheCall(
+        rules=_OF_PROXIES,
+        owner=Owner(route.project, "site", route.site),
+        group=group,
+        address=Key(f"{group} {route.key}", target.host_name.lower() + target.prefix, target.rest, url),
+        passed_query=None,
+        method=method,
+        pairs=incoming.pairs,
+        has_body=incoming.has_body,
+        request_id=request_id.encode(),
+        receive=receive,
+        send=send,
+        fetch=fetch,
+        with_credentials=False,
+        extra=extra,
+    )
