@@ -615,7 +615,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
 
     services = parts.services
     folder = served.ServedFolder(parts.settings.directory, parts.deploys)
-    workers = Workers(parts.catalog, folder, parts.run_url, parts.variables.forget_worker)
+    workers = Workers(parts.catalog, folder, parts.run_url, parts.variables.forget_worker, parts.projects.exists)
     deploys = deploy.DeployRoutes(
         parts.uploads,
         parts.staging,

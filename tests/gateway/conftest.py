@@ -36,6 +36,7 @@ from v8box.sandbox.run import Run
 from v8box.settings import Box, Requests, Sandboxes
 from v8box.settings import ResponseCache as CacheSettings
 from v8box.storage import FolderBlobs
+from v8box.telemetry.rates import Rates
 from v8box.telemetry.runs import LineRecord, RunLog, RunRecord
 
 Message = MutableMapping[str, Any]
@@ -114,6 +115,7 @@ class World:
         self.worker: Worker = self._hello
         self.seen: list[Invocation] = []
         self.records = Records()
+        self.rates = Rates()
         self.factory = FakeFactory(self._make)
         self.version = a_version(limits=settings.pop("limits", Limits()))
         if manifest := settings.pop("manifest", ""):
@@ -133,6 +135,7 @@ class World:
             settings.pop("response_cache", CacheSettings(disk_mb=0)), settings.pop("cache_folder", Path("/nowhere"))
         )
         self.routes: Callable[[], RouteTable] = lambda: routes_of(self.version)
+        self.rates.follow([self.version.key])
         self.pool = Pool(self.factory, self._bundle, Sandboxes(blanks=0, max_sandboxes=4, **settings))
 
         async def health() -> tuple[int, bytes]:
@@ -148,6 +151,7 @@ class World:
                 sites=no_sites(self.cache),
                 mounts={"admin": self.mounted, "db": self.mounted},
                 runs=self.records,
+                rates=self.rates,
                 policies=self.policies,
                 cache=self.cache,
             )

@@ -98,6 +98,40 @@ async def test_a_failed_request_is_named_as_its_client_did(world: World) -> None
     assert record.id == world.seen[0].run_id != "mine-1"
 
 
+async def test_what_a_version_does_is_counted_and_what_is_not_its_fault_is_no_error(world: World) -> None:
+    def counted() -> tuple[int, int]:
+        window = world.rates.window(world.version.key, 60)
+        return window.requests, window.errors
+
+    await world.get()
+    assert counted() == (1, 0)
+
+    async def refuses(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
+        sandbox.respond(run, b"no", status=404)
+
+    world.worker = refuses
+    await world.get()
+    assert counted() == (2, 0)
+
+    async def breaks(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
+        sandbox.respond(run, b"no", status=503)
+
+    world.worker = breaks
+    await world.get()
+    assert counted() == (3, 1)
+
+    async def dies(sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
+        sandbox.kill(Death(reason=StopReason.MEMORY, detail="x"))
+        await forever(sandbox, run, invocation)
+
+    world.worker = dies
+    await world.get()
+    assert counted() == (4, 2)
+    await world.get("/health")
+    await world.get("/run/nothing")
+    assert counted() == (4, 2)
+
+
 async def test_runs_of_one_request_id_are_told_apart(world: World) -> None:
     """db keeps transactions by run id: two runs of one id would share them, and the first to end rolls both back."""
     for _ in range(2):

@@ -111,7 +111,7 @@ async def app(
     async def forget(project: str, worker: str) -> None:
         forgotten.append((project, worker))
 
-    workers = Workers(kept.catalog, folder, BASE, forget)
+    workers = Workers(kept.catalog, folder, BASE, forget, lambda name: name in ("default", "acme"))
     yield As(build_api(build_routers(workers, canaries, Tail(log), 100), idempotency=ledger))
     await ledger.close()
 

@@ -48,6 +48,12 @@ async def test_the_list_has_every_worker_with_where_it_is_live(
     assert first["items"] + rest["items"] == items
 
 
+async def test_of_a_project_that_is_none_there_are_no_workers(client: httpx.AsyncClient) -> None:
+    problem(await client.get(LIST.replace("default", "nothing")), 404, "project_not_found")
+    problem(await client.post(LIST.replace("default", "nothing") + "/prune", json={}), 404, "project_not_found")
+    assert (await client.get(LIST.replace("default", "acme"))).json()["items"] == []
+
+
 @pytest.mark.parametrize("name", ["nothing", "A", "a%2Fb", "a" * 64, "%00", "..%2f"])
 async def test_a_worker_that_is_none_is_not_found(client: httpx.AsyncClient, name: str) -> None:
     for path in (name, f"{name}/versions", f"{name}/deployments", f"{name}/versions/1"):

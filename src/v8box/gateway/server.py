@@ -305,7 +305,8 @@ class Gateway:
             record.call_time = meter.seconds * 1000
             record.spans = meter.spans
         self._parts.runs.run(record)
-        if not invocation.upgrade:  # how long people talk over a WebSocket is no latency
+        # How long people talk over a WebSocket is no latency, and what never got to the version says nothing of it.
+        if not invocation.upgrade and (run is not None or exchange.status >= 500):
             failed = exchange.status >= 500 or outcome not in _NOT_THE_VERSIONS_FAULT
             self._parts.rates.record(placement.key, duration, failed)
         self._policies.parts.usage.add(placement.project, cpu / 1000)

@@ -68,6 +68,7 @@ def build_router(workers: Workers, keep_versions: int) -> APIRouter:
     ) -> Response:
         """Removes old versions of every worker of the project now, as the box does once a day: what is live, tagged or
         pinned stays, and what a rollback would bring back."""
+        workers.check_project(project)
         keep = keep_versions if body.keep is None else body.keep
         return answer(Pruned(removed=await workers.catalog.versions.prune(keep, project=project, actor=who.actor)))
 

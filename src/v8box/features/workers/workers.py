@@ -7,6 +7,7 @@ from typing import Protocol
 
 from v8box.api.deployed import DeployFault, VersionDetail, VersionShown, WorkerInfo
 from v8box.catalog import DEFAULT_PROJECT, Catalog, Version, VersionInfo
+from v8box.catalog.projects import ProjectNotFound
 from v8box.errors import NotFound, V8BoxError
 from v8box.telemetry.actors import Actor
 
@@ -39,18 +40,34 @@ Forget = Callable[[str, str], Awaitable[None]]
 
 
 class Workers:
-    """All workers. `base` is where they are called; `forget` takes what else is kept of a deleted one."""
+    """All workers. `base` is where they are called, `exists` whether there is such a project; `forget` takes what else
+    is kept of a deleted worker."""
 
-    def __init__(self, catalog: Catalog, folder: Folder, base: str, forget: Forget) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        folder: Folder,
+        base: str,
+        forget: Forget,
+        exists: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self.catalog = catalog
+        self._exists = exists
         self.base = base
         self._folder = folder
         self._forget = forget
 
     async def names(self, project: str) -> list[str]:
-        """Of those that have a version, and of those in the folder that could not be deployed yet."""
+        """Of those that have a version, and of those in the folder that could not be deployed yet. Raises
+        `ProjectNotFound`."""
+        self.check_project(project)
         known = {each.worker for each in await self.catalog.workers(project)}
         return sorted(known | (self._folder.faults().keys() if project == DEFAULT_PROJECT else set()))
+
+    def check_project(self, project: str) -> None:
+        """Raises `ProjectNotFound`."""
+        if not self._exists(project):
+            raise ProjectNotFound(f"There is no project called {project[:63]}.")
 
     async def show(self, project: str, names: list[str]) -> list[WorkerInfo]:
         """Those of these names that there are."""
