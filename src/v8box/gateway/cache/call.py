@@ -6,9 +6,12 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from v8box.catalog.model import Route
 from v8box.catalog.policies import CacheRules
+from v8box.catalog.sites import SiteRoute
 from v8box.gateway.cache.directives import read_directives
 from v8box.gateway.cache.entries import HeaderList, Owner
+from v8box.gateway.cache.groups import group_of
 from v8box.gateway.cache.keys import Key, matcher
 from v8box.gateway.policies.api_keys import KEY_ID_HEADER
 
@@ -34,7 +37,8 @@ class CacheCall:
 
     rules: CacheRules
     owner: Owner
-    group: str
+    live: Route | SiteRoute
+    """What is purged together when it changes."""
     address: Key | None
     """None: the address is one that is not kept."""
     passed_query: str | None
@@ -62,6 +66,10 @@ class CacheCall:
         for name, value in self.pairs:
             if name in _OF_INTEREST:
                 found[name] = f"{found[name]}, {value}" if name in found else value
+
+    @property
+    def group(self) -> str:
+        return group_of(self.live)
 
     @property
     def is_credentialed(self) -> bool:

@@ -10,7 +10,6 @@ from v8box.catalog.policies import CacheRules
 from v8box.catalog.sites import SiteRoute
 from v8box.gateway.cache.call import CacheCall, Fetch, Finish, Pairs, Receive, Send
 from v8box.gateway.cache.entries import Owner
-from v8box.gateway.cache.groups import site_group, worker_group
 from v8box.gateway.cache.keys import Key, key_query, passed_query
 from v8box.gateway.headers import Incoming
 from v8box.gateway.routing import Target
@@ -35,18 +34,17 @@ def worker_call(
 ) -> CacheCall:
     """A request for a worker that keeps answers."""
     rules = placement.manifest.cache
-    group = worker_group(route)
     if not rules.keep_on_deploy:
-        scope = f"{group} {placement.key}"
+        scope = f"{placement.project}:{placement.worker} {placement.key}"
     elif len(route.shares) > 1:
-        scope = f"{group} {placement.id}"
+        scope = f"{placement.project}:{placement.worker}@{placement.environment} {placement.id}"
     else:
-        scope = group
+        scope = f"{placement.project}:{placement.worker}@{placement.environment}"
     counted = key_query(query, rules)
     return CacheCall(
         rules=rules,
         owner=Owner(placement.project, "worker", placement.worker),
-        group=group,
+        live=route,
         address=None if counted is None else Key(scope, target.host_name.lower() + target.prefix, target.rest, counted),
         passed_query=passed_query(query, rules),
         method=method,
@@ -75,12 +73,16 @@ def host_call(
 ) -> CacheCall:
     """A request that a site passes on to `url`. What the other host is told is in the address, but for headers; of a
     visitor's cookies and passwords it is told nothing."""
-    group = site_group(route)
     return CacheCall(
         rules=_OF_PROXIES,
         owner=Owner(route.project, "site", route.site),
-        group=group,
-        address=Key(f"{group} {route.key}", target.host_name.lower() + target.prefix, target.rest, url),
+        live=route,
+        address=Key(
+            f"{route.project}:{route.label}--{route.site} {route.key}",
+            target.host_name.lower() + target.prefix,
+            target.rest,
+            url,
+        ),
         passed_query=None,
         method=method,
         pairs=incoming.pairs,

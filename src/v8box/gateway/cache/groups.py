@@ -11,11 +11,9 @@ from v8box.catalog.sites import SiteRoute, SiteTable
 from v8box.gateway.cache.purges import Purges
 
 
-def worker_group(route: Route) -> str:
-    return "worker " + route_key(route.project, route.worker, route.environment)
-
-
-def site_group(route: SiteRoute) -> str:
+def group_of(route: Route | SiteRoute) -> str:
+    if isinstance(route, Route):
+        return "worker " + route_key(route.project, route.worker, route.environment)
     return f"site {route.label}--{route.site}" if route.label else f"site {route.site}"
 
 
@@ -29,7 +27,7 @@ class Groups:
 
     def follow_routes(self, table: RouteTable) -> None:
         live = {
-            (route.project, worker_group(route)): frozenset(share.placement.key for share in route.shares)
+            (route.project, group_of(route)): frozenset(share.placement.key for share in route.shares)
             for route in table.workers.values()
             if route.newest.manifest.cache.enabled and not route.newest.manifest.cache.keep_on_deploy
         }
@@ -40,7 +38,7 @@ class Groups:
 
     def follow_sites(self, table: SiteTable) -> None:
         routes = (*table.sites.values(), *table.previews.values())
-        live = {(each.project, site_group(each)): each.key for each in routes}
+        live = {(each.project, group_of(each)): each.key for each in routes}
         for where, key in self._sites.items():
             if live.get(where) != key:
                 self._purges.group(*where)

@@ -27,10 +27,10 @@ class _Project:
         self.paths: dict[tuple[Owner | None, str], int] = {}
         self.prefixes: dict[tuple[Owner | None, str], int] = {}
 
-    @property
-    def is_full(self) -> bool:
+    def bound(self, moment: int) -> None:
         known = len(self.owners) + len(self.groups) + len(self.tags) + len(self.paths)
-        return known > MAX_REMEMBERED or len(self.prefixes) > MAX_PREFIXES
+        if known > MAX_REMEMBERED or len(self.prefixes) > MAX_PREFIXES:
+            self.forget(moment)
 
     def forget(self, moment: int) -> None:
         for each in (self.owners, self.groups, self.tags, self.paths, self.prefixes):
@@ -65,33 +65,34 @@ class Purges:
         return project is not None and project.last(what) > born
 
     def everything(self, project: str) -> None:
-        self._of(project).forget(self.moment)
+        known, moment = self._next(project)
+        known.forget(moment)
 
     def owner(self, owner: Owner) -> None:
-        self._of(owner.project).owners[owner] = self.moment
-        self._bound(owner.project)
+        known, moment = self._next(owner.project)
+        known.owners[owner] = moment
+        known.bound(moment)
 
     def group(self, project: str, group: str) -> None:
-        self._of(project).groups[group] = self.moment
-        self._bound(project)
+        known, moment = self._next(project)
+        known.groups[group] = moment
+        known.bound(moment)
 
     def tag(self, project: str, owner: Owner | None, tag: str) -> None:
-        self._of(project).tags[owner, tag] = self.moment
-        self._bound(project)
+        known, moment = self._next(project)
+        known.tags[owner, tag] = moment
+        known.bound(moment)
 
     def path(self, project: str, owner: Owner | None, path: str) -> None:
-        self._of(project).paths[owner, path] = self.moment
-        self._bound(project)
+        known, moment = self._next(project)
+        known.paths[owner, path] = moment
+        known.bound(moment)
 
     def prefix(self, project: str, owner: Owner | None, prefix: str) -> None:
-        self._of(project).prefixes[owner, prefix] = self.moment
-        self._bound(project)
+        known, moment = self._next(project)
+        known.prefixes[owner, prefix] = moment
+        known.bound(moment)
 
-    def _of(self, project: str) -> _Project:
+    def _next(self, project: str) -> tuple[_Project, int]:
         self.moment += 1
-        return self._projects.setdefault(project, _Project())
-
-    def _bound(self, project: str) -> None:
-        known = self._projects[project]
-        if known.is_full:
-            known.forget(self.moment)
+        return self._projects.setdefault(project, _Project()), self.moment

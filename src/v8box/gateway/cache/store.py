@@ -53,7 +53,9 @@ class Store:
         entry = self.memory.get(owner, key)
         if entry is None:
             return None
-        if (entry.checked != self.purges.moment and not self.survives(entry)) or entry.is_useless(now):
+        if (entry.checked != self.purges.moment and not self.survives(entry)) or (
+            not entry.is_fresh(now) and entry.is_useless(now)
+        ):
             self.remove(owner, key)
             return None
         return entry
