@@ -19,6 +19,7 @@ from v8box.catalog.manifest_schema import manifest_schema, rendered
 from v8box.catalog.policies import (
     NO_RULES,
     Auth,
+    CacheRules,
     Cors,
     ErrorPage,
     ParamsSchema,
@@ -230,6 +231,12 @@ crom = "* * * * *"
         ('schedules = [{ cron = "0 0 30 2 *" }]', "schedules[0].cron is no cron line"),
         ('schedules = [{ cron = "* * * * *", timezone = "Mars" }]', "schedules[0].timezone must be an IANA time zone"),
         ('schedules = [{ cron = "* * * * *", retries = [-1] }]', "schedules[0].retries: -1 must be a whole number"),
+        ("cache.enabled = 1", "cache.enabled must be true or false"),
+        ("cache.default_ttl_seconds = -1", "cache.default_ttl_seconds must be a whole number"),
+        ('cache.ignore_query = ["a*b"]', "cache.ignore_query: 'a*b' is no name"),
+        ('cache.vary_by_query = "a"', "cache.vary_by_query must be a list"),
+        ('cache.bypass_cookies = ["a=b"]', "cache.bypass_cookies: 'a=b' is no name"),
+        ("cache.ttl = 5", "cache.ttl is not known"),
         ('queues = [{ queue = "A" }]', "queues[0].queue must be a name"),
         ("[[queues]]", "queues[0].queue is missing"),
     ],
@@ -274,6 +281,15 @@ def test_a_deno_json_without_the_block(text: str) -> None:
 def test_a_broken_deno_json_with_the_block_is_told() -> None:
     with pytest.raises(ManifestError, match=r"^deno.json:2: "):
         deno_table('{"v8box":\n}', "deno.json")
+
+
+def test_kept_answers() -> None:
+    assert read("").cache == CacheRules()
+    text = 'cache = { enabled = true, default_ttl_seconds = 60, ignore_query = ["utm_*", "*"], keep_on_deploy = true }'
+    rules = CacheRules(enabled=True, default_ttl_seconds=60, ignore_query=("utm_*", "*"), keep_on_deploy=True)
+    manifest = read(text)
+    assert manifest.cache == rules
+    assert read_manifest(encode(plain_manifest(manifest)).decode()) == manifest
 
 
 # ---- stored
