@@ -33,8 +33,8 @@ class Kept:
         self.error = None
         self.answer = (status, pairs, body)
 
-    def fails(self) -> None:
-        self.error = RunFailed("Error", "it fails", None, None, caller=False)
+    def fails(self, status: int | None = None) -> None:
+        self.error = RunFailed("Error", "it fails", None, status, caller=False)
 
     async def _work(self, sandbox: FakeSandbox, run: Run, invocation: Invocation) -> None:
         if self.gate is not None:

@@ -357,5 +357,16 @@ async def test_an_error_of_the_callers_is_not_hidden(kept: Kept) -> None:
     kept.says(b"one", cache_control=STALE_IF_ERROR)
     await kept.get()
     await kept.clock.advance(15)
+    kept.fails(403)
+    assert (await kept.get()).status == 403
     kept.says(b"gone", 404)
     assert (await kept.get()).status == 404
+
+
+async def test_an_answer_for_errors_only(kept: Kept) -> None:
+    kept.says(b"one", cache_control="max-age=0, stale-if-error=60")
+    await kept.get()
+    kept.says(b"two", cache_control="max-age=0, stale-if-error=60")
+    assert ((again := await kept.get()).body, said(again)) == (b"two", "v8box; fwd=stale; fwd-status=200; stored")
+    kept.fails(503)
+    assert [(await kept.get()).body for _ in range(2)] == [b"two"] * 2

@@ -109,7 +109,7 @@ class ResponseCache:
                 return
             flight = (key, call.is_credentialed)
             if self._is_passing(flight, now):
-                if entry is not None and entry.can_be_validated:
+                if entry is not None:
                     await self._lead(call, address, flight, entry, alone=True)
                 else:
                     await self._forward(call, b"fwd=miss; detail=hit-for-miss", plain=False)
@@ -189,7 +189,7 @@ class ResponseCache:
                 return True
             return False
         if fill.error is not None and not _left(fill.error):
-            if await self._answer_stale(call, stale, 0):
+            if _is_failure(fill.error) and await self._answer_stale(call, stale, 0):
                 return True
             await self._forward(call, b"fwd=miss", plain=False)
             return True
@@ -323,7 +323,8 @@ class ResponseCache:
             await send_entry(call, kept, asyncio.get_running_loop().time(), told)
             return
         if fill.done and (fill.error is not None or not (fill.passing or fill.fresh)):
-            if await self._answer_stale(call, stale, 0 if fill.error is not None else fill.status):
+            failed = fill.error is None or _is_failure(fill.error)
+            if failed and await self._answer_stale(call, stale, 0 if fill.error is not None else fill.status):
                 return
             call.told = b"fwd=%s" % why
             if isinstance(fill.error, RunFailed | RunKilled | StartupFailed | V8BoxError):
@@ -398,6 +399,13 @@ class ResponseCache:
 def _left(error: BaseException) -> bool:
     """Whether a run ended only because its client left."""
     return isinstance(error, RunKilled) and error.death.reason is StopReason.CLIENT_GONE
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Whether a stale answer may stand in; a worker that throws a status below 500 has answered."""
+    if isinstance(error, RunFailed):
+        return not error.caller and (error.status is None or error.status >= 500)
+    return not _left(error)
 
 
 def _asking(call: CacheCall, stale: Entry | None) -> list[tuple[str, str]]:
