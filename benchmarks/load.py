@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +38,18 @@ class Lateness:
     """How late the client itself was: what the figures above cannot be trusted below."""
 
 
-def saturate(url: str, *, seconds: float, connections: int = 32, post: str | None = None) -> Saturation:
+def saturate(
+    url: str,
+    *,
+    seconds: float,
+    connections: int = 32,
+    post: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Saturation:
     """Drive `url` as fast as it goes. `post` is a JSON body to send with each request."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "10s"]
+    for name, value in (headers or {}).items():
+        command += ["-H", f"{name}: {value}"]
     command += ["-s", str(_HERE / "wrk.lua"), url, "--", *(["post", post] if post is not None else [])]
     output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 60).stdout
     figures = next(line for line in output.splitlines() if line.startswith("FIGURES")).split()[1:]

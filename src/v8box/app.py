@@ -28,7 +28,7 @@ from v8box.api.operations import Operations
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
-from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION, Manifest, Placement, RouteTable, Version
+from v8box.catalog.model import DEFAULT_PROJECT, Manifest, Placement, RouteTable
 from v8box.catalog.projects import Projects, Usage, quotas_of
 from v8box.catalog.sites import ReleaseInfo, Sites
 from v8box.catalog.variables import Variables
@@ -304,7 +304,14 @@ class Box:
         catalog.subscribe(pool.follow)
 
         run_bundler = partial(_run_bundler, helpers)
-        bundler = Bundler(settings.directory, data, deno=deno, run=run_bundler, environ=self._environ)
+        bundler = Bundler(
+            settings.directory,
+            data,
+            deno=deno,
+            run=run_bundler,
+            run_sealed=partial(_run_sealed, helpers),
+            environ=self._environ,
+        )
         deploys = FolderDeploys(
             settings.directory,
             data,
@@ -561,9 +568,8 @@ async def _load_variables(variables: Variables, redactors: Redactors, placement:
     return loaded.values
 
 
-async def _variable_names(variables: Variables, version: Version) -> Collection[str]:
-    where = (version.project, PRODUCTION, version.worker)
-    return [name for name, value in (await variables.resolve(*where)).items() if value]
+async def _variable_names(variables: Variables, project: str, environment: str, worker: str) -> Collection[str]:
+    return [name for name, value in (await variables.resolve(project, environment, worker)).items() if value]
 
 
 def _redactor(redactors: Redactors, placement: Placement) -> Redactor:
@@ -615,7 +621,14 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
 
     services = parts.services
     folder = served.ServedFolder(parts.settings.directory, parts.deploys)
-    workers = Workers(parts.catalog, folder, parts.run_url, parts.variables.forget_worker, parts.projects.exists)
+    workers = Workers(
+        parts.catalog,
+        folder,
+        parts.run_url,
+        parts.variables.forget_worker,
+        parts.projects.exists,
+        partial(_variable_names, parts.variables),
+    )
     deploys = deploy.DeployRoutes(
         parts.uploads,
         parts.staging,
@@ -704,3 +717,15 @@ async def _run_bundler(
 ) -> Completed:
     bound = MAX_OUTPUT_BYTES
     return Completed(*await helpers.run_bundler(argv, env, cwd, read_only, read_write, max_output_bytes=bound))
+
+
+async def _run_sealed(
+    helpers: Helpers,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    read_only: Sequence[Path],
+    read_write: Sequence[Path],
+) -> Completed:
+    bound = MAX_OUTPUT_BYTES
+    return Completed(*await helpers.run_sealed(argv, env, cwd, read_only, read_write, max_output_bytes=bound))

@@ -153,9 +153,14 @@ class VersionShown(BaseModel):
     created_at: Time
     bundle_bytes: int
     live_in: list[LiveIn]
+    warnings: list[str] = Field(
+        default=[], description="What is not wrong, but worth knowing: a variable that is not set. Not in lists."
+    )
 
     @classmethod
-    def fields_of(cls, info: VersionInfo, deployments: Sequence[Deployment]) -> dict[str, Any]:
+    def fields_of(
+        cls, info: VersionInfo, deployments: Sequence[Deployment], warnings: Sequence[str] = ()
+    ) -> dict[str, Any]:
         version = info.version
         return {
             "project": version.project,
@@ -174,11 +179,12 @@ class VersionShown(BaseModel):
                 for id_, weight in each.shares
                 if id_ == version.id
             ],
+            "warnings": list(warnings),
         }
 
     @classmethod
-    def of(cls, info: VersionInfo, deployments: Sequence[Deployment]) -> VersionShown:
-        return cls(**cls.fields_of(info, deployments))
+    def of(cls, info: VersionInfo, deployments: Sequence[Deployment], warnings: Sequence[str] = ()) -> VersionShown:
+        return cls(**cls.fields_of(info, deployments, warnings))
 
 
 class SourceFile(BaseModel):
@@ -200,11 +206,15 @@ class VersionDetail(VersionShown):
 
     @classmethod
     def whole(
-        cls, info: VersionInfo, deployments: Sequence[Deployment], sizes: Mapping[str, int | None]
+        cls,
+        info: VersionInfo,
+        deployments: Sequence[Deployment],
+        sizes: Mapping[str, int | None],
+        warnings: Sequence[str] = (),
     ) -> VersionDetail:
         version = info.version
         return cls(
-            **cls.fields_of(info, deployments),
+            **cls.fields_of(info, deployments, warnings),
             manifest=plain_manifest(version.manifest),
             bundle_sha256=version.bundle_hash,
             has_source_map=version.source_map_hash is not None,

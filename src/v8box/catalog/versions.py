@@ -129,6 +129,9 @@ class Versions:
     async def make(self, project: str, worker: str, build: Build, manifest: Manifest) -> Version:
         """The bytes into the blob store, all at once, since each waits for the disk. The version is not in the
         database yet: `add` puts it there."""
+        schema = manifest.rules.schema
+        if schema is not None and not schema.params:
+            raise AssertionError("a schema that comes from an export was not read")  # it would be checked by nobody
         paths = sorted(build.sources)
         optional = [data for data in (build.source_map, build.lock) if data is not None]
         keys = await asyncio.gather(

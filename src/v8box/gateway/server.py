@@ -162,7 +162,9 @@ class Gateway:
                 sandboxed = self._path_mode.headers
             passage = self._policies.passage(placement, invocation, incoming, client, target.rest)
             if passage is not FREE:
-                receive = await passage.admit(receive)
+                passage.admit()
+                if incoming.has_body:
+                    receive = await passage.admit_body(receive)
         except V8BoxError as error:
             answer = errors.answer(error, request_id, envelope=False)  # a policy knows of no handler's envelope
             passage.refused(error)
@@ -363,7 +365,7 @@ class Gateway:
             placement = choose(route, incoming, client)
             passage = self._policies.passage(placement, invocation, incoming, client, target.rest, upgrade=True)
             if passage is not FREE:
-                await passage.admit(receive)
+                passage.admit()
         except V8BoxError as error:
             passage.refused(error)
             logger.info("a WebSocket was refused: %s", error.detail)

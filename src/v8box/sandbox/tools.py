@@ -101,6 +101,37 @@ class Helpers:
             open_files=4096,
             nice=5,
         )
+        return await self._to_the_end(argv, env, cwd, confinement, max_output_bytes)
+
+    async def run_sealed(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        read_only: Sequence[Path],
+        read_write: Sequence[Path],
+        *,
+        max_output_bytes: int,
+    ) -> tuple[int, bytes]:
+        """As `run_bundler`, for what runs a user's code at deploy: without network and processes of its own."""
+        confinement = Confinement(
+            read_only=(*map(str, read_only), *runtime_paths(argv[0])),
+            read_write=tuple(map(str, read_write)),
+            allow_network=False,
+            allow_unix=False,
+            drop_privileges=False,  # the bundle it reads belongs to the box's own user
+            nice=5,
+        )
+        return await self._to_the_end(argv, env, cwd, confinement, max_output_bytes)
+
+    async def _to_the_end(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        confinement: Confinement,
+        max_output_bytes: int,
+    ) -> tuple[int, bytes]:
         child = await self._spawner.spawn(
             SpawnSpec(argv=tuple(argv), env=env, cwd=str(cwd), executable=argv[0], confinement=confinement)
         )

@@ -40,7 +40,7 @@ def a_key(world: World, **changes: Any) -> str:
 
 
 def test_the_order_is_that_of_the_documents() -> None:
-    assert list(ORDER) == ["addresses", "methods", "cors", "api key", "rate limits", "quota", "body size"]
+    assert list(ORDER) == ["addresses", "methods", "cors", "api key", "rate limits", "quota"]
 
 
 # ---- addresses, methods
@@ -512,7 +512,7 @@ async def test_what_is_no_longer_live_is_forgotten(make_world: MakeWorld) -> Non
 def test_policies_are_described_in_their_order(make_world: MakeWorld) -> None:
     world = make_world(manifest=CORS + '[auth]\nallow_ips = ["1.2.3.4"]')
     told = describe(world.version.manifest)
-    assert [each["policy"] for each in told][:7] == list(ORDER)
+    assert [each["policy"] for each in told][:6] == list(ORDER)
     assert told[0] == {"policy": "addresses", "on": True, "detail": "only 1.2.3.4/32"}
     assert told[2]["detail"] == PAGE
     assert not told[3]["on"]

@@ -1,6 +1,6 @@
 """Deploys from a folder: `FolderDeploys` watches it, `Bundler` bundles, `scaffold` fills an empty one."""
 
-from v8box.features.deploy.bundler import MAX_OUTPUT_BYTES, Bundler, Completed, Run, run_unconfined
+from v8box.features.deploy.bundler import Bundler
 from v8box.features.deploy.diagnostics import BundleError
 from v8box.features.deploy.discovery import Alone
 from v8box.features.deploy.events import (
@@ -14,6 +14,7 @@ from v8box.features.deploy.events import (
     Removed,
 )
 from v8box.features.deploy.folder import FolderDeploys
+from v8box.features.deploy.run import MAX_OUTPUT_BYTES, Completed, Run, run_unconfined
 from v8box.features.deploy.scaffold import scaffold
 
 __all__ = [

@@ -19,19 +19,19 @@ import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from v8box.catalog import Build
+from v8box.catalog import Build, Manifest
 from v8box.features.deploy.diagnostics import BundleError, Diagnostic, in_words, read_diagnostics, read_error
 from v8box.features.deploy.modules import Graph, Naming, read_graph, readable_paths
+from v8box.features.deploy.run import Completed, Run, run_unconfined
+from v8box.features.deploy.schema_export import with_exported_schema
 from v8box.kit.files import FileHashes, is_within
 
 MAX_BUNDLE_BYTES: Final = 16 * 1024 * 1024
-MAX_OUTPUT_BYTES: Final = 32 * 1024 * 1024
 _MAX_SOURCE_MAP_BYTES: Final = 8 * MAX_BUNDLE_BYTES
 _AT_ONCE: Final = 2
 _TIMEOUT_SECONDS: Final = 60.0  # the first bundle may have to fetch packages
@@ -67,58 +67,6 @@ _NOT_SAID_WHY: Final = re.compile(r"Do not know how to load path|Could not find 
 _IMPORT_MAP: Final = re.compile(r'"importMap"\s*:\s*"([^"\\]+)"')
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """How a process ended: `code` is its exit code, negative for a signal. `output`: both its streams, as they came."""
-
-    code: int
-    output: bytes
-
-
-class Run(Protocol):
-    """Runs a process to its end, confined as far as the box can, and kills it when cancelled.
-
-    It may read and execute `argv[0]` and `read_only`, read and write `read_write`, start processes, and reach the
-    network; standard input is empty. At most `MAX_OUTPUT_BYTES` of output are kept, the rest is read and dropped.
-    """
-
-    async def __call__(
-        self,
-        argv: Sequence[str],
-        env: Mapping[str, str],
-        cwd: Path,
-        read_only: Sequence[Path],
-        read_write: Sequence[Path],
-    ) -> Completed: ...
-
-
-async def run_unconfined(
-    argv: Sequence[str], env: Mapping[str, str], cwd: Path, read_only: Sequence[Path], read_write: Sequence[Path]
-) -> Completed:
-    """`Run` without any confinement: for tests and for tools on the developer's own machine."""
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        env=env,
-        cwd=cwd,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
-    kept = bytearray()
-    try:
-        if process.stdout is None:
-            raise AssertionError("a pipe was asked for")
-        while chunk := await process.stdout.read(65_536):
-            kept += chunk[: MAX_OUTPUT_BYTES - len(kept)]
-        return Completed(await process.wait(), bytes(kept))
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # with the process group: it has helpers
-            await process.wait()
-
-
 class Bundler:
     """Bundles workers of one folder; `of` gives one for another folder, with which it takes turns."""
 
@@ -129,6 +77,7 @@ class Bundler:
         *,
         deno: str,
         run: Run = run_unconfined,
+        run_sealed: Run = run_unconfined,
         environ: Mapping[str, str],
         timeout_seconds: float = _TIMEOUT_SECONDS,
     ) -> None:
@@ -140,6 +89,7 @@ class Bundler:
         self._deno_dir = self._data_directory / "cache" / "deno"
         self._work = self._data_directory / "cache" / "bundles"
         self._run = run
+        self._run_sealed = run_sealed
         self._environ = environ
         self._timeout_seconds = timeout_seconds
         self._turns = asyncio.Semaphore(_AT_ONCE)
@@ -179,6 +129,12 @@ class Bundler:
                 if settled:
                     break
             return build
+
+    async def settle(self, manifest: Manifest, build: Build) -> Manifest:
+        """The manifest as it is kept with a build: what it takes from the worker's code is in it. Raises
+        `BundleError`."""
+        async with self._turns:
+            return await with_exported_schema(manifest, build, deno=self._deno, folder=self._work, run=self._run_sealed)
 
     @contextlib.asynccontextmanager
     async def _in_time(self, what: str) -> AsyncIterator[None]:

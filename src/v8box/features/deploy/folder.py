@@ -75,11 +75,11 @@ class _Look:
     watched: Mapping[Path, int]
 
 
-VariableNames = Callable[[Version], Awaitable[Collection[str]]]
-"""The names of the variables that a version gets in production from outside its manifest."""
+VariableNames = Callable[[str, str, str], Awaitable[Collection[str]]]
+"""The names of the variables that a worker gets from outside its manifest: project, environment, worker."""
 
 
-async def _no_names(_: Version) -> Collection[str]:
+async def _no_names(_project: str, _environment: str, _worker: str) -> Collection[str]:
     return ()
 
 
@@ -283,7 +283,8 @@ class FolderDeploys:
             self._tell(DeployStarted(name))  # else it is tried again because some other file changed: quietly
         try:
             build = await self._bundle(name, manifest)
-            version = await self._catalog.deploy(name, build, manifest)
+            settled = await self._bundler.settle(manifest, build)
+            version = await self._catalog.deploy(name, build, settled)
         except BundleError as error:
             place = Place(error.file, error.line, error.column) if error.file else Place(manifest.entry)
             failed = DeployFailed(name, error.message, place)
@@ -304,7 +305,7 @@ class FolderDeploys:
         names: Collection[str] = ()
         if manifest.env_required:
             try:
-                names = await self._variable_names(version)
+                names = await self._variable_names(version.project, PRODUCTION, version.worker)
             except V8BoxError as error:
                 return (f"whether its variables are set is not known: {error.detail}",)
         return warnings_of(manifest, names, PRODUCTION)

@@ -93,8 +93,8 @@ class Uploads:
         await self._admitted([worker], order)
         found = await asyncio.to_thread(_find, place.files, worker, manifest)
         told(f"bundling {worker}")
-        build = await self._build(place.files, worker, found, order)
-        return await self._keep(worker, build, found.manifest, order)
+        build, settled = await self._build(place.files, worker, found, order)
+        return await self._keep(worker, build, settled, order)
 
     async def check_worker(
         self, place: Place, worker: str, *, manifest: Mapping[str, Any] | None = None
@@ -106,7 +106,8 @@ class Uploads:
             return msgspec.convert(error.diagnostics, list[Diagnostic])
         bundler = self._bundler.of(place.files)
         try:
-            await bundler.bundle(found.manifest.entry)
+            build = await bundler.bundle(found.manifest.entry)
+            await bundler.settle(found.manifest, build)
         except BundleError as error:
             return [error.diagnostic()]
         return await bundler.check(found.manifest.entry)
@@ -121,8 +122,8 @@ class Uploads:
             found = await asyncio.to_thread(_find, place.files, worker, None)
         else:
             found = _Found(version.manifest, {name for name in {*sources, path} if _is_kept(name)})
-        build = await self._build(place.files, worker, found, order, lock=await self._catalog.lock(version))
-        return await self._keep(worker, build, found.manifest, order)
+        build, settled = await self._build(place.files, worker, found, order, lock=await self._catalog.lock(version))
+        return await self._keep(worker, build, settled, order)
 
     async def deploy_folder(self, place: Place, order: Order, *, told: Told = _silent) -> dict[str, Version]:
         """Every worker of the folder in `place`, all of them or none. Raises `DeployRefused`, `InFolder`."""
@@ -139,9 +140,7 @@ class Uploads:
             if isinstance(error, BaseException):
                 raise error
         builds = {
-            worker: (build, each.manifest)
-            for (worker, each), build in zip(found.items(), tries, strict=True)
-            if isinstance(build, Build)
+            worker: built for worker, built in zip(found, tries, strict=True) if not isinstance(built, BaseException)
         }
         told("going live")
         return await self._catalog.deploy_all(
@@ -167,18 +166,20 @@ class Uploads:
 
     async def _build(
         self, folder: Path, worker: str, found: _Found, order: Order, *, lock: bytes | None = None
-    ) -> Build:
+    ) -> tuple[Build, Manifest]:
+        """The build, and the manifest that goes with it."""
         bundler = self._bundler.of(folder)
         entry = found.manifest.entry
         try:
             if order.check and (errors := await bundler.check(entry)):
                 raise DeployRefused([msgspec.structs.replace(each, worker=worker) for each in errors])
             build = await bundler.bundle(entry, lock=lock or await self._lock(order.project, worker))
+            settled = await bundler.settle(found.manifest, build)
         except BundleError as error:
             raise DeployRefused([error.diagnostic(worker)]) from error
         kept = await asyncio.to_thread(_read, folder, found.kept)
         # What the folder depends on means nothing here: nobody looks whether it has changed.
-        return replace(build, sources={**kept, **build.sources}, fingerprint={})
+        return replace(build, sources={**kept, **build.sources}, fingerprint={}), settled
 
     async def _lock(self, project: str, worker: str) -> bytes | None:
         """Packages stay as they were in the newest version, unless what was sent says otherwise."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from v8box.api.deployed import DeployFault, VersionDetail, VersionShown, WorkerInfo
-from v8box.catalog import DEFAULT_PROJECT, Catalog, Version, VersionInfo
+from v8box.catalog import DEFAULT_PROJECT, PRODUCTION, Catalog, Deployment, Version, VersionInfo
 from v8box.catalog.projects import ProjectNotFound
+from v8box.catalog.warnings import warnings_of
 from v8box.errors import NotFound, V8BoxError
 from v8box.telemetry.actors import Actor
 
@@ -39,6 +40,14 @@ Forget = Callable[[str, str], Awaitable[None]]
 """Takes a project and the name of a worker of it that is gone."""
 
 
+VariableNames = Callable[[str, str, str], Awaitable[Collection[str]]]
+"""The names of the variables that a worker gets from outside its manifest: project, environment, worker."""
+
+
+async def _no_names(_project: str, _environment: str, _worker: str) -> Collection[str]:
+    return ()
+
+
 class Workers:
     """All workers. `base` is where they are called, `exists` whether there is such a project; `forget` takes what else
     is kept of a deleted worker."""
@@ -50,12 +59,14 @@ class Workers:
         base: str,
         forget: Forget,
         exists: Callable[[str], bool] = lambda _: True,
+        variable_names: VariableNames = _no_names,
     ) -> None:
         self.catalog = catalog
         self._exists = exists
         self.base = base
         self._folder = folder
         self._forget = forget
+        self._variable_names = variable_names
 
     async def names(self, project: str) -> list[str]:
         """Of those that have a version, and of those in the folder that could not be deployed yet. Raises
@@ -119,11 +130,27 @@ class Workers:
 
     async def shown(self, info: VersionInfo) -> VersionShown:
         version = info.version
-        return VersionShown.of(info, await self.catalog.deployments(version.worker, project=version.project))
+        deployments = await self.catalog.deployments(version.worker, project=version.project)
+        return VersionShown.of(info, deployments, await self._warnings(version, deployments))
+
+    async def _warnings(self, version: Version, deployments: Sequence[Deployment]) -> list[str]:
+        """Of every environment it is live in; of production as long as it is in none."""
+        live = [each.environment for each in deployments if version.id in dict(each.shares)]
+        found: dict[str, None] = {}
+        for environment in live or [PRODUCTION]:
+            names: Collection[str] = ()
+            if version.manifest.env_required:
+                try:
+                    names = await self._variable_names(version.project, environment, version.worker)
+                except V8BoxError as error:  # Vault is away, say
+                    found[f"whether its variables are set in {environment} is not known: {error.detail}"] = None
+                    continue
+            found |= dict.fromkeys(warnings_of(version.manifest, names, environment))
+        return list(found)
 
     async def detail(self, version: Version) -> tuple[VersionInfo, VersionDetail]:
         """All that is known of a version."""
         info = await self.catalog.versions.info(version.project, version.worker, version.id)
         deployments = await self.catalog.deployments(version.worker, project=version.project)
         sizes = await self.catalog.versions.sizes(version)
-        return info, VersionDetail.whole(info, deployments, sizes)
+        return info, VersionDetail.whole(info, deployments, sizes, await self._warnings(version, deployments))

@@ -43,16 +43,26 @@ class AddressList:
 class AddressCheck:
     """The step."""
 
-    __slots__ = ("_allowed", "_denied")
+    __slots__ = ("_allowed", "_denied", "_known")
 
     def __init__(self, auth: Auth) -> None:
         self._allowed = AddressList(auth.allow_ips) if auth.allow_ips else None
         self._denied = AddressList(auth.deny_ips)
+        self._known: dict[str, bool] = {}
 
-    def __call__(self, passage: Passage) -> None:
-        client = passage.client
-        if client in self._denied or (self._allowed is not None and client not in self._allowed):
+    def ask(self, passage: Passage) -> None:
+        may = self._known.get(passage.client)
+        if may is None:
+            may = self._look(passage.client)
+        if not may:
             raise IpNotAllowed
+
+    def _look(self, client: str) -> bool:
+        if len(self._known) >= _MAX_REMEMBERED:
+            self._known.clear()
+        may = client not in self._denied and (self._allowed is None or client in self._allowed)
+        self._known[client] = may
+        return may
 
 
 def compile_step(auth: Auth) -> AddressCheck | None:

@@ -21,15 +21,16 @@ _BEARER: Final = "bearer "
 class KeyCheck:
     """The step."""
 
-    __slots__ = ("_keyring", "_missing", "_place", "_realm", "_required")
+    __slots__ = ("_open", "_place", "_project", "_realm", "_required")
 
     def __init__(self, placement: Placement, keyring: Keyring) -> None:
-        self._keyring = keyring
+        self._open = keyring.open
         self._required = placement.manifest.rules.auth.api_key == "required"
-        self._place = (placement.project, placement.worker, placement.environment)
+        self._project = placement.project
+        self._place = (placement.worker, placement.environment)
         self._realm = f'Bearer realm="{placement.worker}"'.encode()
 
-    def __call__(self, passage: Passage) -> None:
+    def ask(self, passage: Passage) -> None:
         headers = passage.headers
         text = headers.get(_HEADER)
         name = _HEADER
@@ -41,8 +42,7 @@ class KeyCheck:
                 raise KeyMissing(headers=self._challenge(b""))
             return
         try:
-            key = self._keyring.verify(text)
-            self._keyring.check(key, *self._place, passage.invocation.method, passage.path, passage.client)
+            key = self._open(text, self._project, self._place, passage.invocation.method, passage.path, passage.client)
         except (KeyInvalid, KeyExpired) as error:
             error.headers = self._challenge(b', error="invalid_token"')
             raise
@@ -50,7 +50,11 @@ class KeyCheck:
             error.headers = self._challenge(b', error="insufficient_scope"')
             raise
         passage.key = key
-        pairs = passage.invocation.headers = [pair for pair in passage.invocation.headers if pair[0] != name]
+        pairs = passage.incoming.pairs
+        if len(pairs) == len(headers):
+            pairs.remove((name, headers[name]))
+        else:  # some header is there twice, and it may be this one
+            pairs = passage.invocation.headers = [pair for pair in pairs if pair[0] != name]
         pairs.append((KEY_ID_HEADER, key.id))
 
     def _challenge(self, error: bytes) -> HeaderList:

@@ -13,23 +13,12 @@ from typing import Final
 
 from v8box.catalog.policies import Cors
 from v8box.gateway.policies.passage import Passage
-from v8box.gateway.policies.refusals import HeaderList, OriginNotAllowed, Preflight
+from v8box.gateway.policies.refusals import CORS_ANSWERS, HeaderList, OriginNotAllowed, Preflight
 
 _MAX_REMEMBERED: Final = 1024
 _VARY: Final = (b"vary", b"Origin")
 _NONE: Final[HeaderList] = []
 _LABELS: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
-_ANSWERED: Final = frozenset(
-    name.encode()
-    for name in (
-        "access-control-allow-origin",
-        "access-control-allow-credentials",
-        "access-control-allow-methods",
-        "access-control-allow-headers",
-        "access-control-expose-headers",
-        "access-control-max-age",
-    )
-)
 _PREFLIGHT_VARY: Final = (b"vary", b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
 
 
@@ -85,14 +74,16 @@ class CorsHeaders:
 
     def replace(self, headers: HeaderList, request: Mapping[str, str]) -> HeaderList:
         """A worker's headers with ours in place of what it says of CORS."""
-        return self.add([pair for pair in headers if pair[0] not in _ANSWERED], request)
+        return self.add([pair for pair in headers if pair[0] not in CORS_ANSWERS], request)
 
     def add(self, kept: HeaderList, request: Mapping[str, str]) -> HeaderList:
         """Headers of the box's own, and ours."""
         ours = self.of(request.get("origin"))
-        if ours[-1] is _VARY and any(name == b"vary" for name, _ in kept):
-            kept = [_with_origin(pair) if pair[0] == b"vary" else pair for pair in kept]
-            return kept + ours[:-1]
+        if ours[-1] is _VARY:
+            for index, pair in enumerate(kept):
+                if pair[0] == b"vary":
+                    kept[index] = _with_origin(pair)
+                    return kept + ours[:-1]
         return kept + ours
 
 
@@ -100,6 +91,9 @@ class NoCors:
     """Nothing is said: the worker speaks for itself."""
 
     __slots__ = ()
+
+    def of(self, origin: str | None) -> HeaderList:
+        return _NONE
 
     def replace(self, headers: HeaderList, request: Mapping[str, str]) -> HeaderList:
         return headers
@@ -127,7 +121,9 @@ class CorsCheck:
             _PREFLIGHT_VARY,
         ]
 
-    def __call__(self, passage: Passage) -> None:
+    def ask(self, passage: Passage) -> None:
+        if passage.invocation.method != "OPTIONS" and not passage.upgrade:
+            return
         origin = passage.headers.get("origin")
         if origin is None:
             return

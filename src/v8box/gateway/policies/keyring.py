@@ -6,22 +6,24 @@ a hash only, compared in constant time. While a key is rotated two secrets are v
 
 from __future__ import annotations
 
-import hmac
 import re
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from hashlib import sha256
+from hmac import compare_digest
+from time import time
 from typing import Final
 
 from v8box.catalog.policies import RateLimit
 from v8box.gateway.policies.addresses import AddressList
 from v8box.gateway.policies.refusals import KeyExpired, KeyInvalid, KeyScope
-from v8box.kit.bearers import hash_secret, is_whole
+from v8box.kit.bearers import is_whole
 
 PREFIX: Final = "v8b_live_"
 _ID_LENGTH: Final = 16
-_SECRET_AT: Final = len(PREFIX) + _ID_LENGTH + 1
+_ID_AT: Final = len(PREFIX)
+_SECRET_AT: Final = _ID_AT + _ID_LENGTH + 1
 _TEXT_LENGTH: Final = _SECRET_AT + 49
 USED_SECONDS: Final = 60.0
 """How exact the time of a key's last use is."""
@@ -56,34 +58,47 @@ class ApiKey:
 class _Held:
     """A key, and what was worked out about it."""
 
-    __slots__ = ("addresses", "key", "opens", "used_at")
+    __slots__ = ("addresses", "is_narrow", "key", "opens", "text", "used_at")
 
     def __init__(self, key: ApiKey) -> None:
         self.key = key
+        self.text = ""
+        """The text that was right before, for as long as the box runs: hashing it again costs more than all the rest of
+        the policies, and a request that has it brings it into memory anyway."""
         self.addresses = AddressList(key.allow_ips) if key.allow_ips else None
         self.opens: dict[tuple[str, str], bool] = {}
         self.used_at = key.used_at or 0.0
+        self.is_narrow = bool(key.methods or key.paths or key.allow_ips)
+
+    def look(self, place: tuple[str, str]) -> bool:
+        """Whether the key opens this worker in this environment; remembered in `opens`, within a bound."""
+        if len(self.opens) >= _MAX_REMEMBERED:
+            self.opens.clear()
+        worker, environment = place
+        found = _named(self.key.workers, worker) and _named(self.key.environments, environment)
+        self.opens[place] = found
+        return found
 
 
 class Keyring:
     """All keys by id."""
 
     def __init__(self, keys: Iterable[ApiKey] = ()) -> None:
-        self._held = {key.id: _Held(key) for key in keys}
+        self._held = {key.id + "_": _Held(key) for key in keys}
         self._used: dict[str, float] = {}
 
     # ---- what is there
 
     def put(self, key: ApiKey) -> None:
         """Adds a key, or changes it; from the next request on."""
-        self._held[key.id] = _Held(key)
+        self._held[key.id + "_"] = _Held(key)
 
     def remove(self, key_id: str) -> None:
-        self._held.pop(key_id, None)
+        self._held.pop(key_id + "_", None)
         self._used.pop(key_id, None)
 
     def get(self, project: str, key_id: str) -> ApiKey | None:
-        held = self._held.get(key_id)
+        held = self._held.get(key_id + "_")
         return None if held is None or held.key.project != project else held.key
 
     def of(self, project: str) -> Sequence[ApiKey]:
@@ -91,7 +106,7 @@ class Keyring:
         return [held.key for held in self._held.values() if held.key.project == project]
 
     def last_used(self, key: ApiKey) -> float | None:
-        held = self._held.get(key.id)
+        held = self._held.get(key.id + "_")
         return (held.used_at if held else key.used_at) or None
 
     def take_used(self) -> Mapping[str, float]:
@@ -103,40 +118,46 @@ class Keyring:
 
     def verify(self, text: str, now: float | None = None) -> ApiKey:
         """The valid key with this text. Raises `KeyInvalid`, `KeyExpired`. Notes that it was used."""
-        held = None
-        if len(text) == _TEXT_LENGTH and text.startswith(PREFIX) and text.isascii():
-            held = self._held.get(text[len(PREFIX) : _SECRET_AT - 1])
-        if held is None:
+        return self._verify(text, time() if now is None else now).key
+
+    def open(self, text: str, project: str, place: tuple[str, str], method: str, path: str, ip: str) -> ApiKey:
+        """The key with this text, if it opens this worker in this environment (`place`). Raises `KeyInvalid`,
+        `KeyExpired`, `KeyScope`."""
+        held = self._verify(text, time())
+        key = held.key
+        if key.project != project:
+            raise KeyInvalid  # whether there is such a key elsewhere is nobody's business here
+        opens = held.opens.get(place)
+        if opens is None:
+            opens = held.look(place)
+        if not opens:
+            raise KeyScope("The API key does not open this worker here.")
+        if held.is_narrow:
+            if key.methods and method not in key.methods:
+                raise KeyScope(f"The API key does not open the method {method}.")
+            if key.paths and not _begins(path, key.paths):
+                raise KeyScope("The API key does not open this path.")
+            if held.addresses is not None and ip not in held.addresses:
+                raise KeyScope("The API key is not for your address.")
+        return key
+
+    def _verify(self, text: str, now: float) -> _Held:
+        # The id ends with the underscore that must be there, so that slicing is all the parsing there is.
+        held = self._held.get(text[_ID_AT:_SECRET_AT]) if len(text) == _TEXT_LENGTH else None
+        if held is None or not text.startswith(PREFIX):
             raise KeyInvalid(None if looks_like_key(text) else "This is no API key of a V8Box, or it is not complete.")
         key = held.key
-        now = time.time() if now is None else now
-        if not _matches(key, hash_secret(text[_SECRET_AT:]), now):
-            raise KeyInvalid(None if is_whole(text[_SECRET_AT:]) else "The API key is mistyped.")
+        if not (text.isascii() and compare_digest(held.text, text)):
+            given = sha256(text[_SECRET_AT:].encode("utf-8", "replace")).digest()
+            if compare_digest(key.secret_hash, given):
+                held.text = text
+            elif not _was(key, given, now):
+                raise KeyInvalid(None if is_whole(text[_SECRET_AT:]) else "The API key is mistyped.")
         if key.expires_at is not None and now >= key.expires_at:
             raise KeyExpired
         if now - held.used_at >= USED_SECONDS:
             held.used_at = self._used[key.id] = now
-        return key
-
-    def check(self, key: ApiKey, project: str, worker: str, environment: str, method: str, path: str, ip: str) -> None:
-        """Whether the key opens this. Raises `KeyInvalid` for a key of another project, `KeyScope`."""
-        if key.project != project:
-            raise KeyInvalid  # whether there is such a key elsewhere is nobody's business here
-        held = self._held.get(key.id) or _Held(key)
-        place = (worker, environment)
-        opens = held.opens.get(place)
-        if opens is None:
-            if len(held.opens) >= _MAX_REMEMBERED:
-                held.opens.clear()
-            opens = held.opens[place] = _named(key.workers, worker) and _named(key.environments, environment)
-        if not opens:
-            raise KeyScope("The API key does not open this worker here.")
-        if key.methods and method not in key.methods:
-            raise KeyScope(f"The API key does not open the method {method}.")
-        if key.paths and not _begins(path, key.paths):
-            raise KeyScope("The API key does not open this path.")
-        if held.addresses is not None and ip not in held.addresses:
-            raise KeyScope("The API key is not for your address.")
+        return held
 
 
 def looks_like_key(text: str) -> bool:
@@ -144,10 +165,9 @@ def looks_like_key(text: str) -> bool:
     return len(text) == _TEXT_LENGTH and text.startswith(PREFIX) and is_whole(text[_SECRET_AT:])
 
 
-def _matches(key: ApiKey, given: bytes, now: float) -> bool:
-    if hmac.compare_digest(key.secret_hash, given):
-        return True
-    return key.previous_hash is not None and now < key.previous_until and hmac.compare_digest(key.previous_hash, given)
+def _was(key: ApiKey, given: bytes, now: float) -> bool:
+    """Whether it is the secret of before a rotation, while that is good."""
+    return key.previous_hash is not None and now < key.previous_until and compare_digest(key.previous_hash, given)
 
 
 def _named(patterns: Sequence[str], name: str) -> bool:

@@ -90,6 +90,18 @@ class Limiter:
         self.on_stranger()
         return bucket
 
+    def hit(self, key: str, cell: Cell, now: float) -> float:
+        """One request is let through, if it fits. Gives how many seconds are used up from now on; if it does not fit,
+        how long until it does, as a negative number."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self.bucket(key, cell)
+        else:
+            self._buckets.move_to_end(key)
+        if bucket.tat > now and (wait := self.wait_seconds(bucket, cell, now)):
+            return -wait
+        return self.take(bucket, cell, now)
+
     def wait_seconds(self, bucket: Bucket, cell: Cell, now: float) -> float:
         """How long until one more request fits; 0 when it does now."""
         tat = bucket.tat

@@ -21,7 +21,7 @@ class MethodCheck:
         self._allow = (b"allow", ", ".join(methods).encode())
         self._has_cors = rules.cors is not None
 
-    def __call__(self, passage: Passage) -> None:
+    def ask(self, passage: Passage) -> None:
         if passage.invocation.method not in self._methods and not (self._has_cors and is_preflight(passage)):
             raise MethodRefused(headers=[self._allow])
 

@@ -28,6 +28,13 @@ Step = Callable[[Passage], None]
 """Looks at a request. Raises `Refused`."""
 
 
+class Policy(Protocol):
+    """One of them, compiled for a worker."""
+
+    def ask(self, passage: Passage) -> None:
+        """Raises `Refused`."""
+
+
 class Usage(Protocol):
     """What projects have used of their quotas. From memory, never waits."""
 
@@ -58,32 +65,32 @@ class Parts:
     usage: Usage = field(default_factory=Unmetered)
 
 
-ORDER: Final[Mapping[str, Callable[[Placement, Parts], Step | None]]] = {
+ORDER: Final[Mapping[str, Callable[[Placement, Parts], Policy | None]]] = {
     "addresses": lambda placement, parts: addresses.compile_step(placement.manifest.rules.auth),
     "methods": lambda placement, parts: methods.compile_step(placement.manifest.rules),
     "cors": lambda placement, parts: cors.compile_step(placement.manifest.rules.cors),
     "api key": lambda placement, parts: api_keys.compile_step(placement, parts.keyring),
     "rate limits": lambda placement, parts: rate_limits.compile_step(placement, parts.limiter, parts.counts),
     "quota": lambda placement, parts: quota.compile_step(placement, parts.usage),
-    "body size": lambda placement, parts: sizes.compile_step(placement.manifest.rules.requests),
 }
-"""After these the params are validated, which may mean to read the body, and the pool is asked for a sandbox."""
+"""After these come, for a request that has a body, its size; then the params are validated, which may mean to read the
+body; and then the pool is asked for a sandbox."""
 
 
 class Policies:
     """What one worker's version asks of its callers, ready to be asked."""
 
-    __slots__ = ("cors", "counts", "max_body_bytes", "pages", "placement", "steps", "validation")
+    __slots__ = ("cors", "counts", "pages", "placement", "size", "steps", "validation")
 
     def __init__(self, placement: Placement, parts: Parts) -> None:
         rules = placement.manifest.rules
         self.placement = placement
         self.counts = parts.counts
         self.steps: tuple[Step, ...] = tuple(
-            step for make in ORDER.values() if (step := make(placement, parts)) is not None
+            policy.ask for make in ORDER.values() if (policy := make(placement, parts)) is not None
         )
         self.validation = validation.compile_check(rules.schema)
-        self.max_body_bytes = sizes.max_body_bytes(rules.requests)
+        self.size = sizes.SizeCheck(rules.requests)
         self.cors = cors.compile_headers(rules.cors)
         self.pages = error_pages.compile_pages(rules.error_pages)
 

@@ -67,8 +67,10 @@ def form_params(
 
 def coerced(params: dict[str, Any], coercions: Mapping[str, Coerce]) -> dict[str, Any]:
     """The params with texts turned into what the schema asks for, where they can be."""
-    for name in coercions.keys() & params.keys():
-        params[name] = coercions[name](params[name])
+    for name in params:
+        coerce = coercions.get(name)
+        if coerce is not None:
+            params[name] = coerce(params[name])
     return params
 
 
@@ -103,6 +105,13 @@ def _same(value: Any) -> Any:
 
 
 def _pairs(text: str) -> list[tuple[str, Any]]:
+    if "%" not in text and "+" not in text and text.isascii() and text.count("&") < MAX_FIELDS:
+        found: list[tuple[str, Any]] = []
+        for part in text.split("&"):
+            if part:
+                name, _, value = part.partition("=")
+                found.append((name, value))
+        return found
     try:
         return parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MAX_FIELDS)
     except ValueError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from v8box.errors import V8BoxError
 from v8box.gateway.errors import ErrorAnswer
-from v8box.gateway.policies.refusals import HeaderList
+from v8box.gateway.policies.refusals import CORS_NAMES, HeaderList
 
 if TYPE_CHECKING:
     from v8box.catalog.model import Placement
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
-_BOXS_OWN: Final = frozenset({b"ratelimit", b"ratelimit-policy"})
+_LIMITS: Final = frozenset({b"ratelimit", b"ratelimit-policy"})
+_SAID_HERE: Final = _LIMITS | CORS_NAMES
 
 
 class FreePassage:
@@ -33,9 +34,13 @@ class FreePassage:
         """How long the body may be that the worker is given."""
         return most
 
-    async def admit(self, receive: Receive) -> Receive:
-        """Asks every policy, in their order. Gives what the body is read from, now that some of it may have been read.
-        Raises `Refused`, and `V8BoxError` for a project that is over its quota."""
+    def admit(self) -> None:
+        """Asks every policy, in their order; of a request with a body not yet whether it fits. Raises `Refused`, and
+        `V8BoxError` for a project that is over its quota."""
+
+    async def admit_body(self, receive: Receive) -> Receive:
+        """Looks at the body, if that has to fit. Gives what reads it, now that it may have been read. Raises
+        `Refused`."""
         return receive
 
     def finish(self, headers: HeaderList) -> HeaderList:
@@ -79,21 +84,29 @@ class Passage(FreePassage):
         return self.policies.placement
 
     def max_body_bytes(self, most: int) -> int:
-        return min(most, self.policies.max_body_bytes)
+        return min(most, self.policies.size.most)
 
-    async def admit(self, receive: Receive) -> Receive:
-        for step in self.policies.steps:
+    def admit(self) -> None:
+        policies = self.policies
+        for step in policies.steps:
             step(self)
-        if self.incoming.has_body:
-            return await self.policies.validation.read(self, receive)
-        self.policies.validation.check(self, b"")
-        return receive
+        if not self.incoming.has_body:
+            policies.validation.check(self, b"")
+
+    async def admit_body(self, receive: Receive) -> Receive:
+        self.policies.size.check(self.incoming.content_length)
+        return await self.policies.validation.read(self, receive)
 
     def finish(self, headers: HeaderList) -> HeaderList:
-        headers = self.policies.cors.replace(headers, self.headers)
-        if self.left is not None:
-            headers = [pair for pair in headers if pair[0] not in _BOXS_OWN]
-            headers += self.left
+        left, cors = self.left, self.policies.cors
+        for name, _ in headers:
+            if name in _SAID_HERE:
+                if left is not None:
+                    headers = [pair for pair in headers if pair[0] not in _LIMITS] + left
+                return cors.replace(headers, self.headers)
+        if left is not None:
+            headers += left
+        headers += cors.of(self.headers.get("origin"))
         return headers
 
     def refused(self, error: V8BoxError) -> None:

@@ -20,7 +20,7 @@ class QuotaCheck:
         self._project = project
         self._usage = usage
 
-    def __call__(self, passage: Passage) -> None:
+    def ask(self, passage: Passage) -> None:
         if (error := self._usage.over(self._project)) is not None:
             raise error
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import math
 import socket
-import time
 from collections.abc import Sequence
+from time import time
 from typing import Final
 
 from v8box.catalog.model import Placement
@@ -29,16 +29,22 @@ _networks: dict[str, str] = {}
 class Rule:
     """One limit of one worker, or of a key."""
 
-    __slots__ = ("cell", "dry_run", "header", "kind", "label", "must_share", "policy", "prefix")
+    __slots__ = ("cell", "dry_run", "header", "is_special", "kind", "label", "must_share", "policy", "prefix")
 
     def __init__(self, rule: RateLimit, owner: str, label: str) -> None:
         self.cell = Cell(rule)
         self.kind, _, self.header = rule.by.partition(":")
         self.dry_run = rule.dry_run
         self.must_share = rule.when_down == "deny"
+        self.is_special = self.dry_run or self.must_share
         self.prefix = f"{owner}|{label}|{rule.by}|{rule.limit}/{rule.window_seconds}/{rule.burst}|"
         self.label = f'"{label}"'.encode()
         self.policy = b"%s;q=%d;w=%d" % (self.label, rule.limit, rule.window_seconds)
+
+    def item(self, used: float) -> bytes:
+        """How much is left, as `RateLimit` has it, and in how many seconds all of it is there again."""
+        cell = self.cell
+        return b"%s;r=%d;t=%d" % (self.label, (cell.burst - used) / cell.interval + 1e-6, math.ceil(used))
 
     def who(self, passage: Passage) -> str:
         """Whose requests are counted together. Callers without the key or header that is asked for are told apart by
@@ -56,7 +62,7 @@ class Rule:
 class LimitCheck:
     """The step."""
 
-    __slots__ = ("_by_key", "_counts", "_limiter", "_placement", "_policy", "_rules", "_told")
+    __slots__ = ("_by_key", "_counts", "_hit", "_limiter", "_placement", "_policy", "_rules", "_told")
 
     def __init__(self, placement: Placement, limiter: Limiter, counts: Counts) -> None:
         owner = f"{placement.project}/{placement.worker}/{placement.environment}"
@@ -64,19 +70,32 @@ class LimitCheck:
         self._rules = [Rule(limit, owner, _label(limits, index)) for index, limit in enumerate(limits)]
         self._policy = _policy_header(self._rules)
         self._limiter = limiter
+        self._hit = limiter.hit
         self._counts = counts
         self._placement = placement
         self._by_key: dict[tuple[str, RateLimit], Rule] = {}
 
-    def __call__(self, passage: Passage) -> None:
+    def ask(self, passage: Passage) -> None:
         rules, policy = self._rules, self._policy
         if passage.key is not None and passage.key.rate_limit is not None:
             rules = [*rules, self._rule_of(passage.key.id, passage.key.rate_limit)]
             policy = _policy_header(rules)
-        if not rules:
-            return
+        if len(rules) == 1 and not rules[0].is_special:
+            self._count_one(passage, rules[0], policy)
+        elif rules:
+            self._count_all(passage, rules, policy)
+
+    def _count_one(self, passage: Passage, rule: Rule, policy: tuple[bytes, bytes]) -> None:
+        """The usual case, made short."""
+        cell = rule.cell
+        used = self._hit(rule.prefix + rule.who(passage), cell, time())
+        if used < 0:
+            raise self._refuse(passage, rule, policy, -used)
+        passage.left = [(b"ratelimit", rule.item(used)), policy]
+
+    def _count_all(self, passage: Passage, rules: Sequence[Rule], policy: tuple[bytes, bytes]) -> None:
         limiter = self._limiter
-        now = time.time()
+        now = time()
         buckets: list[Bucket | None] = []
         for rule in rules:
             bucket = limiter.bucket(rule.prefix + rule.who(passage), rule.cell)
@@ -92,12 +111,9 @@ class LimitCheck:
         for rule, taken in zip(rules, buckets, strict=True):
             if taken is None:
                 continue
-            cell = rule.cell
-            used = limiter.take(taken, cell, now)
+            used = limiter.take(taken, rule.cell, now)
             if not rule.dry_run:
-                remaining = int((cell.burst - used) / cell.interval + 1e-6)
-                item = b"%s;r=%d;t=%d" % (rule.label, remaining, math.ceil(used))
-                left = left + b", " + item if left else item
+                left = left + b", " + rule.item(used) if left else rule.item(used)
         if left:
             passage.left = [(b"ratelimit", left), policy]
 

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from v8box.errors import V8BoxError
 
 HeaderList = list[tuple[bytes, bytes]]
+
+CORS_ANSWERS: Final = frozenset(
+    {
+        b"access-control-allow-origin",
+        b"access-control-allow-credentials",
+        b"access-control-allow-methods",
+        b"access-control-allow-headers",
+        b"access-control-expose-headers",
+        b"access-control-max-age",
+    }
+)
+CORS_NAMES: Final = CORS_ANSWERS | {b"vary"}
+"""What an answer says of CORS."""
 
 
 class Refused(V8BoxError):

@@ -37,6 +37,8 @@ BODY_COST: Final = 16 * 1_048_576
 MAX_ERRORS: Final = 20
 _MAX_MESSAGE: Final = 300
 _BODY_SECONDS: Final = 30.0
+_MAX_REMEMBERED: Final = 1024
+_MAX_REMEMBERED_LENGTH: Final = 256
 
 
 class NoValidation:
@@ -54,12 +56,14 @@ class NoValidation:
 class Validation:
     """What one schema asks."""
 
-    __slots__ = ("_coercions", "_is_valid", "_validator", "max_body_bytes")
+    __slots__ = ("_coercions", "_good", "_is_valid", "_validator", "max_body_bytes")
 
     def __init__(self, text: str) -> None:
         schema = msgspec.json.decode(text)
         self._validator = compile_schema(schema)
         self._is_valid = self._validator.is_valid
+        self._good: set[str] = set()
+        """Queries that fit, within a bound: a query says all there is to check."""
         self._coercions = _coercions(schema)
         self.max_body_bytes = max(MIN_BODY_BYTES, min(MAX_BODY_BYTES, BODY_COST // cost_of(schema)))
 
@@ -93,8 +97,11 @@ class Validation:
     def check(self, passage: Passage, body: bytes) -> None:
         """Raises `SchemaMismatch`, `BadParams`."""
         url = passage.invocation.url
-        at = url.find("?")
-        params = coerced(query_params(url[at + 1 :]), self._coercions) if at >= 0 else {}
+        at = url.find("?") + 1
+        query = url[at:] if at else ""
+        if not body and query in self._good:
+            return
+        params = coerced(query_params(query), self._coercions)
         if body:
             content_type = passage.headers["content-type"]
             if body_kind(content_type) == "json":
@@ -105,6 +112,10 @@ class Validation:
                 params = form_params(params, body, content_type, self._coercions)
         if not self._is_valid(params):
             raise self._mismatch(params)
+        if not body and len(query) <= _MAX_REMEMBERED_LENGTH:
+            if len(self._good) >= _MAX_REMEMBERED:
+                self._good.clear()
+            self._good.add(query)
 
     def _mismatch(self, params: Mapping[str, Any]) -> SchemaMismatch:
         errors: list[dict[str, str]] = []
