@@ -16,14 +16,15 @@ _EMPTY: Final = (204, 304)
 async def send_entry(call: CacheCall, entry: Entry, now: float, told: bytes) -> None:
     """Answers a GET or HEAD. `told` is what Cache-Status says."""
     call.told = told
-    headers = entry.headers.copy() if call.finish is None else call.finish(entry.headers.copy())
-    headers += (
+    kept = entry.headers if call.finish is None else call.finish(entry.headers.copy())
+    headers = [
+        *kept,
         SERVER,
         (b"x-request-id", call.request_id),
         (b"age", b"%d" % entry.age(now)),
         (b"cache-status", NAME + told),
         *call.extra,
-    )
+    ]
     status, body = entry.status, entry.body
     if status == 200 and call.found:
         status, body = _conditional(call, entry, headers)
