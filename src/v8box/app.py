@@ -25,6 +25,7 @@ from v8box.api.auth import Auth
 from v8box.api.auth.passwords import Passwords
 from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
+from v8box.api.staging import Staging
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
@@ -37,12 +38,13 @@ from v8box.features.api_keys.service import ApiKeys
 from v8box.features.audit import AuditLog
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Alone, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
 from v8box.features.deploy.files import WorkerFiles
-from v8box.features.deploy.staging import Staging
 from v8box.features.deploy.uploads import Uploads
 from v8box.features.health.service import Check, Health
 from v8box.features.hrana import HranaApp, Tokens
-from v8box.features.pages import FolderSites, PagesService, PreviewPasswords, SiteEvent
+from v8box.features.pages import Deploy, FolderSites, PagesService, PreviewPasswords, SiteEvent
 from v8box.features.pages.build import Built
+from v8box.features.pages.internal import InternalApp
+from v8box.features.pages.retention import retain_forever as retain_sites_forever
 from v8box.features.projects import Owned, ProjectService, Room, of_buckets, of_databases
 from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
 from v8box.features.workers.canary import Canaries
@@ -86,12 +88,16 @@ from v8box.telemetry.tail import Tail
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
 
+    from v8box.api.deployed import DeployedSite
+    from v8box.api.staging import Place
     from v8box.catalog.variables.vault import VaultSource
 
 logger = logging.getLogger(__name__)
 
 _HTTP_STOP_SECONDS: Final = 2.0
 _SETTLE_SECONDS: Final = 20.0
+_SITES_AT_ONCE: Final = 8
+"""Deploys of sites that are received or unpacked; the next ones wait. A slow client holds a place of its own."""
 
 
 class AlreadyRunning(V8BoxError):
@@ -111,6 +117,16 @@ class Listeners:
     on_password: Callable[[str], None]
     """Told the password that the first start made up for the owner: nothing else has it."""
     on_stopping: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteParts:
+    """The static sites: what deploys them, what serves them, the folder's, and who checks previews' passwords."""
+
+    service: PagesService
+    server: SiteServer
+    folder: FolderSites
+    passwords: Passwords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +150,9 @@ class AdminParts:
     deploys: FolderDeploys
     uploads: Uploads
     staging: Staging
+    sites: SiteParts
+    address: Callable[[str], str]
+    """Where the site or preview with this label answers."""
     files: WorkerFiles
     settings: Settings
     run_url: str
@@ -279,7 +298,14 @@ class Box:
                 buckets_of=room.buckets,
             )
         )
-        room.watch(services.databases, services.objects)
+        cache = ResponseCache(settings.response_cache, data / "cache" / "responses")
+        await cache.open()
+        self._stack.push_async_callback(cache.stop)
+        cache.groups.follow_routes(catalog.routes)
+        catalog.subscribe(cache.groups.follow_routes)
+        self._tasks.forever(cache.store.sweep_forever(), "response cache")
+        sites = await self._sites(database, room, cache)
+        room.watch(services.databases, services.objects, sites.service.bytes.of)
         for binding in services.bindings.values():
             await binding.start()
             self._stack.push_async_callback(binding.stop)
@@ -336,6 +362,8 @@ class Box:
         self._tasks.forever(canaries.run(), "canaries")
         self._tasks.forever(runs.write_forever(), "run log")
         self._tasks.forever(deploys.run(), "deploys")
+        self._tasks.forever(sites.folder.run(), "sites")
+        self._tasks.forever(retain_sites_forever(sites.service, settings.sites.keep_releases), "retention of sites")
         self._tasks.forever(retain_forever(catalog.versions, settings.versions.keep), "retention")
         self._tasks.forever(audit_chain.prune_forever(database, settings.audit.days), "retention of the audit log")
         self._tasks.forever(usage.write_forever(), "usage")
@@ -351,13 +379,6 @@ class Box:
         self._stack.push_async_callback(idempotency.close)
         operations = await Operations.open(database)
         self._stack.push_async_callback(operations.close)
-        cache = ResponseCache(settings.response_cache, data / "cache" / "responses")
-        await cache.open()
-        self._stack.push_async_callback(cache.stop)
-        cache.groups.follow_routes(catalog.routes)
-        catalog.subscribe(cache.groups.follow_routes)
-        self._tasks.forever(cache.store.sweep_forever(), "response cache")
-        site_server = await self._sites(database, cache)
         hrana = HranaApp(services.databases, tokens)
         self._stack.push_async_callback(hrana.stop)
         admin = AdminParts(
@@ -378,10 +399,12 @@ class Box:
             deploys=deploys,
             uploads=uploads,
             staging=staging,
+            sites=sites,
+            address=partial(settings.site_url, port=self.port),
             files=WorkerFiles(settings.directory, data, deploys, catalog, uploads, staging),
             settings=settings,
             run_url=settings.run_url(self.port),
-            router=lambda: Router(settings.box.domain, site_server.domains),
+            router=lambda: Router(settings.box.domain, sites.server.domains),
             health=health,
             projects=projects,
             usage=usage,
@@ -399,11 +422,17 @@ class Box:
                 routes=lambda: catalog.routes,
                 pool=pool,
                 pages={"/health": health.page},
-                sites=site_server,
+                sites=sites.server,
                 mounts={
                     "admin": Guard(LazyApp(partial(_admin_api, admin)), identities=auth.identities, box=settings.box),
                     "db": hrana,
                     "s3": S3Api(services.objects, keys),
+                    "internal": InternalApp(
+                        settings.box.domain,
+                        lambda: catalog.routes,
+                        lambda: sites.service.sites.table,
+                        sites.service.sites.domains_of,
+                    ),
                 },
                 runs=runs,
                 rates=rates,
@@ -414,7 +443,7 @@ class Box:
         self._server = http_server(gateway, settings.box.host, self.port, settings.requests)
         self._serving = asyncio.create_task(self._server.serve(), name="http server")
         # A registry that cannot be reached must not keep the other workers, or the box itself, from being ready.
-        settled = self._tasks.add(deploys.settle(), "first deploys")
+        settled = self._tasks.add(_settle(deploys, sites.folder), "first deploys")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop signal")
         await asyncio.wait((settled, stopping), timeout=_SETTLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -441,14 +470,17 @@ class Box:
             self._listeners.on_password(auth.made_password)
         return auth
 
-    async def _sites(self, database: Database, cache: ResponseCache) -> SiteServer:
+    async def _sites(self, database: Database, room: Room, cache: ResponseCache) -> SiteParts:
         """The static sites: their releases, what serves them, and what deploys the folder's."""
-        data = self.settings.data_directory
+        data, settings = self.settings.data_directory, self.settings.sites
         sites = await Sites.open(database)
         blobs = FolderBlobs(data / "sites")
         await blobs.open()
-        service = PagesService(sites, blobs, data / "staging", on_release=_nothing_to_do)
-        await service.open()
+        staging = Staging(data / "staging-sites", _SITES_AT_ONCE)
+        await staging.open()
+        service = PagesService(
+            sites, blobs, staging, on_release=_nothing_to_do, admission=room, max_bytes=settings.max_bytes
+        )
         releases = Releases(blobs.get)
         hasher = Passwords()
         self._stack.callback(hasher.stop)
@@ -460,8 +492,7 @@ class Box:
         cache.groups.follow_sites(sites.table)
         sites.subscribe(cache.groups.follow_sites)
         folder = FolderSites(self.settings.pages_directory, service, on_event=self._listeners.on_site)
-        self._tasks.forever(folder.run(), "sites")
-        return server
+        return SiteParts(service=service, server=server, folder=folder, passwords=hasher)
 
     def _build_environ(self, data: Path) -> dict[str, str]:
         passed = {name: value for name, value in self._environ.items() if name not in hidden_variables()}
@@ -527,6 +558,10 @@ class Box:
         # 5. bindings, Valkey, logs, database, processes: what was opened last goes first
         tell("closing stores")
         await self._stack.aclose()
+
+
+async def _settle(deploys: FolderDeploys, sites: FolderSites) -> None:
+    await asyncio.gather(deploys.settle(), sites.settle())
 
 
 def _nothing_to_do(_: ReleaseInfo, __: str, ___: Built) -> None:
@@ -603,6 +638,9 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.manifest import routes as manifests
     from v8box.features.objects import routes as objects
     from v8box.features.operations import routes as operations
+    from v8box.features.pages import deploy_routes as site_deploys
+    from v8box.features.pages import domain_routes
+    from v8box.features.pages import routes as pages
     from v8box.features.projects import routes as projects
     from v8box.features.s3_api import routes as s3_api
     from v8box.features.sessions import login, own_account
@@ -618,6 +656,12 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     def manifest(project: str, environment: str, worker: str) -> Manifest | None:
         live = parts.catalog.routes.live(worker, project, environment)
         return None if live is None else live.manifest
+
+    deployer = site_deploys.Deployer(parts.sites.service, parts.address)
+
+    async def deploy_site(place: Place, order: deploy.SiteOrder, told: Callable[[str], None]) -> DeployedSite:
+        wanted = Deploy(project=order.project, site=order.site, actor=order.actor, message=order.message)
+        return await deployer.deploy(place, wanted, order.environment, told)
 
     services = parts.services
     folder = served.ServedFolder(parts.settings.directory, parts.deploys)
@@ -636,6 +680,10 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         show=workers.show_version,
         show_worker=workers.get,
         base=parts.run_url,
+        sites=deploy.SiteDeploys(
+            bounds=parts.sites.service.bounds,
+            deploy=deploy_site,
+        ),
     )
     return [
         hrana.build_router(parts.tokens, services.databases, lambda: parts.db_url),
@@ -667,6 +715,9 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         *deploy.build_routers(deploys),
         file_routes.build_router(parts.files, workers.show_version),
         explain_routes.build_router(explain.Explainer(parts.router, lambda: parts.catalog.routes, order.describe)),
+        *pages.build_routers(parts.sites.service, parts.address, parts.sites.passwords),
+        site_deploys.build_router(parts.sites.service, parts.address, parts.operations),
+        domain_routes.build_router(parts.sites.service.sites),
     ]
 
 
@@ -677,6 +728,15 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
     async def remove_workers(project: str, actor: Actor) -> None:
         for each in await catalog.workers(project):
             await catalog.delete_worker(each.worker, project=project, actor=actor)
+
+    sites = parts.sites.service.sites
+
+    async def remove_sites(project: str, actor: Actor) -> None:
+        for each in await sites.list(project):
+            await sites.delete(project, each.name, actor)
+
+    async def count_sites(project: str) -> int:
+        return len(await sites.list(project))
 
     async def remove_tokens(project: str, _: Actor) -> None:
         for token in tokens.list(project):
@@ -696,6 +756,7 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
 
     return (
         Owned(kind="workers", count=count_workers, remove=remove_workers),
+        Owned(kind="sites", count=count_sites, remove=remove_sites),
         Owned(kind="variables", count=variables.count, remove=lambda project, _: variables.forget_project(project)),
         Owned(kind="database tokens", remove=remove_tokens),
         Owned(kind="S3 keys", remove=remove_keys),

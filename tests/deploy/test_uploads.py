@@ -7,7 +7,7 @@ import io
 import os
 import tarfile
 import zipfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,24 @@ import pytest
 from tests.api.conftest import As, client_of, problem, user
 from tests.catalog.conftest import Kept, kept_in
 
+from v8box.api import staging as staging_module
 from v8box.api.access import EVERY_PROJECT, Role, Scope
 from v8box.api.app import build_api
-from v8box.api.deployed import DeployFault
+from v8box.api.deployed import DeployedSite, DeployFault
 from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
+from v8box.api.staging import Place, Staging
 from v8box.catalog.projects import CountQuotaExceeded
 from v8box.features.deploy import BundleError, Bundler, FolderDeploys
-from v8box.features.deploy import staging as staging_module
 from v8box.features.deploy.file_routes import build_router
 from v8box.features.deploy.files import WorkerFiles
-from v8box.features.deploy.routes import DeployRoutes, build_routers
-from v8box.features.deploy.staging import Staging
+from v8box.features.deploy.routes import DeployRoutes, SiteDeploys, SiteOrder, build_routers
 from v8box.features.deploy.uploads import Uploads
 from v8box.features.operations.routes import build_router as operation_routes
 from v8box.features.workers.canary import Canaries
 from v8box.features.workers.routes import build_routers as worker_routes
 from v8box.features.workers.workers import Workers
+from v8box.kit.archives import Bounds
 from v8box.sandbox.runtime import find_deno
 from v8box.telemetry.rates import Rates
 from v8box.telemetry.runs import RunLog
@@ -81,6 +82,20 @@ class Served:
         return sorted(os.listdir(self.staging_folder))
 
 
+class SitesKept:
+    """Stands for the feature of sites: notes what it is given."""
+
+    def __init__(self) -> None:
+        self.orders: list[SiteOrder] = []
+        self.files: list[list[str]] = []
+
+    async def deploy(self, place: Place, order: SiteOrder, told: Callable[[str], None]) -> DeployedSite:
+        told("storing")
+        self.orders.append(order)
+        self.files.append(sorted(each.relative_to(place.files).as_posix() for each in place.files.rglob("*.*")))
+        return DeployedSite(name=order.site, project=order.project, release=1, url="u", release_url="r")
+
+
 class NoFolder:
     """`Folder` for what the worker routes ask here."""
 
@@ -112,8 +127,17 @@ async def served(tmp_path: Path, cache: Path) -> AsyncIterator[Served]:
         await made.stop()
 
 
+async def is_project(name: str) -> bool:
+    return name in ("default", "acme")
+
+
 @pytest.fixture
-async def app(served: Served, tmp_path: Path) -> AsyncIterator[As]:
+def sites() -> SitesKept:
+    return SitesKept()
+
+
+@pytest.fixture
+async def app(served: Served, sites: SitesKept, tmp_path: Path) -> AsyncIterator[As]:
     workers = Workers(served.kept.catalog, NoFolder(served), BASE, forget_nothing)
     operations = await Operations.open(served.kept.database)
     deploys = DeployRoutes(
@@ -123,6 +147,7 @@ async def app(served: Served, tmp_path: Path) -> AsyncIterator[As]:
         show=workers.show_version,
         show_worker=workers.get,
         base=BASE,
+        sites=SiteDeploys(bounds=Bounds(entries=6_000), deploy=sites.deploy),
     )
     canaries = await Canaries.open(served.kept.database, served.kept.catalog, Rates())
     log = RunLog(tmp_path / "logs", 1_000_000)
@@ -133,7 +158,7 @@ async def app(served: Served, tmp_path: Path) -> AsyncIterator[As]:
         operation_routes(operations),
     ]
     ledger = await Idempotency.open(served.kept.database)
-    yield As(build_api(routers, idempotency=ledger))
+    yield As(build_api(routers, idempotency=ledger, project_exists=is_project))
     await log.close()
     await operations.close()
     await ledger.close()
@@ -446,6 +471,60 @@ async def test_who_may_not_deploy_there_is_refused_before_and_after(client: http
     app.principal = user("eve", {EVERY_PROJECT: Role.OWNER}, project="acme")
     problem(await client.post(DEPLOY, **upload), 403, "forbidden")
     assert (await client.post(DEPLOY, data={"project": "acme"}, **upload)).status_code == 200
+
+
+SITE = {"dist/index.html": "<h1>", "dist/app.js": "1", "dist/v8box.toml": '[site]\nnot_found_handling = "none"\n'}
+
+
+async def test_an_archive_without_workers_is_a_site(
+    client: httpx.AsyncClient, served: Served, sites: SitesKept
+) -> None:
+    archive: dict[str, Any] = {"files": {"file": ("site.zip", zipped(SITE))}}
+    made = await client.post(DEPLOY, data={"project": "blog", "message": "from CI"}, **archive)
+    assert made.status_code == 200, made.text
+    assert made.json()["site"] == {"name": "blog", "project": "default", "release": 1, "url": "u", "release_url": "r"}
+    assert made.json()["workers"] == []
+    await client.post(DEPLOY, data={"project": "acme"}, **archive)
+    await client.post(DEPLOY, data={"site": "docs", "environment": "pr-7"}, **archive)
+    assert [(each.project, each.site, each.environment, each.message) for each in sites.orders] == [
+        ("default", "blog", "production", "from CI"),
+        ("acme", "acme", "production", ""),
+        ("default", "docs", "pr-7", ""),
+    ]
+    assert sites.files[0] == ["app.js", "index.html", "v8box.toml"]
+    problem(await client.post(DEPLOY, **archive), 400, "bad_request")
+    problem(await client.post(DEPLOY, data={"site": "a", "worker": "b"}, **archive), 400, "bad_request")
+    later = await client.post(DEPLOY, data={"site": "docs"}, **archive, headers={"prefer": "respond-async"})
+    ended = await client.get(f"http://localhost{later.headers['location']}?wait=20")
+    assert (ended.json()["state"], ended.json()["result"]["site"]["name"]) == ("succeeded", "docs")
+    assert served.left() == []
+
+
+async def test_workers_with_pages_beside_them_are_workers(client: httpx.AsyncClient, sites: SitesKept) -> None:
+    for files in (
+        {**FOLDER, "index.html": "x"},
+        {"index.html": "x", "hello.ts": HELLO, "v8box.toml": '[workers.hello]\nentry = "hello.ts"\n'},
+    ):
+        made = await client.post(DEPLOY, data={"project": "default"}, files={"file": zipped(files)})
+        assert made.json()["workers"], made.text
+    assert sites.orders == []
+
+
+async def test_a_site_is_deployed_by_who_may_there(client: httpx.AsyncClient, app: As, sites: SitesKept) -> None:
+    archive: dict[str, Any] = {"files": {"file": zipped(SITE)}}
+    app.principal = user("eve", {"acme": Role.DEVELOPER})
+    problem(await client.post(DEPLOY, data={"project": "blog"}, **archive), 403, "forbidden")  # it would be default's
+    problem(await client.post(DEPLOY, data={"site": "blog"}, **archive), 403, "forbidden")
+    assert (await client.post(DEPLOY, data={"site": "blog", "project": "acme"}, **archive)).status_code == 200
+    app.principal = user("eve", {EVERY_PROJECT: Role.OWNER}, project="acme")
+    problem(await client.post(DEPLOY, data={"project": "blog"}, **archive), 403, "forbidden")
+    assert len(sites.orders) == 1
+
+
+async def test_workers_do_not_get_the_bounds_of_sites(client: httpx.AsyncClient, served: Served) -> None:
+    many = {**FOLDER, **{f"data/{number}.txt": "x" for number in range(5_500)}}
+    problem(await client.post(DEPLOY, files={"file": zipped(many)}), 400, "bad_archive")
+    assert served.left() == []
 
 
 # ---- workers of the served folder

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from v8box.api.staging import Staging
+from v8box.catalog.projects import CountQuotaExceeded, ProjectNotFound, StorageQuotaExceeded
 from v8box.catalog.sites import ReleaseInfo, Sites
 from v8box.features.pages.build import Built
 from v8box.features.pages.service import Deploy, PagesService
@@ -12,25 +14,59 @@ from v8box.gateway.pages.release import Release
 from v8box.storage import Database, FolderBlobs
 from v8box.telemetry.actors import Actor, ActorKind
 
+MAX_BYTES = 8 * 1024 * 1024
 ADA = Actor(kind=ActorKind.USER, id="u1", name="ada")
+
+
+class Room:
+    """What the project may have; everything unless a test says otherwise."""
+
+    def __init__(self) -> None:
+        self.sites: int | None = None
+        self.bytes: int | None = None
+        self.asked: list[int] = []
+
+    def check_site(self, project: str, held: int) -> None:
+        if project == "nowhere":
+            raise ProjectNotFound
+        if self.sites is not None and held >= self.sites:
+            raise CountQuotaExceeded(project, "sites", self.sites, held)
+
+    async def check_bytes(self, project: str, more: int) -> None:
+        self.asked.append(more)
+        if self.bytes is not None and more > self.bytes:
+            raise StorageQuotaExceeded(project, 1, 1)
 
 
 class World:
     """The service on real stores in a folder."""
 
     def __init__(self, folder: Path, database: Database, sites: Sites, blobs: FolderBlobs) -> None:
+        self.room = Room()
+        self.staging = Staging(folder / "staging")
         self.folder = folder
         self.database = database
         self.sites = sites
         self.blobs = blobs
         self.released: list[tuple[ReleaseInfo, str, Built]] = []
-        self.service = PagesService(sites, blobs, folder / "staging", lambda *release: self.released.append(release))
+        self.service = self.restarted()
+
+    def restarted(self) -> PagesService:
+        """The service as it is after a restart: what is in memory alone is gone."""
+        return PagesService(
+            self.sites,
+            self.blobs,
+            self.staging,
+            lambda *release: self.released.append(release),
+            admission=self.room,
+            max_bytes=MAX_BYTES,
+        )
 
     async def deploy(
         self, files: Mapping[str, str | bytes], *, site: str = "blog", project: str = "default", live: bool = True
     ) -> ReleaseInfo:
         async with self.service.staged() as staged:
-            write(staged, files)
+            write(staged.files, files)
             return await self.service.deploy_folder(Deploy(project=project, site=site, actor=ADA, live=live), staged)
 
     async def live(self, site: str = "blog") -> Release:
@@ -60,6 +96,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     blobs = FolderBlobs(tmp_path / "sites")
     await blobs.open()
     made = World(tmp_path, database, await Sites.open(database), blobs)
-    await made.service.open()
+    await made.staging.open()
     yield made
     await database.close()

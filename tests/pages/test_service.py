@@ -15,7 +15,7 @@ from v8box.catalog.sites import SiteTaken
 from v8box.errors import BadRequest, NotFound
 from v8box.features.pages.build import BadSite
 from v8box.features.pages.rules import SiteRulesError
-from v8box.features.pages.service import Deploy, PagesService
+from v8box.features.pages.service import Deploy, FilesMissing
 
 SITE = {
     "index.html": "<h1>home</h1>",
@@ -94,11 +94,11 @@ async def test_links_are_never_followed(world: World, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("hunter2")
     async with world.service.staged() as staged:
-        write(staged, {"index.html": "a"})
-        os.symlink(secret, staged / "link.html")
-        os.symlink(secret, staged / "_redirects")
-        os.symlink("/etc", staged / "etc")
-        os.mkfifo(staged / "pipe.html")
+        write(staged.files, {"index.html": "a"})
+        os.symlink(secret, staged.files / "link.html")
+        os.symlink(secret, staged.files / "_redirects")
+        os.symlink("/etc", staged.files / "etc")
+        os.mkfifo(staged.files / "pipe.html")
         await world.service.deploy_folder(Deploy(project="default", site="blog", actor=ADA), staged)
     assert list((await world.live()).files) == ["/index.html"]
     assert secret.read_text() == "hunter2"
@@ -130,12 +130,12 @@ async def test_only_what_the_box_has_not_is_sent(world: World) -> None:
     wanted = {"/index.html": digest("2"), "/same.css": digest("s"), "/_redirects": digest("/a /b")}
     assert await world.service.missing("default", "blog", wanted) == sorted([digest("2"), digest("/a /b")])
     deploy = Deploy(project="default", site="blog", actor=ADA)
-    with pytest.raises(BadRequest, match="2 files have not been sent"):
+    with pytest.raises(FilesMissing, match="2 files of the release are not here"):
         await world.service.deploy_stored(deploy, wanted)
     with pytest.raises(BadRequest, match="changed while it was sent"):
-        await world.service.upload("default", digest("2"), once(b"other"))
-    assert await world.service.upload("default", digest("2"), once(b"2")) == 1
-    await world.service.upload("default", digest("/a /b"), once(b"/a /b"))
+        await world.service.upload("default", "blog", digest("2"), once(b"other"))
+    assert await world.service.upload("default", "blog", digest("2"), once(b"2")) == 1
+    await world.service.upload("default", "blog", digest("/a /b"), once(b"/a /b"))
     info = await world.service.deploy_stored(deploy, wanted)
     release = await world.live()
     assert (info.number, info.files, sorted(release.files)) == (2, 2, ["/index.html", "/same.css"])
@@ -145,7 +145,7 @@ async def test_only_what_the_box_has_not_is_sent(world: World) -> None:
 async def test_another_projects_bytes_cannot_be_had_by_their_hash(world: World) -> None:
     await world.deploy({"index.html": "secret"})
     assert await world.service.missing("other", "spy", {"/x.html": digest("secret")}) == [digest("secret")]
-    with pytest.raises(BadRequest):
+    with pytest.raises(FilesMissing):
         await world.service.deploy_stored(
             Deploy(project="other", site="spy", actor=ADA), {"/index.html": digest("secret")}
         )
@@ -168,8 +168,7 @@ async def test_deploys_at_once_are_each_whole(world: World) -> None:
 
 async def test_what_a_crash_left_staged_goes(world: World, tmp_path: Path) -> None:
     write(tmp_path / "staging", {"old/index.html": "x"})
-    again = PagesService(world.sites, world.blobs, tmp_path / "staging", lambda *_: None)
-    await again.open()
+    await world.staging.open()
     assert world.staged() == []
 
 

@@ -86,6 +86,10 @@ class Box:
         return body
 
 
+async def no_sites(_: str) -> int:
+    return 0
+
+
 @pytest.fixture
 async def box(tmp_path: Path, database: Database) -> AsyncIterator[Box]:
     await audit.open_audit(database)
@@ -97,7 +101,7 @@ async def box(tmp_path: Path, database: Database) -> AsyncIterator[Box]:
     objects = EmbeddedObjects(tmp_path / "objects", limits=limits)
     await databases.start()
     await objects.start()
-    room.watch(databases, objects)
+    room.watch(databases, objects, no_sites)
     operations = await Operations.open(database)
     idempotency = await Idempotency.open(database)
     workers = Things()

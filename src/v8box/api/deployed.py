@@ -43,6 +43,16 @@ class DeployedShare(BaseModel):
     weight: int = Field(description="Per cent of the requests.")
 
 
+class DeployedSite(BaseModel):
+    """A site that went live."""
+
+    name: str
+    project: str
+    release: int
+    url: str
+    release_url: str = Field(description="Where this release always answers.")
+
+
 class DeploymentInfo(BaseModel):
     """What is live of a worker in an environment. Its ETag is its number."""
 

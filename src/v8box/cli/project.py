@@ -25,6 +25,7 @@ QUOTAS: Final = (
     "storage_mb",
     "databases",
     "buckets",
+    "sites",
     "variables",
 )
 

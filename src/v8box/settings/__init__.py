@@ -20,6 +20,7 @@ from v8box.settings.groups import (
     Sandboxes,
     Settings,
     SignIn,
+    Sites,
     Valkey,
     Vault,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "ServerUrl",
     "Settings",
     "SignIn",
+    "Sites",
     "Valkey",
     "Vault",
     "hidden_variables",

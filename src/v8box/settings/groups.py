@@ -170,6 +170,23 @@ class Versions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sites:
+    """What a static site may have, and what is kept of it."""
+
+    max_mb: Annotated[int, From("V8BOX_SITE_MB", "sites.max_mb", whole_number(1, 1_048_576))] = 2_048
+    """MiB of one release, unpacked, and of the archive that it comes in. A large site with its pictures; films belong
+    into a bucket."""
+
+    keep_releases: Annotated[int, From("V8BOX_KEEP_RELEASES", "sites.keep_releases", whole_number(1, 100_000))] = 50
+    """Releases of each site that are kept, the newest ones. Beside them stays what is live, pinned or shown in a named
+    preview. Releases share the files that did not change, so fifty are little more than a few."""
+
+    @property
+    def max_bytes(self) -> int:
+        return self.max_mb * 1_048_576
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Logs:
     """What the box keeps of what was said."""
 
@@ -326,13 +343,16 @@ class Projects:
     storage_mb: Annotated[
         int, From("V8BOX_PROJECT_STORAGE_MB", "projects.storage_mb", whole_number(0, 1_073_741_824))
     ] = 20_480
-    """MiB of databases and buckets together. As much as the buckets alone may have by default."""
+    """MiB of databases, buckets and sites together. As much as the buckets alone may have by default."""
 
     databases: Annotated[int, From("V8BOX_PROJECT_DATABASES", "projects.databases", whole_number(0, 100_000))] = 50
     """Databases beside the default one."""
 
     buckets: Annotated[int, From("V8BOX_PROJECT_BUCKETS", "projects.buckets", whole_number(0, 100))] = 50
     """Buckets. A store takes 100 of a project at most."""
+
+    sites: Annotated[int, From("V8BOX_PROJECT_SITES", "projects.sites", whole_number(0, 100_000))] = 100
+    """Sites of a project."""
 
     variables: Annotated[int, From("V8BOX_PROJECT_VARIABLES", "projects.variables", whole_number(0, 100_000))] = 1_000
     """Variables and secrets that are set, on all levels together."""
@@ -387,6 +407,7 @@ class Settings:
     requests: Requests
     sandboxes: Sandboxes
     versions: Versions
+    sites: Sites
     logs: Logs
     libsql: Libsql
     databases: Databases
@@ -415,6 +436,11 @@ class Settings:
         local = self.box.domain == "localhost"
         return f"http://localhost:{port}" if local else f"https://api.{self.box.domain}"
 
+    def site_url(self, label: str, port: int) -> str:
+        """Where a site or a preview answers in a browser, which knows the names below localhost."""
+        local = self.box.domain == "localhost"
+        return f"http://{label}.localhost:{port}/" if local else f"https://{label}.{self.box.domain}/"
+
     @property
     def functions_directory(self) -> Path:
         return self.directory / "functions"
@@ -437,6 +463,7 @@ GROUPS: Final[Mapping[str, type[Any]]] = {
     "requests": Requests,
     "sandboxes": Sandboxes,
     "versions": Versions,
+    "sites": Sites,
     "logs": Logs,
     "libsql": Libsql,
     "databases": Databases,

@@ -13,7 +13,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -86,10 +86,18 @@ class FolderBlobs:
         finally:
             incoming.discard()
 
-    async def adopt(self, files: Sequence[Path]) -> Sequence[str]:
+    async def adopt(
+        self,
+        files: Sequence[Path],
+        *,
+        check: Callable[[Mapping[str, int]], None] | None = None,
+        on_file: Callable[[int], None] | None = None,
+    ) -> Sequence[str]:
         """Take over many files of the same file system at once, durable on return; gives their keys. One flush serves
-        all of them, so a thousand cost little more than one. Files that another deploy keeps already just go."""
-        return await asyncio.to_thread(self._adopt, files)
+        all of them, so a thousand cost little more than one. Files that another deploy keeps already just go. `check`
+        is told what there is, by key the size, and may raise before anything is taken; `on_file` is told how many have
+        been read. Both are called in another thread."""
+        return await asyncio.to_thread(self._adopt, files, check, on_file)
 
     def path(self, key: str) -> Path:
         """Where the bytes lie, for who sends them without reading them. It may not be there."""
@@ -111,6 +119,11 @@ class FolderBlobs:
     async def sizes(self, keys: Sequence[str]) -> Sequence[int | None]:
         paths = [self._path(key) for key in keys]
         return await asyncio.to_thread(lambda: [_size(path) for path in paths])
+
+    async def keep(self, keys: Collection[str]) -> Mapping[str, int]:
+        """The sizes of those that are there; from now on they count as put a moment ago, so that no sweep takes what
+        somebody is about to refer to."""
+        return await asyncio.to_thread(self._keep_all, keys)
 
     async def delete(self, key: str, *, older_than_seconds: float = 0.0) -> bool:
         return await asyncio.to_thread(self._delete, self._path(key), older_than_seconds)
@@ -145,15 +158,26 @@ class FolderBlobs:
         finally:
             incoming.discard()
 
-    def _adopt(self, files: Sequence[Path]) -> list[str]:
+    def _adopt(
+        self,
+        files: Sequence[Path],
+        check: Callable[[Mapping[str, int]], None] | None,
+        on_file: Callable[[int], None] | None,
+    ) -> list[str]:
         keys: list[str] = []
-        new: dict[str, Path] = {}
-        for file in files:
+        sizes: dict[str, int] = {}
+        for done, file in enumerate(files, 1):
             with file.open("rb") as opened:
                 key = hashlib.file_digest(opened, "sha256").hexdigest()
-                size = os.fstat(opened.fileno()).st_size
+                sizes[key] = os.fstat(opened.fileno()).st_size
             keys.append(key)
-            if key in new or self._is_whole(key, size):
+            if on_file is not None:
+                on_file(done)
+        if check is not None:
+            check(sizes)
+        new: dict[str, Path] = {}
+        for key, file in zip(keys, files, strict=True):
+            if key in new or self._is_whole(key, sizes[key]):
                 file.unlink()
             else:
                 new[key] = file
@@ -183,6 +207,15 @@ class FolderBlobs:
             except OSError:
                 return False
         return True
+
+    def _keep_all(self, keys: Collection[str]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for key in keys:
+            path = self._path(key)
+            with self._touching, contextlib.suppress(OSError):
+                os.utime(path)
+                found[key] = path.stat().st_size
+        return found
 
     def _delete(self, path: Path, older_than_seconds: float) -> bool:
         with self._touching:

@@ -19,10 +19,11 @@ class Quotas:
     """Runs, however triggered, in a day of UTC."""
     cpu_seconds_per_day: int | None = None
     storage_mb: int | None = None
-    """MiB of its databases and buckets together."""
+    """MiB of its databases, buckets and sites together."""
     databases: int | None = None
     """Beside the default one, which is always there."""
     buckets: int | None = None
+    sites: int | None = None
     variables: int | None = None
     """Names that are set, on all levels together."""
 
@@ -83,13 +84,14 @@ class CountQuotaExceeded(QuotaExceeded):
 
 
 class StorageQuotaExceeded(QuotaExceeded):
-    """The project's databases and buckets are full: delete what is not needed, or let an admin raise the quota."""
+    """The project's databases, buckets and sites are full: delete what is not needed, or let an admin raise the
+    quota."""
 
     status = 507
 
     def __init__(self, project: str, limit: float, used: float) -> None:
         detail = (
-            f"Databases and buckets of the project {project} hold {used:.15g} of {limit:.15g} MiB: delete what is not "
-            "needed, or let an admin raise the quota."
+            f"Databases, buckets and sites of the project {project} hold {used:.15g} of {limit:.15g} MiB: delete what "
+            "is not needed, or let an admin raise the quota."
         )
         super().__init__(project, "storage_mb", limit, used, detail)

@@ -129,7 +129,7 @@ class Projects:
 
     def check_room(self, name: str, quota: str, used: int) -> None:
         """Raises `CountQuotaExceeded` when a project that has `used` of something may not have one more. `quota` is
-        `workers`, `databases`, `buckets` or `variables`."""
+        `workers`, `databases`, `buckets`, `sites` or `variables`."""
         limit: int | None = getattr(self.quotas(name), quota)
         if limit is not None and used >= limit:
             raise CountQuotaExceeded(name, quota, limit, used)

@@ -150,6 +150,12 @@ class Sites:
             raise NotFound(f"There is no site called {name[:63]}")
         return found
 
+    async def check_free(self, name: str) -> None:
+        """Raises `SiteTaken` when there is a site of the name, whosever it is."""
+        key = {"project": None, "name": name}
+        if await self._database.read(lambda sql: sql.rows(_queries["sites"], key)):
+            raise SiteTaken
+
     async def create(self, project: str, name: str, actor: Actor) -> Site:
         """Raises `BadSiteName`, `SiteTaken`."""
         check_site_name(name)

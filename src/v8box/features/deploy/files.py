@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from v8box.api.staging import Staging
 from v8box.catalog import DEFAULT_PROJECT, Catalog, Manifest, Version
 from v8box.errors import BadRequest, NotFound, V8BoxError
 from v8box.features.deploy.bundler import CONFIG_FILES
 from v8box.features.deploy.discovery import FUNCTIONS
 from v8box.features.deploy.events import DeployFailed
 from v8box.features.deploy.folder import FolderDeploys
-from v8box.features.deploy.staging import Staging
 from v8box.features.deploy.uploads import Order, Uploads
 from v8box.kit.archives import ArchiveError, check_path
 from v8box.kit.files import is_within, sync_folder, temporary_beside

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from v8box.api.access import Forbidden, PasswordChangeNeeded, Principal, Role, Scope, needs
-from v8box.api.deployed import Project, VersionShown, Worker, WorkerInfo
+from v8box.api.access import Exists, Forbidden, PasswordChangeNeeded, Principal, Role, Scope, needs
+from v8box.api.deployed import DeployedSite, Project, VersionShown, Worker, WorkerInfo
 from v8box.api.multipart import receive_upload
 from v8box.api.operations import Operations, Progress
 from v8box.api.routes import read_body
+from v8box.api.staging import BadArchive, Place, Staging
 from v8box.api.v1 import ERRORS, OperationInfo, V1Route, accepted, answer, created, router_v1
 from v8box.catalog import PRODUCTION, Version, route_key
 from v8box.catalog.deployments import check_environment, check_project
+from v8box.catalog.model import DEFAULT_PROJECT
 from v8box.catalog.versions import MAX_MESSAGE, check_message
 from v8box.errors import BadRequest
+from v8box.features.deploy.discovery import FUNCTIONS
 from v8box.features.deploy.schemas import Checked, DeployedAll, DeployedWorker, DiagnosticInfo, NewVersion
-from v8box.features.deploy.staging import MAX_UPLOAD_BYTES, Place, Staging
-from v8box.features.deploy.uploads import Order, Uploads
+from v8box.features.deploy.uploads import Order, Uploads, has_workers
+from v8box.kit.archives import Bounds, Unpacked
+from v8box.telemetry.actors import Actor
 
+MAX_UPLOAD_BYTES: Final = 64 * 1024 * 1024
+_WORKER_BOUNDS: Final = Bounds()
+INDEX: Final = "index.html"
 Show = Callable[[Version], Awaitable[VersionShown]]
 """A version as the API shows it."""
 ShowWorker = Callable[[str, str], Awaitable[WorkerInfo]]
@@ -60,6 +69,7 @@ _DEPLOY_FORM: Final[dict[str, Any]] = {
                         "environment": {"type": "string", "default": PRODUCTION},
                         "message": {"type": "string"},
                         "worker": {"type": "string", "description": "The archive is this one worker."},
+                        "site": {"type": "string", "description": "The archive is this site."},
                     },
                 }
             },
@@ -69,6 +79,25 @@ _DEPLOY_FORM: Final[dict[str, Any]] = {
     }
 }
 _DEPLOYER: Final = needs(Role.DEVELOPER, Scope.DEPLOY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteOrder:
+    """Where a site is to go. In another environment than production it is a preview of that name."""
+
+    project: str
+    site: str
+    environment: str
+    message: str
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteDeploys:
+    """How an archive that is a site is deployed: by the feature of sites, which is not known here."""
+
+    bounds: Bounds
+    deploy: Callable[[Place, SiteOrder, Callable[[str], None]], Awaitable[DeployedSite]]
 
 
 class DeployRoutes:
@@ -83,11 +112,13 @@ class DeployRoutes:
         show: Show,
         show_worker: ShowWorker,
         base: str,
+        sites: SiteDeploys,
     ) -> None:
         self.uploads = uploads
         self.show = show
         self.show_worker = show_worker
         self.base = base
+        self.sites = sites
         self._staging = staging
         self._operations = operations
 
@@ -99,25 +130,38 @@ class DeployRoutes:
             await place.write({path: text.encode() for path, text in wanted.files.items()})
             return place, wanted
         place = await stack.enter_async_context(self._staging.place())
-        await self._receive_archive(request, place)
+        await self._receive_archive(request, place, _WORKER_BOUNDS, MAX_UPLOAD_BYTES)
         return place, None
 
-    async def _receive_archive(self, request: Request, place: Place) -> dict[str, str]:
-        upload = await receive_upload(request, place.upload, max_bytes=MAX_UPLOAD_BYTES)
+    async def _receive_archive(
+        self, request: Request, place: Place, bounds: Bounds, max_bytes: int
+    ) -> tuple[dict[str, str], Unpacked]:
+        upload = await receive_upload(request, place.upload, max_bytes=max_bytes)
         if upload.file is None:
             raise BadRequest("The form has no field `file` with the archive.")
-        await place.unpack()
-        place.upload.unlink(missing_ok=True)
-        return dict(upload.fields)
+        return dict(upload.fields), await place.unpack(bounds, keep_top={FUNCTIONS})
 
-    async def receive_form(self, request: Request, stack: AsyncExitStack) -> tuple[Place, dict[str, str]]:
-        """The same for an archive, with what the form says beside it; an archive by itself has it in the query."""
+    async def receive_form(self, request: Request, stack: AsyncExitStack) -> tuple[Place, dict[str, str], bool]:
+        """The same for an archive, with what the form says beside it (an archive by itself has it in the query), and
+        whether it is a site."""
         place = await stack.enter_async_context(self._staging.place())
-        fields = await self._receive_archive(request, place)
-        unknown = fields.keys() - {"project", "environment", "message", "worker"}
+        bounds = self.sites.bounds
+        fields, unpacked = await self._receive_archive(request, place, bounds, bounds.total_bytes)
+        unknown = fields.keys() - {"project", "environment", "message", "worker", "site"}
         if unknown:
             raise BadRequest(f"The form has a field that is not known: {sorted(unknown)[0][:60]}")
-        return place, {**dict(request.query_params), **fields}
+        fields = {**dict(request.query_params), **fields}
+        if fields.get("site") and fields.get("worker"):
+            raise BadRequest("An archive is a worker or a site: say one of them.")
+        is_site = bool(fields.get("site"))
+        if not is_site and not fields.get("worker") and INDEX in unpacked.files:
+            is_site = not await asyncio.to_thread(has_workers, place.files)
+        if not is_site and (
+            len(unpacked.files) > _WORKER_BOUNDS.entries or unpacked.total_bytes > _WORKER_BOUNDS.total_bytes
+        ):
+            most = f"{_WORKER_BOUNDS.entries} files and {_WORKER_BOUNDS.total_bytes // 1_048_576} MB"
+            raise BadArchive(f"The archive is refused: workers have {most} at most")
+        return place, fields, is_site
 
     async def perform(
         self,
@@ -237,11 +281,15 @@ def _deploy_router(deploys: DeployRoutes) -> APIRouter:
     )
     async def deploy(request: Request, who: Annotated[Principal, needs(None, Scope.DEPLOY)]) -> Response:
         """Deploys every worker of an archive (`functions/…` and `v8box.toml`, as a served folder has them), all of them
-        or none; with `worker`, the archive is that one worker. For CI: a form with `project` and `file`."""
+        or none; with `worker`, the archive is that one worker. An archive with an `index.html` and no workers is a
+        site: the one that `site` names, else the one called like `project`. For CI: a form with `project` and `file`.
+        """
         if not any(who.role(project) >= Role.DEVELOPER for project in (None, who.project, *who.roles)):
             raise Forbidden("This needs the role developer in the project.")  # before the archive is taken
         async with AsyncExitStack() as stack:
-            place, fields = await deploys.receive_form(request, stack)
+            place, fields, is_site = await deploys.receive_form(request, stack)
+            if is_site:
+                return await _deploy_site(deploys, request, stack, place, fields, who)
             project = fields.get("project") or request.headers.get("v8box-project") or "default"
             _check_role(who, project)
             environment = fields.get("environment") or PRODUCTION
@@ -279,6 +327,44 @@ def _deploy_router(deploys: DeployRoutes) -> APIRouter:
         raise AssertionError("the stack lets nothing pass")
 
     return routes
+
+
+async def _deploy_site(
+    deploys: DeployRoutes,
+    request: Request,
+    stack: AsyncExitStack,
+    place: Place,
+    fields: Mapping[str, str],
+    who: Principal,
+) -> Response:
+    project = fields.get("project") or request.headers.get("v8box-project") or DEFAULT_PROJECT
+    site = fields.get("site") or ""
+    if not site:
+        if project == DEFAULT_PROJECT:
+            raise BadRequest("The archive is a site: say its name in the field `site`.")
+        exists: Exists = request.app.state.project_exists
+        site, project = project, project if await exists(project) else DEFAULT_PROJECT
+    _check_role(who, project)
+    order = _order(project, who, fields.get("environment") or PRODUCTION, fields.get("message", ""), False)
+    wanted = SiteOrder(
+        project=project, site=site, environment=order.environment or PRODUCTION, message=order.message, actor=who.actor
+    )
+
+    async def work(told: Callable[[str], None]) -> DeployedSite:
+        return await deploys.sites.deploy(place, wanted, told)
+
+    def shown(made: DeployedSite) -> DeployedAll:
+        return DeployedAll(
+            project=project, environment=wanted.environment, message=wanted.message, workers=[], site=made
+        )
+
+    async def respond(made: DeployedSite) -> Response:
+        return answer(shown(made))
+
+    async def tell(made: DeployedSite) -> Any:
+        return shown(made).model_dump(mode="json")
+
+    return await deploys.perform(request, stack, order, "site.deploy", work, respond, tell)
 
 
 def _parse(body: bytes) -> NewVersion:

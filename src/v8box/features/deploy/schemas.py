@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from v8box.api.deployed import DeployFault, VersionShown
+from v8box.api.deployed import DeployedSite, DeployFault, VersionShown
 from v8box.api.v1 import Shape
 from v8box.catalog.versions import MAX_MESSAGE
 
@@ -72,3 +72,4 @@ class DeployedAll(BaseModel):
     environment: str
     message: str
     workers: list[DeployedWorker]
+    site: DeployedSite | None = Field(default=None, description="When the archive was a site.")

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import msgspec
 
+from v8box.api.staging import Place
 from v8box.catalog import PRODUCTION, Build, Catalog, Manifest, ManifestError, Version, check_worker_name
 from v8box.errors import BadRequest, NotFound, V8BoxError
 from v8box.features.deploy.bundler import Bundler
 from v8box.features.deploy.diagnostics import MAX_DIAGNOSTICS, BundleError, Diagnostic
 from v8box.features.deploy.discovery import FUNCTIONS, Discovery
-from v8box.features.deploy.staging import Place
 from v8box.settings import FILE_NAME
 from v8box.telemetry.actors import Actor
 
@@ -224,6 +224,14 @@ def _find(folder: Path, worker: str, given: Mapping[str, Any] | None) -> _Found:
         return _Found(discovery.whole(worker), _to_keep(folder, discovery))
     except ManifestError as error:
         raise DeployRefused(_of_manifest(error, worker)) from error
+
+
+def has_workers(folder: Path) -> bool:
+    """Whether a staged folder has a worker in it, be it a broken one. Blocking."""
+    if (folder / FUNCTIONS).exists():
+        return True
+    seen = Discovery(folder, folder / ".private").look()
+    return bool(seen.workers or seen.faults)
 
 
 def _find_all(folder: Path) -> dict[str, _Found]:

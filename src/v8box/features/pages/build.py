@@ -10,10 +10,10 @@ import asyncio
 import os
 import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from v8box.errors import BadRequest, PayloadTooLarge
 from v8box.features.pages.content_types import content_type
@@ -22,7 +22,6 @@ from v8box.gateway.pages.release import Asset, Release, Stored, encode
 from v8box.storage import FolderBlobs
 
 MAX_FILES: Final = 100_000
-MAX_FILE_BYTES: Final = 5 * 1024**3
 MAX_PATH_BYTES: Final = 1_024
 MAX_REPORTED: Final = 200
 """Lines that count for nothing, as the report of a release has them; the rest is counted."""
@@ -46,32 +45,64 @@ class Built:
     report: Mapping[str, Any]
 
 
-async def build(blobs: FolderBlobs, site: str, folder: Path, number: int = 0) -> Built:
-    """Raises `BadSite`, `SiteRulesError`, `PayloadTooLarge`."""
-    files, rules = await asyncio.to_thread(_look, folder)
+class Told(Protocol):
+    """Hears how far a deploy is. `count` is called from other threads, too."""
+
+    def step(self, text: str) -> None: ...
+
+    def count(self, done: int, total: int | None = None) -> None: ...
+
+
+class Untold:
+    """Nobody watches."""
+
+    def step(self, text: str) -> None:
+        pass
+
+    def count(self, done: int, total: int | None = None) -> None:
+        pass
+
+
+Check = Callable[[Mapping[str, int]], None]
+"""Told the bytes of a release, by hash the size, before any is taken into the store. Called in another thread; may
+raise `V8BoxError`."""
+
+
+async def build(blobs: FolderBlobs, site: str, folder: Path, *, check: Check, told: Told) -> Built:
+    """Raises `BadSite`, `SiteRulesError`, `PayloadTooLarge`, and what `check` raises."""
+    files, sizes, rules = await asyncio.to_thread(_look, folder)
     if not files:
         raise BadSite("There is no file to serve: a site has an index.html at least")
-    sizes = {path: file.stat().st_size for path, file in files.items()}
-    keys = await blobs.adopt(list(files.values()))
+    told.step(f"storing {len(files)} files")
+
+    def count(done: int) -> None:
+        told.count(done, len(files))
+
+    keys = await blobs.adopt(list(files.values()), check=check, on_file=count)
     stored = {path: Stored(key, sizes[path]) for path, key in zip(files, keys, strict=True)}
     return await finish(blobs, site, stored, rules)
 
 
 async def finish(blobs: FolderBlobs, site: str, stored: Mapping[str, Stored], rules: SiteRules) -> Built:
     """The release of files that are in the store already."""
-    assets = {path: Asset(each, content_type(path)) for path, each in sorted(stored.items())}
-    release = Release(
-        site=site,
-        number=0,
-        at=int(time.time()),
-        files=assets,
-        redirects=tuple(rules.redirects),
-        headers=tuple(rules.headers),
-        settings=rules.settings,
-    )
+
+    def make() -> tuple[Release, bytes]:  # a hundred thousand files take a while, and others go on meanwhile
+        assets = {path: Asset(each, content_type(path)) for path, each in sorted(stored.items())}
+        release = Release(
+            site=site,
+            number=0,
+            at=int(time.time()),
+            files=assets,
+            redirects=tuple(rules.redirects),
+            headers=tuple(rules.headers),
+            settings=rules.settings,
+        )
+        return release, encode(release)
+
+    release, data = await asyncio.to_thread(make)
     size = sum(each.size for each in stored.values())
-    key = await blobs.put(encode(release))
-    return Built(key=key, release=release, rules=rules, size=size, report=_report(assets, rules))
+    key = await blobs.put(data)
+    return Built(key=key, release=release, rules=rules, size=size, report=_report(release.files, rules))
 
 
 def check_path(path: str) -> None:
@@ -80,6 +111,19 @@ def check_path(path: str) -> None:
     fine = path.startswith("/") and path.isprintable() and "\\" not in path and len(path.encode()) <= MAX_PATH_BYTES
     if not fine or any(part in ("", ".", "..") for part in parts[1:]):
         raise BadSite(f"{path[:200]!r} is no path of a file of a site")
+
+
+def check_paths(paths: Collection[str]) -> None:
+    """Whether a site may have all these files. Raises `BadSite`."""
+    folded: dict[str, str] = {}
+    for path in paths:
+        check_path(path)
+        if (other := folded.setdefault(path.casefold(), path)) != path:
+            raise _same(path, other)
+
+
+def _same(path: str, other: str) -> BadSite:
+    return BadSite(f"{path[1:]} and {other[1:]} differ in case only, and not every system can keep both")
 
 
 def is_served(path: str) -> bool:
@@ -101,9 +145,11 @@ def read_text(data: bytes, path: str) -> str:
         raise SiteRulesError(f"{path[1:]} is not text in UTF-8") from error
 
 
-def _look(folder: Path) -> tuple[dict[str, Path], SiteRules]:
-    """What there is to serve, by path, and the rules. Links are never followed: what they lead to is not the site's."""
+def _look(folder: Path) -> tuple[dict[str, Path], dict[str, int], SiteRules]:
+    """What there is to serve, by path, its sizes, and the rules. Links are never followed: what they lead to is not the
+    site's."""
     found: dict[str, Path] = {}
+    sizes: dict[str, int] = {}
     folded: dict[str, str] = {}
     for parent, folders, names in os.walk(folder):
         folders.sort()
@@ -114,11 +160,10 @@ def _look(folder: Path) -> tuple[dict[str, Path], SiteRules]:
             if not stat.S_ISREG(status.st_mode) or not is_served(path):
                 continue
             check_path(path)
-            if status.st_size > MAX_FILE_BYTES:
-                raise PayloadTooLarge(f"{path[1:]} is larger than {MAX_FILE_BYTES // 1024**3} GB")
             if (other := folded.setdefault(path.casefold(), path)) != path:
-                raise BadSite(f"{path[1:]} and {other[1:]} differ in case only, and not every system can keep both")
+                raise _same(path, other)
             found[path] = file
+            sizes[path] = status.st_size
             if len(found) > MAX_FILES:
                 raise PayloadTooLarge(f"A site has up to {MAX_FILES:,} files")
 
@@ -128,7 +173,7 @@ def _look(folder: Path) -> tuple[dict[str, Path], SiteRules]:
             return None
         return read_text(file.read_bytes(), path)
 
-    return found, read_rules(read)
+    return found, sizes, read_rules(read)
 
 
 def _report(assets: Mapping[str, Asset], rules: SiteRules) -> dict[str, Any]:

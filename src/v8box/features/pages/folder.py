@@ -123,10 +123,10 @@ class FolderSites:
         state = await self._quiet(name, state)
         try:
             check_site_name(name)
-            async with self._service.staged() as staged:
-                await asyncio.to_thread(_copy, self._directory / name, staged)
+            async with self._service.staged() as place:
+                await asyncio.to_thread(_copy, self._directory / name, place.files)
                 wanted = Deploy(project=self._project, site=name, actor=FOLDER, fingerprint=state)
-                release = await self._service.deploy_folder(wanted, staged)
+                release = await self._service.deploy_folder(wanted, place)
         except (V8BoxError, OSError) as error:
             self._failed[name] = state
             self._on_event(SiteFailed(name, error.detail if isinstance(error, V8BoxError) else str(error)))

@@ -76,7 +76,7 @@ def _sites(service: PagesService, address: Address) -> APIRouter:
     @routes.post("", response_model=SiteInfo, status_code=201)
     async def create_site(project: Project, body: NewSite, who: Writer) -> Response:
         """A site without a release. Deploying to a name that is free makes the site, too."""
-        site = await sites.create(project, body.name, who.actor)
+        site = await service.create(project, body.name, who.actor)
         return created(SiteInfo.of(site, address(site.name)), f"/projects/{project}/sites/{site.name}")
 
     @routes.get("/{site}", response_model=SiteInfo, dependencies=_READ)

@@ -7,20 +7,32 @@ over is a rename. Several sites are deployed at once, one site's deploys come on
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
-from v8box.catalog.sites import ReleaseInfo, Site, Sites
-from v8box.errors import BadRequest, NotFound
-from v8box.features.pages.build import Built, build, check_path, finish, is_served, read_text
+from v8box.api.staging import Place, Staging
+from v8box.catalog.sites import ReleaseInfo, Site, Sites, check_site_name
+from v8box.errors import BadRequest, NotFound, PayloadTooLarge, V8BoxError
+from v8box.features.pages.ahead import SentAhead
+from v8box.features.pages.build import (
+    MAX_FILES,
+    BadSite,
+    Built,
+    Told,
+    Untold,
+    build,
+    check_paths,
+    finish,
+    is_served,
+    read_text,
+)
 from v8box.features.pages.rules import RULE_FILES, read_rules
+from v8box.features.pages.usage import SiteBytes
 from v8box.gateway.pages.release import Release, Stored, decode
+from v8box.kit.archives import Bounds
 from v8box.storage import FolderBlobs
 from v8box.telemetry.actors import Actor
 
@@ -29,8 +41,27 @@ _GRACE_SECONDS: Final = 6 * 3_600.0
 """Bytes younger than this may belong to a release that is not written down yet."""
 _LOOKED_AT: Final = 3
 """Releases whose files need not be sent again."""
-MAX_UPLOADED: Final = 200_000
-"""Files that a project has sent one by one and that no release has taken up yet, as remembered."""
+_LARGE: Final = 64 * 1024
+_UNTOLD: Final = Untold()
+_MIB: Final = 1_048_576
+
+
+class SiteInFolder(V8BoxError):
+    """The site comes from the served folder: change its files there, or deploy a draft."""
+
+    status = 409
+    code = "comes_from_folder"
+
+
+class FilesMissing(V8BoxError):
+    """Files of the release are not here: ask which (POST …/missing), send them, then deploy again."""
+
+    status = 409
+    code = "files_missing"
+
+    def __init__(self, missing: list[str]) -> None:
+        super().__init__(f"{len(missing)} files of the release are not here: {', '.join(missing[:5])} … Send them.")
+        self.missing = missing[:1_000]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,79 +76,132 @@ class Deploy:
     fingerprint: str | None = None
 
 
+class Admission(Protocol):
+    """What a project may have."""
+
+    def check_site(self, project: str, held: int) -> None:
+        """Whether a project with so many sites may have one more. Raises `V8BoxError`, also when there is no such
+        project."""
+        ...
+
+    async def check_bytes(self, project: str, more: int) -> None:
+        """Whether the project may store so many bytes more. Raises `V8BoxError`."""
+        ...
+
+
 class PagesService:
     """`on_release` hears of every new release, to make its files smaller in the background."""
 
     def __init__(
-        self, sites: Sites, blobs: FolderBlobs, staging: Path, on_release: Callable[[ReleaseInfo, str, Built], None]
+        self,
+        sites: Sites,
+        blobs: FolderBlobs,
+        staging: Staging,
+        on_release: Callable[[ReleaseInfo, str, Built], None],
+        *,
+        admission: Admission,
+        max_bytes: int,
     ) -> None:
+        """`max_bytes`: of one release, and of the archive that it comes in."""
         self.sites = sites
+        self.max_bytes = max_bytes
+        self.bounds = Bounds(entries=MAX_FILES, total_bytes=max_bytes, file_bytes=max_bytes)
+        self.bytes = SiteBytes(sites, self._read)
         self._blobs = blobs
         self._staging = staging
         self._on_release = on_release
+        self._admission = admission
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._uploaded: dict[tuple[str, str], int] = {}
-        """By project and hash, the size: what was sent ahead of the release that names it."""
-
-    async def open(self) -> None:
-        """What a crash left staged goes."""
-        await asyncio.to_thread(shutil.rmtree, self._staging, ignore_errors=True)
-        await asyncio.to_thread(lambda: self._staging.mkdir(parents=True, mode=0o700))
+        self._ahead = SentAhead()
 
     @asynccontextmanager
-    async def staged(self) -> AsyncIterator[Path]:
-        """An empty folder for the files of one deploy; it and what is left in it go at the end."""
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._staging))
-        try:
-            yield folder
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    async def staged(self) -> AsyncIterator[Place]:
+        """A place for the files of one deploy; it and what is left in it go at the end. Raises `TooManyDeploys`."""
+        async with self._staging.place() as place:
+            yield place
 
-    async def deploy_folder(self, wanted: Deploy, folder: Path) -> ReleaseInfo:
-        """A release of the files in a staged folder, which is emptied. The site is made if there is none of the name.
-        Raises `BadSite`, `SiteRulesError`, `SiteTaken`, `NotFound`."""
+    # ---- deploying
+
+    async def check(self, wanted: Deploy) -> None:
+        """Whether there may be such a deploy at all, before its bytes are taken. Raises `BadSiteName`, `SiteTaken`,
+        `SiteInFolder`, `QuotaExceeded`, `NotFound` for the project."""
+        try:
+            present = await self.sites.get(wanted.project, wanted.site)
+        except NotFound:
+            check_site_name(wanted.site)
+            await self.sites.check_free(wanted.site)
+            self._admission.check_site(wanted.project, len(await self.sites.list(wanted.project)))
+        else:
+            if present.fingerprint and wanted.live and wanted.fingerprint is None:
+                raise SiteInFolder(
+                    f"{wanted.site} comes from the served folder: change its files there, or deploy a "
+                    "draft (live=false)."
+                )
+
+    async def create(self, project: str, site: str, actor: Actor) -> Site:
+        """A site without a release. Raises as `check`, and `SiteTaken` for one that is there."""
+        self._admission.check_site(project, len(await self.sites.list(project)))
+        return await self.sites.create(project, site, actor)
+
+    async def deploy_archive(self, wanted: Deploy, place: Place, told: Told = _UNTOLD) -> ReleaseInfo:
+        """A release of the archive that was received in a place. Raises `BadArchive`, and as `deploy_folder`."""
+        told.step("unpacking")
+        await place.unpack(self.bounds)
+        return await self.deploy_folder(wanted, place, told)
+
+    async def deploy_folder(self, wanted: Deploy, place: Place, told: Told = _UNTOLD) -> ReleaseInfo:
+        """A release of the files in a place, which is emptied. The site is made if there is none of the name. Raises
+        `BadSite`, `SiteRulesError`, and as `check`."""
         async with self._one_at_a_time(wanted.site):
-            return await self._release(wanted, await build(self._blobs, wanted.site, folder))
+            await self.check(wanted)
+            known = await self._known(wanted.project, wanted.site)
+            free = _Free(self._admission, wanted.project, known, self.max_bytes, asyncio.get_running_loop())
+            built = await build(self._blobs, wanted.site, place.files, check=free, told=told)
+            return await self._release(wanted, built, told)
 
     async def missing(self, project: str, site: str, files: Mapping[str, str]) -> list[str]:
         """Which hashes of a wanted release have to be sent. What another project has stored counts as missing, so
         that nobody gets at bytes by knowing their hash."""
-        for path in files:
-            check_path(path)
-        known = await self._known(project, site)
-        return sorted({key for key in files.values() if key not in known})
+        check_paths(files)
+        kept = await self._keep(project, site, files)
+        return sorted({key for key in files.values() if key not in kept})
 
-    async def upload(self, project: str, key: str, data: AsyncIterator[bytes]) -> int:
+    async def upload(self, project: str, site: str, key: str, data: AsyncIterator[bytes]) -> int:
         """One file sent ahead; gives its size. Raises `BadRequest` for bytes that have another hash."""
-        if len(self._uploaded) >= MAX_UPLOADED:
-            self._uploaded.clear()  # whoever is in the middle is told what is missing, and sends it again
-        got = await self._blobs.put(data)
+        await self._admission.check_bytes(project, self._ahead.bytes_of(project))
+        got = await self._blobs.put(_bounded(data, self.max_bytes))
         if got != key:
-            raise BadRequest(f"These bytes have the SHA-256 {got}, not {key}: the file changed while it was sent")
-        (size,) = await self._blobs.sizes([key])
-        self._uploaded[project, key] = size or 0
-        return size or 0
+            raise BadRequest(f"These bytes have the SHA-256 {got}, not {key}: the file changed while it was sent.")
+        size = (await self._blobs.keep([key])).get(key, 0)
+        self._ahead.add(project, site, key, size)
+        return size
 
-    async def deploy_stored(self, wanted: Deploy, files: Mapping[str, str]) -> ReleaseInfo:
+    async def deploy_stored(self, wanted: Deploy, files: Mapping[str, str], told: Told = _UNTOLD) -> ReleaseInfo:
         """A release of files that were all sent ahead or are in an earlier release, by path and hash. Raises
-        `BadRequest` naming what is missing."""
+        `FilesMissing`, and as `deploy_folder`."""
+        check_paths(files)
         async with self._one_at_a_time(wanted.site):
-            missing = await self.missing(wanted.project, wanted.site, files)
+            await self.check(wanted)
+            kept = await self._keep(wanted.project, wanted.site, files)
+            missing = sorted({key for key in files.values() if key not in kept})
             if missing:
-                raise BadRequest(f"{len(missing)} files have not been sent: {', '.join(missing[:5])} …")
-            served = {path: key for path, key in files.items() if is_served(path)}
-            sizes = await self._blobs.sizes(list(served.values()))
-            stored = {path: Stored(key, size or 0) for (path, key), size in zip(served.items(), sizes, strict=True)}
-            texts = {path: await self._text(path, files[path]) for path in RULE_FILES & files.keys()}
+                raise FilesMissing(missing)
+            stored = {path: Stored(key, kept[key]) for path, key in files.items() if is_served(path)}
             if not stored:
-                raise BadRequest("There is no file to serve: a site has an index.html at least")
+                raise BadSite("There is no file to serve: a site has an index.html at least")
+            await self._admit_stored(wanted, stored)
+            texts = {path: await self._text(path, files[path]) for path in sorted(RULE_FILES & files.keys())}
             built = await finish(self._blobs, wanted.site, stored, read_rules(texts.get))
-            return await self._release(wanted, built)
+            info = await self._release(wanted, built, told)
+            self._ahead.forget(wanted.project, wanted.site)
+            return info
+
+    # ---- looking and going back
 
     async def contents(self, info: ReleaseInfo) -> Release:
         """What a release consists of."""
-        return decode(await self._blobs.get(info.key))
+        return await self._read(info.key)
 
     async def compare(self, project: str, site: str, older: int, newer: int) -> dict[str, Any]:
         """What changed between two releases: paths that came, went, or have other bytes; and the sizes."""
@@ -151,7 +235,7 @@ class PagesService:
         kept: set[str] = set()
         for key in await self.sites.keys():
             kept.add(key)
-            for asset in decode(await self._blobs.get(key)).files.values():
+            for asset in (await self._read(key)).files.values():
                 kept.add(asset.content.hash)
                 kept.update(each.hash for each in asset.encodings.values())
                 kept.update(each.hash for each in asset.variants.values())
@@ -161,11 +245,12 @@ class PagesService:
                 gone += 1
         return gone
 
-    async def _release(self, wanted: Deploy, built: Built) -> ReleaseInfo:
+    async def _release(self, wanted: Deploy, built: Built, told: Told) -> ReleaseInfo:
+        told.step("going live" if wanted.live else "writing the release down")
         try:
             await self.sites.get(wanted.project, wanted.site)
         except NotFound:
-            await self.sites.create(wanted.project, wanted.site, wanted.actor)
+            await self.create(wanted.project, wanted.site, wanted.actor)
         info = await self.sites.add_release(
             wanted.project,
             wanted.site,
@@ -181,16 +266,35 @@ class PagesService:
         self._on_release(info, wanted.project, built)
         return info
 
+    async def _admit_stored(self, wanted: Deploy, stored: Mapping[str, Stored]) -> None:
+        sizes = {each.hash: each.size for each in stored.values()}
+        known = await self._released(wanted.project, wanted.site)
+        free = _Free(self._admission, wanted.project, known, self.max_bytes, asyncio.get_running_loop())
+        await asyncio.to_thread(free, sizes)
+
+    async def _keep(self, project: str, site: str, files: Mapping[str, str]) -> Mapping[str, int]:
+        """Those of the wanted bytes that are this site's and are there, with their sizes. They stay for a while."""
+        known = await self._known(project, site)
+        return await self._blobs.keep({key for key in files.values() if key in known})
+
     async def _known(self, project: str, site: str) -> set[str]:
         """What of the store belongs to this site: its newest releases' files, and what was sent ahead."""
-        known = {key for owner, key in self._uploaded if owner == project}
+        return self._ahead.of(project, site) | await self._released(project, site)
+
+    async def _released(self, project: str, site: str) -> set[str]:
         try:
             releases = await self.sites.releases(project, site, limit=_LOOKED_AT)
         except NotFound:
-            return known
+            return set()
+        known: set[str] = set()
         for info in releases:
             known.update(asset.content.hash for asset in (await self.contents(info)).files.values())
         return known
+
+    async def _read(self, key: str) -> Release:
+        """A large one takes a while to decode, which other requests must not wait for."""
+        data = await self._blobs.get(key)
+        return await asyncio.to_thread(decode, data) if len(data) > _LARGE else decode(data)
 
     async def _text(self, path: str, key: str) -> str:
         return read_text(await self._blobs.get(key), path)
@@ -202,3 +306,38 @@ class PagesService:
             lock = self._locks[site] = asyncio.Lock()
         async with lock, self._turns:
             yield
+
+
+class _Free:
+    """Asks whether the bytes of a release fit, from the thread that has hashed them."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        project: str,
+        known: set[str],
+        max_bytes: int,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._admission = admission
+        self._project = project
+        self._known = known
+        self._max_bytes = max_bytes
+        self._loop = loop
+
+    def __call__(self, sizes: Mapping[str, int]) -> None:
+        if sum(sizes.values()) > self._max_bytes:
+            raise PayloadTooLarge(f"A release may have {self._max_bytes // _MIB} MB (V8BOX_SITE_MB).")
+        more = sum(size for key, size in sizes.items() if key not in self._known)
+        asking = self._admission.check_bytes(self._project, more)
+        asyncio.run_coroutine_threadsafe(asking, self._loop).result()
+
+
+async def _bounded(data: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
+    size = 0
+    async for chunk in data:
+        size += len(chunk)
+        if size > most:
+            raise PayloadTooLarge(f"A file of a site may have {most // _MIB} MB (V8BOX_SITE_MB).")
+        if chunk:
+            yield chunk

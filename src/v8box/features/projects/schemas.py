@@ -19,6 +19,7 @@ class QuotasInfo(BaseModel):
     storage_mb: int | None
     databases: int | None
     buckets: int | None
+    sites: int | None
     variables: int | None
 
 
@@ -28,9 +29,12 @@ class QuotaChanges(Shape):
     workers: int | None = Field(default=None, ge=0, le=_MOST)
     requests_per_day: int | None = Field(default=None, ge=0, le=_MOST, description="Runs in a day of UTC.")
     cpu_seconds_per_day: int | None = Field(default=None, ge=0, le=_MOST)
-    storage_mb: int | None = Field(default=None, ge=0, le=_MOST, description="MiB of databases and buckets together.")
+    storage_mb: int | None = Field(
+        default=None, ge=0, le=_MOST, description="MiB of databases, buckets and sites together."
+    )
     databases: int | None = Field(default=None, ge=0, le=_MOST, description="Beside the default one.")
     buckets: int | None = Field(default=None, ge=0, le=_MOST)
+    sites: int | None = Field(default=None, ge=0, le=_MOST)
     variables: int | None = Field(default=None, ge=0, le=_MOST)
 
     def named(self) -> dict[str, int | None]:
@@ -105,6 +109,7 @@ class UsageInfo(BaseModel):
     workers: Used
     databases: Used
     buckets: Used
+    sites: Used
     variables: Used
     days: list[DayUsage] = Field(description="The last days with any use, today at the end.")
 

@@ -1,6 +1,6 @@
-"""Places below the data directory where what is sent is unpacked and bundled: a few, used again and again.
+"""Places below the data directory where what is sent is unpacked and worked on: a few, used again and again.
 
-The paths stay the same so that the compiler's cache, which goes by path, does not grow with every deploy. A place is
+The paths stay the same so that a compiler's cache, which goes by path, does not grow with every deploy. A place is
 emptied before and after; what a crash left in it is gone at the next start.
 """
 
@@ -10,20 +10,18 @@ import asyncio
 import contextlib
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from v8box.errors import BadRequest, V8BoxError
-from v8box.features.deploy.discovery import FUNCTIONS
-from v8box.kit.archives import ArchiveError, Bounds, check_path, unpack
+from v8box.kit.archives import ArchiveError, Bounds, Unpacked, check_path, unpack
 
 T = TypeVar("T")
 
 PLACES: Final = 3
 MAX_WAITING: Final = 16
-MAX_UPLOAD_BYTES: Final = 64 * 1024 * 1024
 _BOUNDS: Final = Bounds()
 
 
@@ -60,12 +58,17 @@ class Place:
     def files(self) -> Path:
         return self.root / "files"
 
-    async def unpack(self) -> None:
-        """The archive that was uploaded, into `files`. Raises `BadArchive`."""
+    async def unpack(self, bounds: Bounds = _BOUNDS, *, keep_top: Collection[str] = ()) -> Unpacked:
+        """The archive that was uploaded, into `files`; then it goes. Raises `BadArchive`."""
+
+        def work(stopped: Callable[[], bool]) -> Unpacked:
+            try:
+                return unpack(self.upload, self.files, bounds, keep_top=keep_top, stopped=stopped)
+            finally:
+                self.upload.unlink(missing_ok=True)
+
         try:
-            await _stoppable(
-                lambda stopped: unpack(self.upload, self.files, _BOUNDS, keep_top={FUNCTIONS}, stopped=stopped)
-            )
+            return await _stoppable(work)
         except ArchiveError as error:
             raise BadArchive(f"The archive is refused: {error}", error.entry) from error
         self._drop_npmrc()
@@ -74,15 +77,15 @@ class Place:
         """Whoever may deploy must not choose which machines the box fetches packages from."""
         (self.files / ".npmrc").unlink(missing_ok=True)
 
-    async def write(self, files: Mapping[str, bytes]) -> None:
+    async def write(self, files: Mapping[str, bytes], bounds: Bounds = _BOUNDS) -> None:
         """These files, into `files`. Raises `BadArchive`."""
         try:
             folded: dict[str, str] = {}
             for name in files:
-                check_path(name, _BOUNDS)
+                check_path(name, bounds)
                 if folded.setdefault(name.casefold(), name) != name:
                     raise ArchiveError(f"it and {folded[name.casefold()]} are the same name on some systems", name)
-            if sum(map(len, files.values())) > _BOUNDS.total_bytes or len(files) > _BOUNDS.entries:
+            if sum(map(len, files.values())) > bounds.total_bytes or len(files) > bounds.entries:
                 raise ArchiveError("there is too much of it")
             await asyncio.to_thread(_write, self.files, files)
             self._drop_npmrc()
