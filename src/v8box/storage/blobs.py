@@ -22,6 +22,7 @@ from v8box.kit.files import TEMPORARY_SUFFIX, sync_folder, temporary_beside
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _libc: Final = ctypes.CDLL(None, use_errno=True)
+_FEW_FOLDERS: Final = 4  # up to so many are flushed one by one; more, with all that is on their file system
 _STALE_SECONDS: Final = 3_600  # a temporary file older than this belongs to no running write
 
 
@@ -191,10 +192,11 @@ class FolderBlobs:
             os.replace(file, path)
             os.utime(path)
             folders.add(path.parent)
-        for folder in folders:
-            sync_folder(folder)
-        if folders:
-            sync_folder(self._folder)
+        if len(folders) > _FEW_FOLDERS:
+            _flush_file_system(self._folder)
+        elif folders:
+            for folder in (*folders, self._folder):
+                sync_folder(folder)
         return keys
 
     def _is_whole(self, key: str, size: int) -> bool:

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from v8box.api.access import Principal, Role, Scope, needs
+from v8box.api.audited import changes_nothing
 from v8box.api.deployed import DeployedSite
 from v8box.api.multipart import receive_upload
 from v8box.api.operations import Operations, Progress
@@ -121,6 +122,7 @@ def build_router(service: PagesService, address: Address, operations: Operations
         raise AssertionError("the stack lets nothing pass")
 
     @routes.put("/files/{sha256}", response_model=Sent, openapi_extra=_BYTES)
+    @changes_nothing  # that anybody sees: the release that names it will
     async def send_file(project: Project, site: SiteName, sha256: Sha256, request: Request, who: Writer) -> Response:
         """Sends the bytes of one file ahead of the release that names it. They wait for it some hours."""
         await service.check(Deploy(project=project, site=site, actor=who.actor, live=False))

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 
 from v8box.api.access import Principal, Role, Scope, needs
+from v8box.api.audited import changes_nothing
 from v8box.api.auth.passwords import Passwords
 from v8box.api.v1 import Page, Paged, answer, created, no_content, router_v1
 from v8box.catalog.sites import Site
@@ -193,6 +194,7 @@ def _releases(service: PagesService, address: Address) -> APIRouter:
         return answer(await service.compare(project, site, older, newer))
 
     @routes.post("/missing", response_model=Missing)
+    @changes_nothing
     async def list_missing_files(
         project: Project, site: SiteName, body: Manifest, who: Annotated[Principal, needs(Role.DEVELOPER, Scope.DEPLOY)]
     ) -> Response:

@@ -61,7 +61,7 @@ class FilesMissing(V8BoxError):
 
     def __init__(self, missing: list[str]) -> None:
         super().__init__(f"{len(missing)} files of the release are not here: {', '.join(missing[:5])} … Send them.")
-        self.missing = missing[:1_000]
+        self.missing = len(missing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
