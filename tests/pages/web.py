@@ -14,6 +14,7 @@ from tests.pages.conftest import World
 from v8box.api.auth.passwords import Passwords
 from v8box.catalog.model import RouteTable, Version
 from v8box.features.pages import PreviewPasswords
+from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.pages.answers import HotFiles
 from v8box.gateway.pages.proxy import HostProxy
 from v8box.gateway.pages.release import Releases
@@ -28,6 +29,7 @@ from v8box.gateway.server import Gateway, GatewayParts
 from v8box.pool.pool import Pool
 from v8box.sandbox.interface import Profile
 from v8box.settings import Box, Requests, Sandboxes
+from v8box.settings import ResponseCache as CacheSettings
 
 
 class Answer:
@@ -96,7 +98,8 @@ async def web_of(world: World, domain: str = "localhost") -> AsyncIterator[Web]:
     passwords = PreviewPasswords(hasher.check)
     proxy = HostProxy()
     pages = Pages(releases, HotFiles(world.blobs), passwords.verify)
-    server = SiteServer(world.sites.table, pages, releases, proxy)
+    cache = ResponseCache(CacheSettings(disk_mb=0), world.folder / "cache")
+    server = SiteServer(world.sites.table, pages, releases, proxy, cache)
     world.sites.subscribe(server.follow)
     pool = Pool(FakeFactory(_no_sandbox), _no_bundle, Sandboxes(blanks=0))
     counts = Parts(keyring=Keyring(), limiter=Limiter(), counts=Counts(), usage=Unmetered())
@@ -108,6 +111,7 @@ async def web_of(world: World, domain: str = "localhost") -> AsyncIterator[Web]:
             pool=pool,
             pages={},
             sites=server,
+            cache=cache,
             mounts={},
             runs=Records(),
             policies=PolicyBook(counts),
@@ -118,6 +122,7 @@ async def web_of(world: World, domain: str = "localhost") -> AsyncIterator[Web]:
     finally:
         await pool.stop(0)
         await proxy.stop()
+        await cache.stop()
         hasher.stop()
 
 

@@ -68,9 +68,15 @@ class Place:
                 self.upload.unlink(missing_ok=True)
 
         try:
-            return await _stoppable(work)
+            unpacked = await _stoppable(work)
         except ArchiveError as error:
             raise BadArchive(f"The archive is refused: {error}", error.entry) from error
+        self._drop_npmrc()
+        return unpacked
+
+    def _drop_npmrc(self) -> None:
+        """Whoever may deploy must not choose which machines the box fetches packages from."""
+        (self.files / ".npmrc").unlink(missing_ok=True)
         self._drop_npmrc()
 
     def _drop_npmrc(self) -> None:
@@ -88,6 +94,7 @@ class Place:
             if sum(map(len, files.values())) > bounds.total_bytes or len(files) > bounds.entries:
                 raise ArchiveError("there is too much of it")
             await asyncio.to_thread(_write, self.files, files)
+            self._drop_npmrc()
             self._drop_npmrc()
         except ArchiveError as error:
             raise BadArchive(f"The files are refused: {error}", error.entry) from error
