@@ -77,11 +77,6 @@ class Place:
     def _drop_npmrc(self) -> None:
         """Whoever may deploy must not choose which machines the box fetches packages from."""
         (self.files / ".npmrc").unlink(missing_ok=True)
-        self._drop_npmrc()
-
-    def _drop_npmrc(self) -> None:
-        """Whoever may deploy must not choose which machines the box fetches packages from."""
-        (self.files / ".npmrc").unlink(missing_ok=True)
 
     async def write(self, files: Mapping[str, bytes], bounds: Bounds = _BOUNDS) -> None:
         """These files, into `files`. Raises `BadArchive`."""
@@ -94,7 +89,6 @@ class Place:
             if sum(map(len, files.values())) > bounds.total_bytes or len(files) > bounds.entries:
                 raise ArchiveError("there is too much of it")
             await asyncio.to_thread(_write, self.files, files)
-            self._drop_npmrc()
             self._drop_npmrc()
         except ArchiveError as error:
             raise BadArchive(f"The files are refused: {error}", error.entry) from error
