@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from tests.cli.real import Shell
 from tests.e2e.box import RunningBox
 from tests.fakes.sign_in import NoSealer, quick_passwords
 from tests.servers.fixtures import redis_server, sqld_server, swift_server
+from tests.servers.ports import free_port
 
 from v8box.api import Guard, LazyApp
 from v8box.api.asgi import ASGIApp
@@ -66,12 +66,6 @@ class Served:
     def headers(self) -> dict[str, str]:
         """Those of the local operator."""
         return {"authorization": f"Bearer {(self.directory / 'data' / LOCAL_TOKEN).read_text().strip()}"}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def _serve(directory: Path, port: int, ready: threading.Event, stop: threading.Event) -> None:
@@ -148,7 +142,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     directory = tmp_path / "box"
     data = directory / "data"
     data.mkdir(parents=True)
-    port = _free_port()
+    port = free_port()
     (data / "address").write_text(f"http://127.0.0.1:{port}\n")
     ready, stop = threading.Event(), threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(data, port, ready, stop)), name="served")

@@ -14,15 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+from tests.servers.ports import free_port
 
-START_SECONDS = 60.0
-WAIT_SECONDS = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+START_SECONDS = WAIT_SECONDS = 60.0  # until a test is given up; none takes as long, however busy the machine
+QUIET_SECONDS = 0.3
 
 
 class RunningBox:
@@ -98,6 +93,12 @@ class RunningBox:
             )
         return self._admin
 
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Looks until it is so. Each look is a request, so there is nothing to sleep for in between."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, "it never came true"
+
     def run(self, worker: str, method: str = "GET", **options: object) -> httpx.Response:
         """Calls a worker."""
         return self.client.request(method, f"/run/{worker}", **options)  # type: ignore[arg-type]
@@ -143,13 +144,13 @@ class RunningBox:
 
     def raw(self, data: bytes) -> bytes:
         """Sends bytes as they are and reads until the box closes or has answered and waits."""
-        with socket.create_connection(("127.0.0.1", self.port)) as connection:
-            connection.settimeout(1)
+        with socket.create_connection(("127.0.0.1", self.port), WAIT_SECONDS) as connection:
             connection.sendall(data)
             parts = []
             try:
                 while chunk := connection.recv(65536):
                     parts.append(chunk)
+                    connection.settimeout(QUIET_SECONDS)
             except TimeoutError:
                 pass  # it keeps the connection open, and has nothing more to say
             return b"".join(parts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import httpx
 import pytest
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
+from tests.servers.ports import free_port
 
 from v8box.bindings.db.embedded import EmbeddedDatabases
 from v8box.bindings.db.interface import DatabaseId, DbLimits
@@ -37,9 +37,7 @@ async def until(condition: Callable[[], bool]) -> None:
 @asynccontextmanager
 async def served(app: ASGIApp) -> AsyncIterator[int]:
     """Serves the application on a free port of this machine; gives the port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     server = Server(
         app,
         address="127.0.0.1",

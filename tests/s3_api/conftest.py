@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from aiobotocore.config import AioConfig  # type: ignore[import-untyped]
 from aiobotocore.session import get_session  # type: ignore[import-untyped]
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
+from tests.servers.ports import free_port
 
 from v8box.bindings.s3.embedded import EmbeddedObjects
 from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
@@ -72,12 +72,6 @@ class Box:
             **options,
         ) as client:
             yield client
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

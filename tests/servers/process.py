@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
@@ -23,19 +21,6 @@ _GUARD = 'read -r _ || kill -s KILL -- "-$1" 2>/dev/null'
 
 class ServerFailed(Exception):
     """A server ended early or did not answer; the message has its last words."""
-
-
-def free_port() -> int:
-    """A port that nobody listens on, below those that the kernel gives to connections: nobody takes it while its server
-    is down for a test."""
-    while True:
-        port = random.randrange(16_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 class ServerProcess:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from tests.servers import installation
-from tests.servers.process import ServerProcess, free_port
+from tests.servers.ports import free_port
+from tests.servers.process import ServerProcess
 
 from v8box.bindings.valkey import find_binary
 

@@ -9,7 +9,8 @@ from typing import Final
 
 import httpx
 from tests.servers import installation
-from tests.servers.process import ServerProcess, free_port
+from tests.servers.ports import free_port
+from tests.servers.process import ServerProcess
 
 
 class S3Server(ServerProcess):
