@@ -4,7 +4,6 @@ for many callers, and a waiting command whose caller leaves."""
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -72,7 +71,7 @@ def test_messages_go_from_one_request_to_another(cached: RunningBox) -> None:
         assert [next(one) for one in lines] == ["ready", "ready"]
         assert data(cached.run("publish", params={"message": "hello"})) == 1
         assert [next(one) for one in lines] == ["news hello", "news hello"]
-    wait_for(lambda: data(cached.run("publish", params={"message": "nobody"})) == 0)
+    cached.until(lambda: data(cached.run("publish", params={"message": "nobody"})) == 0)
 
 
 def test_closed_subscriptions_leave_nothing_behind(cached: RunningBox) -> None:
@@ -92,13 +91,6 @@ def test_a_waiting_pop_ends_with_its_caller_and_takes_nothing_along(cached: Runn
         assert data(waiting.result()) == ["jobs", "one"]
     for _ in range(5):
         with pytest.raises(httpx.ReadTimeout):
-            cached.run("jobs", params={"push": "wait"}, timeout=0.3)
+            cached.run("jobs", params={"push": "wait"}, timeout=httpx.Timeout(WAIT_SECONDS, read=0.3))
     assert data(cached.run("jobs", params={"push": "two"})) == 1
-    wait_for(lambda: data(cached.run("jobs")) == 1)
-
-
-def wait_for(condition: Any) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    cached.until(lambda: data(cached.run("jobs")) == 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.e2e.box import RunningBox
+from tests.e2e.box import WAIT_SECONDS, RunningBox
 
 # worker, status, reason: the limits are in workers/v8box.toml
 STOPPED = [
@@ -39,7 +39,7 @@ class Neighbour:
         self.statuses: list[int] = []
 
     def _call(self) -> None:
-        with httpx.Client(timeout=5, trust_env=False) as client:
+        with httpx.Client(timeout=WAIT_SECONDS, trust_env=False) as client:
             while True:
                 self.statuses.append(client.get(self._url).status_code)
                 if self._stop.is_set():

@@ -195,7 +195,7 @@ def test_a_second_signal_ends_the_box_at_once(own_box: RunningBox) -> None:
     box.process.send_signal(signal.SIGINT)
     box.wait_line("stopping: finishing running requests")
     box.process.send_signal(signal.SIGINT)
-    assert box.process.wait(5) == 130
+    assert box.exit_code() == 130
     thread.join()
     wait_gone(children)
 

@@ -46,15 +46,28 @@ async def test_a_caller_that_leaves_takes_nothing_along(cache: CacheBinding, run
         await run("del", "jobs")
 
 
-async def test_so_many_may_wait(make_cache: MakeCache, ask: Ask) -> None:
+async def blocked(server_url: str, count: int) -> None:
+    """Until so many wait on the server."""
+    store = ValkeyStore(server_url)
+
+    async def waiting() -> bool:
+        info = await store.execute_own(("INFO", "clients"))
+        assert isinstance(info, bytes)
+        return b"blocked_clients:%d\r\n" % count in info
+
+    await until(waiting)
+    await store.stop()
+
+
+async def test_so_many_may_wait(make_cache: MakeCache, server_url: str, ask: Ask) -> None:
     async with make_cache(CacheLimits(blocked=3, blocked_per_project=2)) as cache:
         waiting = [asyncio.ensure_future(ask(cache, "blpop", ["none", "20"])) for _ in range(2)]
-        await asyncio.sleep(0.05)
+        await blocked(server_url, 2)
         with pytest.raises(BindingError) as caught:
             await ask(cache, "blpop", ["none", "20"])
         assert "wait" in caught.value.message
         third = asyncio.ensure_future(ask(cache, "blpop", ["none", "20"], project="two"))
-        await asyncio.sleep(0.05)
+        await blocked(server_url, 3)
         with pytest.raises(BindingError):
             await ask(cache, "blpop", ["none", "20"], project="three")
         for task in (*waiting, third):

@@ -210,36 +210,40 @@ async def test_a_statement_has_a_deadline(make_db: Callable[..., Any], ask: Ask)
         assert await count(ask, db) == 1
 
 
-async def test_a_slow_query_holds_up_no_other(db: DbBinding, db_backend: DbBackend, ask: Ask) -> None:
+async def test_a_slow_query_holds_up_no_other(make_db: Callable[..., Any], db_backend: DbBackend, ask: Ask) -> None:
     if not db_backend.interrupts:
         pytest.skip(f"{db_backend.name} has no deadline for what waits")
-    await run(ask, db, "CREATE TABLE t (id)")
-    await run(ask, db, "CREATE TABLE t (id)", project="two")
-    slow = asyncio.create_task(run(ask, db, ENDLESS))
-    slow_write = asyncio.create_task(run(ask, db, f"INSERT INTO t {ENDLESS}", project="two"))
-    for _ in range(20):
-        await count(ask, db)
-        await run(ask, db, "INSERT INTO t VALUES (1)")
-    assert not slow.done()
-    assert not slow_write.done()
-    slow.cancel()
-    slow_write.cancel()
-    await asyncio.gather(slow, slow_write, return_exceptions=True)
+    async with make_db(DbLimits(statement_seconds=600)) as db:
+        await run(ask, db, "CREATE TABLE t (id)")
+        await run(ask, db, "CREATE TABLE t (id)", project="two")
+        slow = asyncio.create_task(run(ask, db, ENDLESS))
+        slow_write = asyncio.create_task(run(ask, db, f"INSERT INTO t {ENDLESS}", project="two"))
+        for _ in range(20):
+            await count(ask, db)
+            await run(ask, db, "INSERT INTO t VALUES (1)")
+        assert not slow.done()
+        assert not slow_write.done()
+        slow.cancel()
+        slow_write.cancel()
+        await asyncio.gather(slow, slow_write, return_exceptions=True)
 
 
-async def test_a_cancelled_call_stops_its_statement(db: DbBinding, db_backend: DbBackend, ask: Ask) -> None:
+async def test_a_cancelled_call_stops_its_statement(
+    make_db: Callable[..., Any], db_backend: DbBackend, ask: Ask
+) -> None:
     if not db_backend.interrupts:
         pytest.skip(f"{db_backend.name} cannot stop a statement")
-    await run(ask, db, "CREATE TABLE t (id)")
-    scope = Scope("one", "worker", "version", "production", "run-1")
-    writing = asyncio.create_task(db.call(Call(scope, "execute", {"sql": f"INSERT INTO t {ENDLESS}"})))
-    behind = asyncio.create_task(run(ask, db, "INSERT INTO t VALUES (1)"))
-    await count(ask, db)  # both have been sent by now: the socket keeps their order
-    assert not writing.done()
-    writing.cancel()
-    async with asyncio.timeout(2):  # well before the deadline of the first
-        await behind
-    assert await count(ask, db) == 1
+    async with make_db(DbLimits(statement_seconds=600)) as db:
+        await run(ask, db, "CREATE TABLE t (id)")
+        scope = Scope("one", "worker", "version", "production", "run-1")
+        writing = asyncio.create_task(db.call(Call(scope, "execute", {"sql": f"INSERT INTO t {ENDLESS}"})))
+        behind = asyncio.create_task(run(ask, db, "INSERT INTO t VALUES (1)"))
+        await count(ask, db)  # both have been sent by now: the socket keeps their order
+        assert not writing.done()
+        writing.cancel()
+        async with asyncio.timeout(60):  # well before the deadline of the first
+            await behind
+        assert await count(ask, db) == 1
 
 
 async def test_foreign_keys_are_on(db: DbBinding, ask: Ask) -> None:
