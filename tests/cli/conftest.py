@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 import typer.testing
-from granian.constants import Interfaces
-from granian.server.embed import Server
 from tests.cli.real import Shell
 from tests.e2e.box import RunningBox
 from tests.fakes.sign_in import NoSealer, quick_passwords
+from tests.servers.asgi import serving
 from tests.servers.fixtures import redis_server, sqld_server, swift_server
 from tests.servers.ports import free_port
 
@@ -97,19 +96,9 @@ async def _serve(directory: Path, port: int, ready: threading.Event, stop: threa
     box = Box()
     auth = await Auth.open(state, directory, box, SignIn(), NoSealer(), passwords=quick_passwords())
     served = Guard(LazyApp(build), identities=auth.identities, box=box)
-    server = Server(served, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False)
-    serving = asyncio.create_task(server.serve())
-    while True:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            break
-        except OSError:
-            await asyncio.sleep(0.01)
-    writer.close()
-    ready.set()
-    await asyncio.to_thread(stop.wait)
-    server.stop()  # type: ignore[no-untyped-call] # granian has no types here
-    await asyncio.wait([serving], timeout=5)
+    async with serving(served, port):
+        ready.set()
+        await asyncio.to_thread(stop.wait)
     await auth.stop()
     await keys.stop()
     await tokens.close()
@@ -147,7 +136,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     ready, stop = threading.Event(), threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(data, port, ready, stop)), name="served")
     thread.start()
-    assert ready.wait(30)
+    assert ready.wait(60)
     monkeypatch.chdir(directory)
     runner = typer.testing.CliRunner()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
-from tests.servers.ports import free_port
+from tests.servers.asgi import serving
 
 from v8box.bindings.db.embedded import EmbeddedDatabases
 from v8box.bindings.db.interface import DatabaseId, DbLimits
 from v8box.features.hrana import HranaApp, HranaLimits, Tokens
 from v8box.storage import Database
-
-ASGIApp = Callable[..., Awaitable[None]]
 
 
 async def launch(argv: Sequence[str], stdin: int | None, env: Mapping[str, str]) -> asyncio.subprocess.Process:
@@ -32,37 +28,6 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - what it looks at has no event
             await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[int]:
-    """Serves the application on a free port of this machine; gives the port."""
-    port = free_port()
-    server = Server(
-        app,
-        address="127.0.0.1",
-        port=port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.auto,
-        backpressure=1024,
-        log_enabled=False,
-    )
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.01)
-            else:
-                writer.close()
-                break
-    try:
-        yield port
-    finally:
-        server.stop()  # type: ignore[no-untyped-call] # granian has no types here
-        await asyncio.wait([serving], timeout=5)
-        serving.cancel()
 
 
 @dataclass
@@ -121,7 +86,7 @@ def make_world(tmp_path: Path) -> MakeWorld:
             await app({**scope, "root_path": root_path}, receive, send)
 
         async with (
-            served(mounted) as port,
+            serving(mounted, backpressure=1024) as port,
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}{root_path}", timeout=30) as http,
         ):
             try:

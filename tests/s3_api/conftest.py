@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,9 +12,7 @@ from typing import Any
 import pytest
 from aiobotocore.config import AioConfig  # type: ignore[import-untyped]
 from aiobotocore.session import get_session  # type: ignore[import-untyped]
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
-from tests.servers.ports import free_port
+from tests.servers.asgi import serving
 
 from v8box.bindings.s3.embedded import EmbeddedObjects
 from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
@@ -83,28 +80,8 @@ async def serve(api: S3Api) -> AsyncIterator[int]:
         scope["request_id"] = "request-1"
         await api(scope, receive, send)
 
-    port = free_port()
-    server = Server(
-        mounted, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, http=HTTPModes.auto, log_enabled=False
-    )
-    serving = asyncio.create_task(server.serve())
-    try:
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except ConnectionRefusedError:
-                    await asyncio.sleep(0.01)
-                else:
-                    writer.close()
-                    await writer.wait_closed()
-                    break
+    async with serving(mounted) as port:
         yield port
-    finally:
-        server.stop()  # type: ignore[no-untyped-call] # granian has no types here
-        await asyncio.wait([serving], timeout=2)
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
 
 
 @pytest.fixture
