@@ -7,6 +7,12 @@ SHELL := bash
 BOX ?= ./box
 ARGS ?=
 
+# Tests wait more than they work, so that there are more of them at a time than processors (ARGS=-n0: one by one).
+TESTERS ?= $(shell echo $$((2 * $$(nproc))))
+
+# Every process of the tests would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
@@ -37,7 +43,7 @@ test-typescript: $(INSTALLED_DEV) ## run the tests of the runtime (ARGS for deno
 	$(DENO) test --quiet --allow-all --permit-no-files $(ARGS) src/v8box
 
 test-python: $(INSTALLED_DEV) ## run pytest (ARGS for pytest)
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n $(TESTERS) --dist worksteal $(ARGS)
 
 check: check-python check-typescript ## formatting, lint, types, layers
 
