@@ -43,7 +43,7 @@ test-typescript: $(INSTALLED_DEV) ## run the tests of the runtime (ARGS for deno
 	$(DENO) test --quiet --allow-all --permit-no-files $(ARGS) src/v8box
 
 test-python: $(INSTALLED_DEV) ## run pytest (ARGS for pytest)
-	$(PY) -m pytest -n $(TESTERS) --dist worksteal $(ARGS)
+	$(PY) -m pytest -n $(TESTERS) $(ARGS)
 
 check: check-python check-typescript ## formatting, lint, types, layers
 

@@ -23,7 +23,7 @@ WHERE = st.lists(st.one_of(st.sampled_from(PIECES), TEXT), max_size=12).map("".j
 
 
 @given(WHERE)
-@settings(max_examples=1_000)
+@settings(max_examples=300)
 def test_a_condition_stays_in_its_brackets(where: str) -> None:
     """Whatever is accepted, SQLite reads as one expression: what stands behind it stays what it is."""
     try:

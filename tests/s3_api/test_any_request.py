@@ -64,7 +64,7 @@ BODIES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"]),
     path=PATHS | st.text(max_size=20).map(lambda key: "/v8box/" + uri_encode(key.replace("\x00", ""), safe="/")),

@@ -99,7 +99,7 @@ frames = st.tuples(
 
 
 @given(st.binary(max_size=200), cut_lists)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_bytes_in_any_pieces_end_in_frames_or_one_loss(data: bytes, cuts: list[int]) -> None:
     recorder = Recorder()
     channel, transport = channel_of(recorder)
@@ -111,7 +111,7 @@ def test_any_bytes_in_any_pieces_end_in_frames_or_one_loss(data: bytes, cuts: li
 
 
 @given(st.lists(frames, max_size=6), st.binary(max_size=60), cut_lists)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_frames_before_garbage_arrive_whole(given_frames: list[Got], tail: bytes, cuts: list[int]) -> None:
     recorder = Recorder()
     channel, _ = channel_of(recorder)
@@ -121,7 +121,7 @@ def test_frames_before_garbage_arrive_whole(given_frames: list[Got], tail: bytes
 
 
 @given(st.lists(frames, max_size=8), cut_lists)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_what_one_channel_sends_another_reads(given_frames: list[Got], cuts: list[int]) -> None:
     async def send() -> bytes:
         channel = Channel(Recorder())
@@ -376,7 +376,7 @@ async def test_a_writer_that_waits_is_told_that_nobody_wants_more() -> None:
 
 
 @given(st.lists(st.integers(0, 200_000), max_size=8), st.lists(st.integers(1, 300_000), min_size=1, max_size=20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_no_more_than_a_window_is_ever_outstanding(sizes: list[int], grants: list[int]) -> None:
     async def scenario() -> None:
         channel = RecordingChannel()

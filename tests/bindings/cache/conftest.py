@@ -11,6 +11,7 @@ import pytest
 from tests.servers import RedisServer
 from tests.servers.fixtures import redis_server
 
+from v8box.bindings.cache import blocking, lane, subscriber
 from v8box.bindings.cache.binding import CacheBinding
 from v8box.bindings.cache.interface import CacheLimits
 from v8box.bindings.cache.valkey_store import ValkeyStore
@@ -19,9 +20,19 @@ from v8box.bindings.valkey import PrivateValkey
 
 __all__ = ["redis_server"]
 
+PATIENCE_SECONDS = 60.0
+
 Ask = Callable[..., Awaitable[tuple[Any, bytes | None]]]
 MakeCache = Callable[..., AbstractAsyncContextManager[CacheBinding]]
 Run = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is there is never given up, however busy the machine; `test_outage.py` has none of this."""
+    for module in (blocking, lane, subscriber):
+        monkeypatch.setattr(module, "CONNECT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(lane, "REPLY_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture(params=["valkey", "redis"])
@@ -82,7 +93,7 @@ def knows(server_url: str) -> Callable[[str], Awaitable[bool]]:
     return ask_server
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_SECONDS) -> None:
     """Polls a condition with a deadline; a cache that is away for a moment counts as no."""
     async with asyncio.timeout(seconds):
         while True:

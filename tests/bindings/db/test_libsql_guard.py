@@ -143,7 +143,7 @@ TEXTS = st.lists(st.tuples(PIECES, st.sampled_from(["", " ", " ", "\n", "/**/"])
 BAD_ACTIONS = {apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH, apsw.SQLITE_CREATE_TEMP_TABLE, apsw.SQLITE_CREATE_TEMP_VIEW}
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(text=TEXTS)
 def test_whatever_passes_sqlite_finds_nothing_forbidden_in_it(text: str) -> None:
     """SQLite's own compiler is asked what it sees; `danger` stands for the functions that reach files."""
@@ -229,7 +229,7 @@ def test_without_the_guard_it_would_tell(sqld_server: SqldServer) -> None:
     assert tells(sqld_server, 'SELECT * FROM \ufeff"pragma_database_list"')
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(text=TEXTS, place=st.sampled_from(Place))
 def test_any_text_is_judged_without_a_fault(text: str, place: Place) -> None:
     with contextlib.suppress(BindingError):

@@ -266,7 +266,7 @@ async def test_a_body_may_be_left_unread(s3: S3Binding, ask: Ask) -> None:
 names = st.text(st.sampled_from("ab/é\U0001f600"), min_size=1, max_size=5)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sets(names, max_size=12),
     st.text(st.sampled_from("ab/é"), max_size=2),
