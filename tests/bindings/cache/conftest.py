@@ -28,11 +28,18 @@ Run = Callable[..., Awaitable[Any]]
 
 
 @pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that is there is never given up, however busy the machine; `test_outage.py` has none of this."""
+def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is there is not given up, however busy the machine, but by tests that ask for `impatience`."""
+    if "impatience" in request.fixturenames:
+        return
     for module in (blocking, lane, subscriber):
         monkeypatch.setattr(module, "CONNECT_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(lane, "REPLY_SECONDS", PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def impatience() -> None:
+    """The time limits are those of a box."""
 
 
 @pytest.fixture(params=["valkey", "redis"])

@@ -30,20 +30,20 @@ async def test_waiting_for_ever_is_bounded(make_cache: MakeCache, ask: Ask) -> N
 
 
 async def test_a_caller_that_leaves_takes_nothing_along(cache: CacheBinding, run: Run) -> None:
-    for _ in range(30):
-        waiting = asyncio.ensure_future(run("blpop", "jobs", "20"))
+    for number in range(30):
+        jobs = f"jobs{number}"  # what goes back goes back when the caller has long left
+        waiting = asyncio.ensure_future(run("blpop", jobs, "20"))
         await asyncio.sleep(0)
-        pushing = asyncio.ensure_future(run("rpush", "jobs", "x"))
+        pushing = asyncio.ensure_future(run("rpush", jobs, "x"))
         await asyncio.sleep(0.001)
         waiting.cancel()
         await pushing
         taken = await asyncio.gather(waiting, return_exceptions=True)
 
-        async def there(taken: object = taken[0]) -> bool:
-            return bool(await run("llen", "jobs") == (0 if isinstance(taken, list) else 1))
+        async def there(jobs: str = jobs, taken: object = taken[0]) -> bool:
+            return bool(await run("llen", jobs) == (0 if isinstance(taken, list) else 1))
 
         await until(there)
-        await run("del", "jobs")
 
 
 async def blocked(server_url: str, count: int) -> None:

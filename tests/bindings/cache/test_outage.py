@@ -22,11 +22,6 @@ Ask = Callable[..., Coroutine[Any, Any, tuple[Any, bytes | None]]]
 Children = list[asyncio.subprocess.Process]
 
 
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    """Here it is asked when a server is given up."""
-
-
 @pytest.fixture
 async def private(valkey: PrivateValkey) -> AsyncIterator[CacheBinding]:
     """On the box's own server, which the box itself starts again."""
@@ -84,7 +79,7 @@ async def test_a_killed_redis_is_used_again_when_it_is_back(tmp_path: Path, ask:
 
 
 async def test_an_endless_script_on_a_server_of_others_is_ended_as_soon_as_that_listens(
-    tmp_path: Path, ask: Ask
+    impatience: None, tmp_path: Path, ask: Ask
 ) -> None:
     with RedisServer(tmp_path / "redis", password="secret") as server:
         cache = CacheBinding(ValkeyStore(server.url))
@@ -100,7 +95,7 @@ async def test_an_endless_script_on_a_server_of_others_is_ended_as_soon_as_that_
 
 
 async def test_a_hanging_server_is_given_up_within_a_second_or_so(
-    private: CacheBinding, ask: Ask, children: Children
+    impatience: None, private: CacheBinding, ask: Ask, children: Children
 ) -> None:
     await ask(private, "set", ["k", "v"])
     children[-1].send_signal(signal.SIGSTOP)
