@@ -16,7 +16,9 @@ from pathlib import Path
 import httpx
 from tests.servers.ports import free_port
 
-START_SECONDS = WAIT_SECONDS = 60.0  # until a test is given up; none takes as long, however busy the machine
+from v8box.features.deploy.discovery import Discovery
+
+START_SECONDS, WAIT_SECONDS = 180.0, 60.0  # until a test is given up; none takes as long, however busy the machine
 QUIET_SECONDS = 0.3
 
 
@@ -25,6 +27,7 @@ class RunningBox:
 
     def __init__(self, directory: Path, environ: dict[str, str] | None = None) -> None:
         self.directory = directory
+        self._new = not (directory / "data").exists()
         self.port = free_port()
         self.lines: list[str] = []
         self._printed = threading.Condition()
@@ -79,7 +82,12 @@ class RunningBox:
                 self._printed.wait(left)
 
     def wait_ready(self) -> RunningBox:
+        """Until it serves all that is in its folder: when bundling takes long, it is ready before that."""
         self.wait_line(r"V8Box is ready", seconds=START_SECONDS)
+        if self._new:
+            for worker in Discovery(self.directory, self.directory / "data").look().workers:
+                line = self.wait_line(rf"[✓✗] {worker} (is live|was not deployed)", seconds=START_SECONDS)
+                assert "is live" in line, line
         return self
 
     @property

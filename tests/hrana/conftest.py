@@ -24,8 +24,8 @@ async def launch(argv: Sequence[str], stdin: int | None, env: Mapping[str, str])
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Waits until it holds, ten seconds at most."""
-    async with asyncio.timeout(10):
+    """Waits until it holds."""
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - what it looks at has no event
             await asyncio.sleep(0.01)
 

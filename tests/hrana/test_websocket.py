@@ -59,7 +59,7 @@ class Client:
 
     async def closed(self) -> tuple[int, str]:
         """How the box closes the connection; what it still says before is dropped."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             try:
                 while True:
                     await self.connection.recv()

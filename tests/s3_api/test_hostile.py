@@ -251,7 +251,7 @@ async def test_an_upload_that_is_cut_leaves_nothing(box: Box, size: int, framing
     await writer.drain()
     writer.close()
     incoming = box.store._directory / "incoming"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while any(incoming.iterdir()):  # noqa: ASYNC110 - a folder has no event
             await asyncio.sleep(0.01)
     # a whole request behind it is answered, and what is there is what was there

@@ -98,7 +98,7 @@ async def test_a_reader_that_leaves_ends_the_reading(box: Box) -> None:
     body = Body()
     connection = Connection(box, OneBodyStore(body))
     connection.gives()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await body.flowing.wait()
         connection.leaves()
         await connection.served

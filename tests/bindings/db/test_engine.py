@@ -102,7 +102,7 @@ async def test_an_engine_that_cannot_be_interrupted_is_ended(
 
 def _wait_stopped(pid: int) -> None:
     """Until every thread has taken the signal: until then one may still answer."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     for task in Path(f"/proc/{pid}/task").iterdir():
         while (task / "stat").read_text().rpartition(")")[2].split()[0] != "T":
             assert time.monotonic() < deadline
@@ -134,7 +134,7 @@ async def test_few_databases_stay_open(make_embedded: Callable[..., Any], ask: A
         rows, _ = await ask(embedded, "execute", {"sql": "SELECT count(*) FROM t"}, project="p0")
         assert rows["r"] == [[0]]
         descriptors = Path(f"/proc/{children[0].pid}/fd")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while len(_open_databases(descriptors)) > 3:  # a lane closes its file on its own thread
             assert time.monotonic() < deadline
             await ask(embedded, "execute", {"sql": "SELECT 1"}, project="p0")

@@ -66,7 +66,7 @@ def cpu_seconds(pid: int) -> float:
 
 async def idle(pid: int) -> None:
     """Returns once the process has used next to no processor time for a fifth of a second."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         used = -1.0
         while cpu_seconds(pid) - used > 0.04:
             used = cpu_seconds(pid)

@@ -43,7 +43,7 @@ async def rows(databases: LibsqlServer, sql: str, args: Any = None) -> list[list
 
 async def answering(databases: LibsqlServer) -> None:
     """Returns once the server is used again."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await rows(databases, "SELECT 1")

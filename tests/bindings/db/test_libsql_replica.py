@@ -58,7 +58,7 @@ def served(server: SqldServer) -> float:
 
 async def read_from_replica(databases: LibsqlServer, primary: SqldServer, sql: str) -> list[list[Any]]:
     """Reads until a read leaves the primary alone."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             before = served(primary)
             found = await rows(databases, sql)
