@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from tests.cli.real import COMMAND
-from tests.e2e.box import RunningBox, free_port
+from tests.e2e.box import RunningBox
+from tests.servers.ports import free_port
 
 from v8box.catalog import own_table
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.e2e.box import RunningBox, free_port
+from tests.e2e.box import RunningBox
 from tests.fakes.vault import TOKEN, FakeVault
+from tests.servers.ports import free_port
 
 SECRET = "hunter2!hunter2!"
 URL = "/api/v1/projects/default/variables"
