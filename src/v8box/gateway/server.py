@@ -86,11 +86,18 @@ class Gateway:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
-            await self._http(scope, receive, send)
+            serve = self._http
         elif kind == "websocket":
-            await self._websocket(scope, receive, send)
+            serve = self._websocket
         else:
             raise RuntimeError(f"an ASGI scope of type {kind!r} is not served")
+        try:
+            await serve(scope, receive, send)
+        except BrokenResponse:
+            raise  # the client sees it as cut, and that was said already
+        except Exception:
+            logger.exception("%s %s failed inside the gateway", kind, scope["path"])  # the HTTP server says nothing
+            raise
 
     def _admit(self, scope: MutableMapping[str, Any], incoming: Incoming) -> tuple[Target, Route | None]:
         """What the request is for; no route means a page of the box. Raises `V8BoxError` for what is refused."""
