@@ -31,7 +31,7 @@ from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
 from v8box.catalog.model import DEFAULT_PROJECT, Manifest, Placement, RouteTable
 from v8box.catalog.projects import Projects, Usage, quotas_of
-from v8box.catalog.sites import ReleaseInfo, Sites
+from v8box.catalog.sites import Sites
 from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
 from v8box.features.api_keys.service import ApiKeys
@@ -42,8 +42,8 @@ from v8box.features.deploy.uploads import Uploads
 from v8box.features.health.service import Check, Health
 from v8box.features.hrana import HranaApp, Tokens
 from v8box.features.pages import Deploy, FolderSites, PagesService, PreviewPasswords, SiteEvent
-from v8box.features.pages.build import Built
 from v8box.features.pages.internal import InternalApp
+from v8box.features.pages.optimise import Optimiser, OptimiserProcess, Outcomes
 from v8box.features.pages.retention import retain_forever as retain_sites_forever
 from v8box.features.projects import Owned, ProjectService, Room, of_buckets, of_databases
 from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
@@ -121,11 +121,13 @@ class Listeners:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteParts:
-    """The static sites: what deploys them, what serves them, the folder's, and who checks previews' passwords."""
+    """The static sites: what deploys them, serves them, makes them smaller, the folder's, and who checks previews'
+    passwords."""
 
     service: PagesService
     server: SiteServer
     folder: FolderSites
+    optimiser: Optimiser
     passwords: Passwords
 
 
@@ -304,7 +306,7 @@ class Box:
         cache.groups.follow_routes(catalog.routes)
         catalog.subscribe(cache.groups.follow_routes)
         self._tasks.forever(cache.store.sweep_forever(), "response cache")
-        sites = await self._sites(database, room, cache)
+        sites = await self._sites(database, room, cache, helpers)
         room.watch(services.databases, services.objects, sites.service.bytes.of)
         for binding in services.bindings.values():
             await binding.start()
@@ -363,6 +365,7 @@ class Box:
         self._tasks.forever(runs.write_forever(), "run log")
         self._tasks.forever(deploys.run(), "deploys")
         self._tasks.forever(sites.folder.run(), "sites")
+        self._tasks.forever(sites.optimiser.run(), "optimiser of sites")
         self._tasks.forever(retain_sites_forever(sites.service, settings.sites.keep_releases), "retention of sites")
         self._tasks.forever(retain_forever(catalog.versions, settings.versions.keep), "retention")
         self._tasks.forever(audit_chain.prune_forever(database, settings.audit.days), "retention of the audit log")
@@ -470,7 +473,7 @@ class Box:
             self._listeners.on_password(auth.made_password)
         return auth
 
-    async def _sites(self, database: Database, room: Room, cache: ResponseCache) -> SiteParts:
+    async def _sites(self, database: Database, room: Room, cache: ResponseCache, helpers: Helpers) -> SiteParts:
         """The static sites: their releases, what serves them, and what deploys the folder's."""
         data, settings = self.settings.data_directory, self.settings.sites
         sites = await Sites.open(database)
@@ -478,8 +481,12 @@ class Box:
         await blobs.open()
         staging = Staging(data / "staging-sites", _SITES_AT_ONCE)
         await staging.open()
+        process = OptimiserProcess(partial(helpers.launch_optimiser, store=data / "sites"), data / "sites")
+        optimiser = Optimiser(sites, blobs, await Outcomes.open(database), process, data / "staging-optimiser")
+        optimiser.follow(sites.table)
+        sites.subscribe(optimiser.follow)
         service = PagesService(
-            sites, blobs, staging, on_release=_nothing_to_do, admission=room, max_bytes=settings.max_bytes
+            sites, blobs, staging, optimisation=optimiser.state, admission=room, max_bytes=settings.max_bytes
         )
         releases = Releases(blobs.get)
         hasher = Passwords()
@@ -492,7 +499,7 @@ class Box:
         cache.groups.follow_sites(sites.table)
         sites.subscribe(cache.groups.follow_sites)
         folder = FolderSites(self.settings.pages_directory, service, on_event=self._listeners.on_site)
-        return SiteParts(service=service, server=server, folder=folder, passwords=hasher)
+        return SiteParts(service=service, server=server, folder=folder, optimiser=optimiser, passwords=hasher)
 
     def _build_environ(self, data: Path) -> dict[str, str]:
         passed = {name: value for name, value in self._environ.items() if name not in hidden_variables()}
@@ -562,10 +569,6 @@ class Box:
 
 async def _settle(deploys: FolderDeploys, sites: FolderSites) -> None:
     await asyncio.gather(deploys.settle(), sites.settle())
-
-
-def _nothing_to_do(_: ReleaseInfo, __: str, ___: Built) -> None:
-    """Until releases are made smaller in the background."""
 
 
 def _nothing(_: str) -> None:
@@ -641,6 +644,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.pages import deploy_routes as site_deploys
     from v8box.features.pages import domain_routes
     from v8box.features.pages import routes as pages
+    from v8box.features.pages.optimise import routes as optimise
     from v8box.features.projects import routes as projects
     from v8box.features.s3_api import routes as s3_api
     from v8box.features.sessions import login, own_account
@@ -718,6 +722,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         *pages.build_routers(parts.sites.service, parts.address, parts.sites.passwords),
         site_deploys.build_router(parts.sites.service, parts.address, parts.operations),
         domain_routes.build_router(parts.sites.service.sites),
+        optimise.build_router(parts.sites.optimiser),
     ]
 
 

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from v8box.api.staging import Staging
 from v8box.catalog.projects import CountQuotaExceeded, ProjectNotFound, StorageQuotaExceeded
 from v8box.catalog.sites import ReleaseInfo, Sites
-from v8box.features.pages.build import Built
 from v8box.features.pages.service import Deploy, PagesService
 from v8box.gateway.pages.release import Release
 from v8box.storage import Database, FolderBlobs
@@ -48,7 +48,8 @@ class World:
         self.database = database
         self.sites = sites
         self.blobs = blobs
-        self.released: list[tuple[ReleaseInfo, str, Built]] = []
+        self.optimisation: dict[str, Mapping[str, Any]] = {}
+        """By key of a release, what is being done to it."""
         self.service = self.restarted()
 
     def restarted(self) -> PagesService:
@@ -57,10 +58,13 @@ class World:
             self.sites,
             self.blobs,
             self.staging,
-            lambda *release: self.released.append(release),
+            optimisation=self.state_of,
             admission=self.room,
             max_bytes=MAX_BYTES,
         )
+
+    def state_of(self, info: ReleaseInfo) -> Mapping[str, Any] | None:
+        return self.optimisation.get(info.key)
 
     async def deploy(
         self, files: Mapping[str, str | bytes], *, site: str = "blog", project: str = "default", live: bool = True

@@ -45,7 +45,7 @@ def test_all_of_it() -> None:
     assert rules.settings.security_headers
     assert rules.settings.proxy_hosts == ("api.example.com",)
     assert rules.settings.mounts == (Mount("/api/*", "api"), Mount("/*", "rest", False))
-    assert rules.optimise == {"html", "images"}
+    assert rules.settings.optimise == ("html", "images")
     assert [(rule.source, rule.status, rule.force) for rule in rules.redirects] == [
         ("/x", 301, False),
         ("/a/*", 302, True),

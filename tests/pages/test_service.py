@@ -58,7 +58,9 @@ async def test_a_folder_becomes_a_release(world: World) -> None:
     ]
     assert await world.blobs.get(release.files["/docs/a b.html"].content.hash) == "caf\u00e9".encode()
     assert world.staged() == []
-    assert world.released[0][0] == info
+    assert world.service.shown(info) is info
+    world.optimisation[info.key] = {"state": "queued"}
+    assert world.service.shown(info).report == {**info.report, "optimisation": {"state": "queued"}}
 
 
 async def test_the_same_bytes_are_stored_once(world: World) -> None:

@@ -1,5 +1,5 @@
 """The box's own helper processes, started by the same spawner so that they end with the box: Valkey, database engines,
-the bundler."""
+the bundler, the optimiser of sites."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import v8box
 from v8box.sandbox.spawner import Child, Confinement, Spawner, SpawnSpec, runtime_paths
+
+_OPTIMISER_BYTES: Final = 1536 * 1024 * 1024
+"""Enough for a picture of fifty million points, twice over."""
 
 
 class HelperProcess:
@@ -24,6 +28,11 @@ class HelperProcess:
     @property
     def pid(self) -> int:
         return self._child.pid
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Its own processor time so far."""
+        return self._child.usage().cpu_seconds
 
     def kill(self) -> None:
         self._child.kill(signal.SIGKILL)
@@ -77,6 +86,27 @@ class Helpers:
         )
         spec = SpawnSpec(argv=tuple(argv), env=env, stdin=stdin, executable=argv[0], confinement=confinement)
         return HelperProcess(await self._spawner.spawn(spec))
+
+    async def launch_optimiser(
+        self, argv: Sequence[str], stdin: int | None, env: Mapping[str, str], *, store: Path
+    ) -> HelperProcess:
+        """What unpacks users' pictures and parses their pages: it reads the sites' files, writes nothing, reaches
+        nobody, and runs when no other process wants to."""
+        confinement = Confinement(
+            read_only=(*_python_paths(), *runtime_paths(self._deno)[1:4], "/dev/urandom", str(store)),
+            allow_network=False,
+            allow_unix=False,
+            drop_privileges=False,  # the files belong to the box's own user
+            open_files=64,
+            file_size_bytes=0,
+            oom_score_adj=900,
+            nice=19,
+        )
+        spec = SpawnSpec(argv=tuple(argv), env=env, stdin=stdin, executable=argv[0], confinement=confinement)
+        child = await self._spawner.spawn(spec)
+        child.demote()
+        child.limit_data_bytes(_OPTIMISER_BYTES)
+        return HelperProcess(child)
 
     async def run_bundler(
         self,

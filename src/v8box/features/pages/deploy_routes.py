@@ -68,7 +68,7 @@ def build_router(service: PagesService, address: Address, operations: Operations
 
     async def show(info: ReleaseInfo, project: str) -> Release:
         site = await service.sites.get(project, info.site)
-        return Release.of(info, site, address(f"{info.id}--{info.site}"))
+        return Release.of(service.shown(info), site, address(f"{info.id}--{info.site}"))
 
     async def perform(request: Request, stack: AsyncExitStack, wanted: Deploy, work: Work) -> Response:
         """Does the work now, or with `Prefer: respond-async` as an operation that takes the place with it."""

@@ -136,7 +136,7 @@ def _releases(service: PagesService, address: Address) -> APIRouter:
 
     async def shown(project: str, site: str, number: int) -> Release:
         info = await sites.release(project, site, number)
-        return Release.of(info, await sites.get(project, site), address(f"{info.id}--{site}"))
+        return Release.of(service.shown(info), await sites.get(project, site), address(f"{info.id}--{site}"))
 
     @routes.get("/releases", response_model=Page[Release], dependencies=_READ)
     async def list_releases(project: Project, site: SiteName, page: Paged) -> Response:
@@ -149,7 +149,7 @@ def _releases(service: PagesService, address: Address) -> APIRouter:
             page.page(
                 found,
                 lambda info: (info.number,),
-                lambda info: Release.of(info, present, address(f"{info.id}--{site}")),
+                lambda info: Release.of(service.shown(info), present, address(f"{info.id}--{site}")),
             )
         )
 
@@ -179,8 +179,8 @@ def _releases(service: PagesService, address: Address) -> APIRouter:
         files = [
             SiteFile(
                 path=path,
-                sha256=asset.content.hash,
-                bytes=asset.content.size,
+                sha256=asset.deployed.hash,
+                bytes=asset.deployed.size,
                 type=asset.type,
                 encodings={name: stored.size for name, stored in asset.encodings.items()},
             )

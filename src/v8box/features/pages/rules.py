@@ -59,7 +59,6 @@ class SiteRules:
     settings: SiteSettings = field(default_factory=SiteSettings)
     redirects: list[Redirect] = field(default_factory=list)
     headers: list[HeaderBlock] = field(default_factory=list)
-    optimise: frozenset[str] = frozenset()
     ignored: list[Told] = field(default_factory=list)
 
 
@@ -130,8 +129,8 @@ class _Own:
             security_headers=self._switch(table, "security_headers"),
             proxy_hosts=self._hosts(table.get("proxy_hosts", [])),
             mounts=self._mounts(table.get("mounts", [])),
+            optimise=self._optimise(table.get("optimise", [])),
         )
-        rules.optimise = self._optimise(table.get("optimise", []))
         for number, values in enumerate(self._tables(table, "redirects")):
             line = self._lines.of("site", "redirects")
             try:
@@ -180,11 +179,11 @@ class _Own:
             return ()
         return tuple(each.lower() for each in values)
 
-    def _optimise(self, values: Any) -> frozenset[str]:
+    def _optimise(self, values: Any) -> tuple[str, ...]:
         if not isinstance(values, list) or any(each not in _OPTIMISE for each in values):
             self._fault(f"optimise must be a list out of {', '.join(sorted(_OPTIMISE))}", "site", "optimise")
-            return frozenset()
-        return frozenset(values)
+            return ()
+        return tuple(sorted(set(values)))
 
     def _mounts(self, values: Any) -> tuple[Mount, ...]:
         if not isinstance(values, list) or len(values) > _MAX_MOUNTS:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
@@ -90,15 +90,15 @@ class Admission(Protocol):
 
 
 class PagesService:
-    """`on_release` hears of every new release, to make its files smaller in the background."""
+    """`optimisation` says of a release how far making its files smaller is, as long as its report does not."""
 
     def __init__(
         self,
         sites: Sites,
         blobs: FolderBlobs,
         staging: Staging,
-        on_release: Callable[[ReleaseInfo, str, Built], None],
         *,
+        optimisation: Callable[[ReleaseInfo], Mapping[str, Any] | None],
         admission: Admission,
         max_bytes: int,
     ) -> None:
@@ -109,7 +109,7 @@ class PagesService:
         self.bytes = SiteBytes(sites, self._read)
         self._blobs = blobs
         self._staging = staging
-        self._on_release = on_release
+        self._optimisation = optimisation
         self._admission = admission
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -199,6 +199,11 @@ class PagesService:
 
     # ---- looking and going back
 
+    def shown(self, info: ReleaseInfo) -> ReleaseInfo:
+        """The release with what is being done to it at this moment in its report."""
+        now = self._optimisation(info)
+        return info if now is None else replace(info, report={**info.report, "optimisation": now})
+
     async def contents(self, info: ReleaseInfo) -> Release:
         """What a release consists of."""
         return await self._read(info.key)
@@ -207,13 +212,13 @@ class PagesService:
         """What changed between two releases: paths that came, went, or have other bytes; and the sizes."""
         before = (await self.contents(await self.sites.release(project, site, older))).files
         after = (await self.contents(await self.sites.release(project, site, newer))).files
-        changed = [path for path in after.keys() & before.keys() if after[path].content != before[path].content]
+        changed = [path for path in after.keys() & before.keys() if after[path].deployed != before[path].deployed]
         return {
             "added": sorted(after.keys() - before.keys()),
             "removed": sorted(before.keys() - after.keys()),
             "changed": sorted(changed),
-            "bytes": sum(each.content.size for each in after.values())
-            - sum(each.content.size for each in before.values()),
+            "bytes": sum(each.deployed.size for each in after.values())
+            - sum(each.deployed.size for each in before.values()),
         }
 
     async def roll_back(
@@ -236,7 +241,7 @@ class PagesService:
         for key in await self.sites.keys():
             kept.add(key)
             for asset in (await self._read(key)).files.values():
-                kept.add(asset.content.hash)
+                kept.update((asset.content.hash, asset.deployed.hash))
                 kept.update(each.hash for each in asset.encodings.values())
                 kept.update(each.hash for each in asset.variants.values())
         gone = 0
@@ -251,7 +256,7 @@ class PagesService:
             await self.sites.get(wanted.project, wanted.site)
         except NotFound:
             await self.create(wanted.project, wanted.site, wanted.actor)
-        info = await self.sites.add_release(
+        return await self.sites.add_release(
             wanted.project,
             wanted.site,
             key=built.key,
@@ -263,8 +268,6 @@ class PagesService:
             live=wanted.live,
             fingerprint=wanted.fingerprint,
         )
-        self._on_release(info, wanted.project, built)
-        return info
 
     async def _admit_stored(self, wanted: Deploy, stored: Mapping[str, Stored]) -> None:
         sizes = {each.hash: each.size for each in stored.values()}
@@ -288,7 +291,7 @@ class PagesService:
             return set()
         known: set[str] = set()
         for info in releases:
-            known.update(asset.content.hash for asset in (await self.contents(info)).files.values())
+            known.update(asset.deployed.hash for asset in (await self.contents(info)).files.values())
         return known
 
     async def _read(self, key: str) -> Release:

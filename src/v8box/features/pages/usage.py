@@ -40,6 +40,6 @@ class SiteBytes:
         sizes: dict[str, int] = {}
         for key in keys:
             for asset in (await self._read(key)).files.values():
-                for stored in (asset.content, *asset.encodings.values(), *asset.variants.values()):
+                for stored in (asset.content, asset.deployed, *asset.encodings.values(), *asset.variants.values()):
                     sizes[stored.hash] = stored.size
         return sum(sizes.values())

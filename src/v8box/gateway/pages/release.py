@@ -34,12 +34,18 @@ class Stored(msgspec.Struct, frozen=True, array_like=True):
 
 class Asset(msgspec.Struct, frozen=True, omit_defaults=True):
     """One file of a site. `encodings`: the same bytes compressed; `variants`: the same picture in newer types, by media
-    type, for clients that accept them."""
+    type, for clients that accept them; `original`: the file as it was deployed, where `content` was made smaller."""
 
     content: Stored
     type: str
     encodings: dict[Encoding, Stored] = {}
     variants: dict[str, Stored] = {}
+    original: Stored | None = None
+
+    @property
+    def deployed(self) -> Stored:
+        """The bytes that were deployed, whatever is sent in their place."""
+        return self.original or self.content
 
 
 class Mount(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,6 +65,8 @@ class SiteSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     proxy_hosts: tuple[str, ...] = ()
     """Hosts that a 200 rule may fetch from."""
     mounts: tuple[Mount, ...] = ()
+    optimise: tuple[str, ...] = ()
+    """What is made smaller beyond compressing: out of html, css, js, svg, images."""
 
 
 class Release(msgspec.Struct, frozen=True, omit_defaults=True):
