@@ -11,6 +11,7 @@ import httpx
 import pytest
 from fastapi import Request, Response
 from tests.api.conftest import As, client_of, user
+from tests.fakes.principals import any_project
 
 from v8box.api.access import EVERY_PROJECT, Role, anybody, needs, nobody
 from v8box.api.app import build_api
@@ -85,7 +86,8 @@ async def entered() -> asyncio.Event:
 @pytest.fixture
 async def app(database: Database, entered: asyncio.Event) -> As:
     await audit.open_audit(database)
-    return As(build_api(routers(database, entered), record=partial(audit.record, database)))
+    record = partial(audit.record, database)
+    return As(build_api(routers(database, entered), record=record, project_exists=any_project))
 
 
 @pytest.fixture

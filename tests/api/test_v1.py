@@ -208,6 +208,26 @@ async def test_the_document_has_problems_as_problems(client: httpx.AsyncClient) 
     assert set(responses["4XX"]["content"]) == {"application/problem+json"}
 
 
+async def test_a_project_that_is_not_there_has_nothing_below_it_whatever_ones_role(app: As) -> None:
+    routes = router_v1("/projects", "toys")
+
+    @routes.get("/{project}/toys", dependencies=[needs(Role.VIEWER)])
+    async def list_toys_of_project(project: str) -> Response:
+        return answer(project)
+
+    @routes.post("/{project}/toys", dependencies=[needs(Role.DEVELOPER)])
+    async def make_toy_of_project(project: str, body: Toy) -> Response:
+        raise AssertionError
+
+    app = As(build_api([routes]))
+    async with client_of(app) as client:
+        assert (await client.get("/projects/default/toys")).json() == "default"
+        problem(await client.get("/projects/nope/toys"), 404, "project_not_found")
+        problem(await client.post("/projects/nope/toys", json={"name": "a"}, headers=KEY), 404, "project_not_found")
+        app.principal = user("eve", {"other": Role.OWNER})
+        problem(await client.get("/projects/nope/toys"), 403, "forbidden")  # whether it is there, is not told
+
+
 async def test_two_routes_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="make_toy"):
         build_api([Toys().router, Toys().router])

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.fakes.principals import any_project
 
 from v8box.api.access import EVERY_PROJECT, Principal, Role, Scope, nobody
 from v8box.api.app import build_api
@@ -87,7 +88,9 @@ async def box(tmp_path: Path) -> AsyncIterator[Box]:
         return Manifest(entry="hello.ts", env=env) if (project, worker) == ("shop", "hello") else None
 
     routers = [routes.build_router(variables, manifest), encryption_routes.build_router(encryption)]
-    box = Box(database, encryption, variables, As(build_api(routers, idempotency=idempotency)))
+    box = Box(
+        database, encryption, variables, As(build_api(routers, idempotency=idempotency, project_exists=any_project))
+    )
     yield box
     await box.client.aclose()
     await idempotency.close()

@@ -37,6 +37,7 @@ __all__ = [
     "SignInNeeded",
     "access_of",
     "anybody",
+    "check_project",
     "needs",
     "nobody",
     "only_default",
@@ -122,6 +123,11 @@ async def _existing_project(
     v8box_project: Annotated[str | None, Header(description="The project, where the query names none.")] = None,
 ) -> str:
     """Raises `ProjectNotFound`. The arguments are for the OpenAPI document: `Needs` has looked at the same."""
+    return await check_project(request)
+
+
+async def check_project(request: Request) -> str:
+    """The project that a request is about. Raises `ProjectNotFound`."""
     named = project_of(request)
     exists: Exists = request.app.state.project_exists
     if not LABEL.fullmatch(named) or not await exists(named):

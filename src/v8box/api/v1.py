@@ -14,7 +14,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response, params
 from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 
-from v8box.api.access import principal_of
+from v8box.api.access import check_project, principal_of
 from v8box.api.etags import check_if_match, etag_of, is_unchanged
 from v8box.api.idempotency import Claim, Idempotency
 from v8box.api.operations import Operation, State
@@ -137,10 +137,21 @@ class OperationInfo(BaseModel):
 
 
 class V1Route(BoundedRoute):
-    """A route whose POST is done once for each `Idempotency-Key`."""
+    """A route whose POST is done once for each `Idempotency-Key`; below a project that is not there, neither is it."""
 
     def get_route_handler(self) -> _Handler:
-        handler = super().get_route_handler()
+        handler = self._idempotent(super().get_route_handler())
+        if "{project}/" not in self.path:
+            return handler
+
+        async def in_project(request: Request) -> Response:
+            self.check_access(request)
+            await check_project(request)
+            return await handler(request)
+
+        return in_project
+
+    def _idempotent(self, handler: _Handler) -> _Handler:
         if "POST" not in (self.methods or ()):
             return handler
         unbound = super(BoundedRoute, self).get_route_handler()  # with a key, a client that leaves stops nothing
