@@ -51,6 +51,7 @@ def test_problem_details() -> None:
     assert (b"content-type", b"application/problem+json") in answer.headers
     assert fields(answer) == {
         "type": "urn:v8box:error:not_found",
+        "code": "not_found",
         "title": "Not Found",
         "status": 404,
         "detail": "Nothing here.",

@@ -84,8 +84,8 @@ def answer(error: Exception, request_id: str, *, envelope: bool) -> ErrorAnswer:
         fields = {"type": f"urn:v8box:error:{title}", "title": _title(status), "status": status, "detail": detail}
         if reason is not None:
             fields["reason"] = reason
-        elif isinstance(error, Refused):
-            fields["code"] = error.code
+        else:
+            fields["code"] = error.code if isinstance(error, Refused) else title  # as the admin API has it
         fields |= {"request_id": request_id, **more}
     headers.append((b"content-type", content_type))
     workers_own = isinstance(error, RunFailed) and error.status is not None and not error.caller
