@@ -249,6 +249,21 @@ async def test_only_files_that_are_not_there_are_sent(client: httpx.AsyncClient,
     assert (await web.get("/a")).headers["location"] == "/b"
 
 
+async def test_many_files_are_sent_at_once(client: httpx.AsyncClient, web: Web, world: World) -> None:
+    wanted = {"files": {"/index.html": digest("one"), "/a/b.js": digest("two"), "/c.js": digest("two")}}
+    sent = await client.post(f"{BLOG}/files", files={"file": zipped({"x": "one", "y": "two"})})
+    assert sent.json() == {"bytes": 6}
+    assert (await client.post(f"{BLOG}/missing", json=wanted)).json()["missing"] == []
+    assert (await client.post(f"{BLOG}/releases", json=wanted)).json()["files"] == 3
+    assert [(await web.get(path)).body for path in ("/", "/a/b.js", "/c.js")] == [b"one", b"two", b"two"]
+    told = problem(await client.post(f"{BLOG}/files", files={"file": zipped({"../x": "one"})}), 400, "bad_archive")
+    assert told["entry"] == "../x"
+    problem(await client.post(f"{BLOG}/files", files={"archive": b"x"}), 400, "bad_request")
+    world.room.bytes = 5
+    problem(await client.post(f"{BLOG}/files", files={"file": zipped({"x": "123456"})}), 507, "quota_exceeded")
+    assert world.staged() == []
+
+
 async def test_bytes_of_another_hash_or_too_many_are_refused(client: httpx.AsyncClient, world: World) -> None:
     problem(await client.put(f"{BLOG}/files/{digest('a')}", content="b"), 400, "bad_request")
     problem(await client.put(f"{BLOG}/files/{digest('a')}", content=b"x" * (MAX_BYTES + 1)), 413, "payload_too_large")

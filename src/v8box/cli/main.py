@@ -41,6 +41,9 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "env": "v8box.cli.env",
             "secret": "v8box.cli.secret",
         },
+        "Sites": {
+            "pages": "v8box.cli.pages",
+        },
         "Access": {
             "login": "v8box.cli.sign_in",
             "logout": "v8box.cli.sign_in",

@@ -111,6 +111,16 @@ class V1:
         files = {"file": (name, told, "application/zip")}
         return self._ask("POST", f"{self.address}{path}", data=dict(fields), files=files)
 
+    def put_file(self, path: str, file: BinaryIO, on_bytes: Callable[[int], None]) -> Any:
+        """PUTs the bytes of a file. `on_bytes` is told how much more was sent."""
+
+        def chunks() -> Iterator[bytes]:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
+                on_bytes(len(chunk))
+
+        return self._ask("PUT", path, content=chunks(), headers={"content-type": "application/octet-stream"})
+
     @contextmanager
     def download(self, path: str, **params: Any) -> Iterator[Iterator[bytes]]:
         """An answer that is no JSON, in chunks."""

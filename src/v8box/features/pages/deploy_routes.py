@@ -57,6 +57,22 @@ _BODY: Final[dict[str, Any]] = {
 _BYTES: Final[dict[str, Any]] = {
     "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": _BINARY}}}
 }
+_FILES: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {**_BINARY, "description": "A ZIP or tar.gz."}},
+                    "required": ["file"],
+                }
+            },
+            "application/zip": {"schema": _BINARY},
+            "application/gzip": {"schema": _BINARY},
+        },
+    }
+}
 Writer = Annotated[Principal, needs(Role.DEVELOPER, Scope.DEPLOY)]
 Live = Annotated[bool, Query(description="Whether the release answers at once. It has an address in any case.")]
 Message = Annotated[str, Query(max_length=MAX_MESSAGE, description="Why, for those who read the history.")]
@@ -127,6 +143,19 @@ def build_router(service: PagesService, address: Address, operations: Operations
         """Sends the bytes of one file ahead of the release that names it. They wait for it some hours."""
         await service.check(Deploy(project=project, site=site, actor=who.actor, live=False))
         return answer(Sent(bytes=await service.upload(project, site, sha256, request.stream())))
+
+    @routes.post("/files", response_model=Sent, openapi_extra=_FILES)
+    @changes_nothing
+    async def send_files(project: Project, site: SiteName, request: Request, who: Writer) -> Response:
+        """Sends the bytes of many files at once: an archive whose entries may be called as they like. They are told by
+        their SHA-256."""
+        await service.check(Deploy(project=project, site=site, actor=who.actor, live=False))
+        async with service.staged() as place:
+            upload = await receive_upload(request, place.upload, max_bytes=service.max_bytes)
+            if upload.file is None:
+                raise BadRequest("The form has no field `file` with the archive.")
+            return answer(Sent(bytes=await service.upload_archive(project, site, place)))
+        raise AssertionError("the place lets nothing pass")
 
     return routes
 

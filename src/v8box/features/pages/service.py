@@ -177,6 +177,16 @@ class PagesService:
         self._ahead.add(project, site, key, size)
         return size
 
+    async def upload_archive(self, project: str, site: str, place: Place) -> int:
+        """All files of the archive that was received in a place, sent ahead; gives their size together. Raises
+        `BadArchive`."""
+        unpacked = await place.unpack(self.bounds)
+        await self._admission.check_bytes(project, self._ahead.bytes_of(project) + unpacked.total_bytes)
+        keys = await self._blobs.adopt([place.files / name for name in unpacked.files])
+        for key, size in (await self._blobs.keep(keys)).items():
+            self._ahead.add(project, site, key, size)
+        return unpacked.total_bytes
+
     async def deploy_stored(self, wanted: Deploy, files: Mapping[str, str], told: Told = _UNTOLD) -> ReleaseInfo:
         """A release of files that were all sent ahead or are in an earlier release, by path and hash. Raises
         `FilesMissing`, and as `deploy_folder`."""
