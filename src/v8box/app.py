@@ -262,7 +262,9 @@ class Box:
         usage = await Usage.open(database, projects)
         self._stack.push_async_callback(usage.close)
         room = Room(projects)
-        catalog = await Catalog.open(database, blobs, revision=variables.revision)
+        catalog = await Catalog.open(
+            database, blobs, revision=variables.revision, quota=lambda project: projects.quotas(project).workers
+        )
         variables.subscribe(catalog.refresh_variables)
         if vault is not None:
             catalog.subscribe(vault.follow)

@@ -63,31 +63,40 @@ _queries: Final = load_queries("v8box.catalog")
 Subscriber = Callable[[RouteTable], None]
 Revision = Callable[[str, str, str], int]
 """The revision of the variables of a project, an environment and a worker; it grows with every change."""
+Quota = Callable[[str], int | None]
+"""How many workers a project may have; None: any number."""
 
 
 def _no_variables(_project: str, _environment: str, _worker: str) -> int:
     return 0
 
 
+def _no_quota(_project: str) -> int | None:
+    return None
+
+
 class Catalog:
     """The workers of every project and environment."""
 
-    def __init__(self, database: Database, blobs: Blobs, revision: Revision) -> None:
+    def __init__(self, database: Database, blobs: Blobs, revision: Revision, quota: Quota) -> None:
         self.versions = Versions(database, blobs)
         self._database = database
         self._blobs = blobs
         self._revision = revision
+        self._quota = quota
         self._routes = RouteTable(MappingProxyType({}))
         self._fingerprints: dict[str, Mapping[str, str]] = {}
         self._subscribers: list[Subscriber] = []
         self._changing = asyncio.Lock()
 
     @classmethod
-    async def open(cls, database: Database, blobs: Blobs, *, revision: Revision = _no_variables) -> Catalog:
+    async def open(
+        cls, database: Database, blobs: Blobs, *, revision: Revision = _no_variables, quota: Quota = _no_quota
+    ) -> Catalog:
         """Bring the tables up to date and load what is live. A live version whose bundle is lost is left out."""
         await audit.open_audit(database)
         await database.migrate("catalog", load_migrations("v8box.catalog"))
-        catalog = cls(database, blobs, revision)
+        catalog = cls(database, blobs, revision, quota)
         await catalog.reload()
         return catalog
 
@@ -195,7 +204,7 @@ class Catalog:
         version = await self.versions.make(project, worker, build, manifest)
 
         def write(sql: Transaction) -> Version:
-            kept = add_version(sql, version, actor, text, len(build.bundle))
+            kept = add_version(sql, version, actor, text, len(build.bundle), self._quota(project))
             if kept.created_at == version.created_at:  # else the same content was there before
                 event = audit.Event(
                     action="version.create",
@@ -257,7 +266,7 @@ class Catalog:
                 change=Change.DEPLOYED, shares=((version.id, 100),), actor=actor, message=text, expected=expected
             )
             where = Where(project=project, environment=environment, worker=worker)
-            arrivals.append(_Arrival(where, version, build, move))
+            arrivals.append(_Arrival(where, version, build, move, self._quota(project)))
         return await to_its_end(self._go_live(arrivals))
 
     async def _go_live(self, arrivals: Sequence[_Arrival]) -> dict[str, Version]:
@@ -520,6 +529,7 @@ class _Arrival:
     version: Version
     build: Build
     move: Move
+    quota: int | None
 
     @property
     def key(self) -> str:
@@ -527,7 +537,8 @@ class _Arrival:
 
     def land(self, sql: Transaction, served: Route | None) -> tuple[Version, int | None]:
         """In the transaction. Gives the version as it is kept, and the new generation, None when nothing changed."""
-        kept = add_version(sql, self.version, self.move.actor, self.move.message, len(self.build.bundle))
+        bundle_bytes = len(self.build.bundle)
+        kept = add_version(sql, self.version, self.move.actor, self.move.message, bundle_bytes, self.quota)
         before = read_deployment(sql, self.where)
         pointed = before is not None and before.shares == ((kept.id, 100),)
         shown = served is not None and [share.placement.id for share in served.shares] == [kept.id]

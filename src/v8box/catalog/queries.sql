@@ -93,6 +93,9 @@ select environment from shares where project = :project and worker = :worker and
 -- name: delete_version
 delete from versions where project = :project and worker = :worker and id = :id
 
+-- name: worker_names
+select distinct worker from versions where project = :project
+
 -- name: versions_to_prune
 -- Beyond the newest `keep`: those that are not live, tagged or pinned.
 select v.id from versions v

@@ -19,6 +19,7 @@ import msgspec
 
 from v8box.catalog.deployments import LOOKED_AT, Where, earlier, read_deployments, read_history
 from v8box.catalog.model import Build, Manifest, Version, VersionInfo
+from v8box.catalog.projects.quotas import CountQuotaExceeded
 from v8box.catalog.stored import encode, integer, plain_manifest, read_version, read_version_info, version_row
 from v8box.errors import BadRequest, NotFound, V8BoxError
 from v8box.storage import Blobs, Database, Transaction, load_queries
@@ -253,9 +254,13 @@ class Versions:
         return gone
 
 
-def add_version(sql: Transaction, version: Version, actor: Actor, message: str, bundle_bytes: int) -> Version:
+def add_version(
+    sql: Transaction, version: Version, actor: Actor, message: str, bundle_bytes: int, quota: int | None
+) -> Version:
     """Puts a version that was made into the database, as part of a change; gives it as it is there, since the same
-    content may have been there before."""
+    content may have been there before. `quota`: how many workers the project may have. Raises `CountQuotaExceeded`."""
+    if quota is not None:
+        _check_room(sql, version, quota)
     row = {**version_row(version), "created_by": actor.name, "message": message, "bundle_bytes": bundle_bytes}
     sql.execute(_queries["add_version"], row)
     key = {"project": version.project, "worker": version.worker}
@@ -264,6 +269,13 @@ def add_version(sql: Transaction, version: Version, actor: Actor, message: str, 
     if kept is None:
         raise AssertionError("the version was just added")
     return read_version(kept)
+
+
+def _check_room(sql: Transaction, version: Version, quota: int) -> None:
+    """Whoever is over a lowered quota may still deploy the workers that are there."""
+    names = {str(row[0]) for row in sql.rows(_queries["worker_names"], {"project": version.project})}
+    if version.worker not in names and len(names) >= quota:
+        raise CountQuotaExceeded(version.project, "workers", quota, len(names))
 
 
 def check_message(message: str) -> str:
