@@ -7,6 +7,7 @@ nothing of them touches the environment the box runs in. Debian's come from apt,
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import platform
 import shutil
@@ -65,20 +66,47 @@ def swift() -> Path:
 
 
 def redis_server() -> Path:
-    """Debian's Redis. Without root and without it the test is skipped, with the words that would help."""
-    found = shutil.which("redis-server")
+    return _debian("redis-server", "redis-server")
+
+
+def chromium() -> Path:
+    return _debian("chromium", "chromium")
+
+
+def vite(app: Path) -> Path:
+    """The folder that Vite makes of an app, whose `package.json` pins it. Built once: node_modules are gone after."""
+    source = hashlib.sha256()
+    for file in sorted(path for path in app.rglob("*") if path.is_file()):
+        source.update(f"{file.relative_to(app)}\n".encode() + file.read_bytes())
+
+    def fill(folder: Path) -> None:
+        shutil.copytree(app, folder / "app")
+        environ = {**os.environ, "DENO_DIR": str(folder / "deno"), "DENO_NO_UPDATE_CHECK": "1"}
+        deno = find_deno()
+        _run([deno, "install", "--quiet", "--no-lock"], environ, folder / "app")
+        _run([deno, "run", "--allow-all", "--no-lock", "--quiet", "npm:vite", "build"], environ, folder / "app")
+        (folder / "app" / "dist").rename(folder / "dist")
+        shutil.rmtree(folder / "app")
+        shutil.rmtree(folder / "deno")
+
+    return _installed(f"{app.name}-{source.hexdigest()[:16]}", fill) / "dist"
+
+
+def _debian(command: str, package: str) -> Path:
+    """A program of Debian's. Without root and without it the test is skipped, with the words that would help."""
+    found = shutil.which(command)
     if found is None:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            pytest.skip("Redis is needed: sudo apt-get install redis-server")
+            pytest.skip(f"{command} is needed: sudo apt-get install {package}")
         with _locked("apt"):
             # Without a runlevel the package does not start its service.
             environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
             lock = ["-o", "DPkg::Lock::Timeout=300"]
-            if shutil.which("redis-server") is None:
+            if shutil.which(command) is None:
                 _run(["apt-get", "-qq", "update"], environ)
-                _run(["apt-get", "-qq", *lock, "install", "-y", "--no-install-recommends", "redis-server"], environ)
-        found = shutil.which("redis-server")
-        assert found is not None, "Debian's redis-server was installed and is not on PATH"
+                _run(["apt-get", "-qq", *lock, "install", "-y", "--no-install-recommends", package], environ)
+        found = shutil.which(command)
+        assert found is not None, f"Debian's {package} was installed and {command} is not on PATH"
     return Path(found)
 
 
@@ -87,9 +115,16 @@ def _pip(folder: Path, *arguments: str) -> None:
     _run([*command, "--only-binary", ":all:", "--target", str(folder), *arguments], dict(os.environ))
 
 
-def _run(command: list[str], environ: dict[str, str]) -> None:
+def _run(command: list[str], environ: dict[str, str], folder: Path | None = None) -> None:
     done = subprocess.run(
-        command, env=environ, capture_output=True, text=True, errors="replace", timeout=INSTALL_SECONDS, check=False
+        command,
+        env=environ,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=INSTALL_SECONDS,
+        check=False,
     )
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command[:3])} … failed ({done.returncode}):\n{done.stdout}{done.stderr}")

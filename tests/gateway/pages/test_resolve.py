@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from v8box.gateway.pages.release import Asset, HtmlHandling, NotFoundHandling, Release, SiteSettings, Stored
-from v8box.gateway.pages.resolve import decode_path, encode_path, find, not_found
+from v8box.gateway.pages.resolve import decode_path, encode_path, find, is_hashed, not_found
 
 FILES = ("/index.html", "/file.html", "/folder/index.html", "/both.html", "/both/index.html", "/app.js", "/404.html",
          "/docs/404.html", "/docs/a/b.html", "/foo", "/foo.html")  # fmt: skip
@@ -80,6 +80,8 @@ def test_a_redirect_leads_to_a_file_at_once(path: str, html: HtmlHandling) -> No
         ("404-page", "/docs/a/x/y", "/docs/404.html", 404),
         ("404-page", "/other/x", "/404.html", 404),
         ("single-page-application", "/docs/x", "/index.html", 200),
+        ("single-page-application", "/users/ada.lovelace", "/index.html", 200),
+        ("single-page-application", "/assets/index-B4c9xK2f.js", None, 0),
         ("none", "/nothing", None, 0),
     ],
 )
@@ -112,3 +114,24 @@ def test_a_path_comes_back_as_it_was_and_never_as_a_host(text: str) -> None:
     assert coded.isascii()
     if not text.startswith("/") and "\0" not in text:
         assert decode_path(coded) == path
+
+
+@pytest.mark.parametrize(
+    ("path", "hashed"),
+    [
+        ("/app.4f2a9c31.js", True),
+        ("/static/main_0a1b2c3d4e.css", True),
+        ("/assets/index-DoDjaP3-.css", True),
+        ("/assets/index-_BNQRaFh.js", True),
+        ("/assets/deep/about-CkXnqYXd.js", True),
+        ("/assets/index-_BNQRaFh.html", False),
+        ("/about-CkXnqYXd.js", False),
+        ("/assets/my-component.js", False),
+        ("/assets/logo-AppStore.svg", False),
+        ("/assets/my-app-icon-big.svg", False),
+        ("/assets/app.js", False),
+        ("/index.html", False),
+    ],
+)
+def test_a_name_with_a_hash_is_told_from_words(path: str, hashed: bool) -> None:
+    assert is_hashed(path) is hashed

@@ -6,6 +6,7 @@ release's files and never touch a file system, so no path can lead out of the si
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
@@ -13,6 +14,11 @@ from urllib.parse import quote, unquote_to_bytes
 from v8box.gateway.pages.release import Asset, Release
 
 _SAFE: Final = "/-._~!$&'()*+,;=:@"
+_HASHED: Final = re.compile(
+    r"[.\-_](?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0-9_-]{8,64}\.[a-z0-9]{2,5}"
+)
+_LETTERS: Final = re.compile(r"/assets/(?:[^/]+/)*[^/]*-([A-Za-z_-]{8})\.[a-z0-9]{2,5}")
+_WORDS: Final = re.compile(r"(?:[A-Z]?[a-z]{2,}|[-_])+")
 
 
 class Found(NamedTuple):
@@ -57,6 +63,8 @@ def not_found(release: Release, path: str) -> Found | None:
     """The page that stands for what is not there; None when the site has none."""
     files = release.files
     if release.settings.not_found_handling == "single-page-application":
+        if is_hashed(path):
+            return None  # a page of an older release asks for its part: HTML in its place would be kept as a script
         index = files.get("/index.html")
         return None if index is None else Found("/index.html", index, 200)
     if release.settings.not_found_handling == "none":
@@ -68,6 +76,17 @@ def not_found(release: Release, path: str) -> Found | None:
         if page is not None:
             return Found(f"{folder}/404.html", page, 404)
     return None
+
+
+def is_hashed(path: str) -> bool:
+    """Whether a file is called by its content, so that under this name it will never be another one. A hash of letters
+    only (a quarter of Vite's) is told from words where bundlers put such files."""
+    if path.endswith(".html"):
+        return False
+    if _HASHED.search(path) is not None:
+        return True
+    letters = _LETTERS.fullmatch(path)
+    return letters is not None and _WORDS.fullmatch(letters[1]) is None
 
 
 def _redirect(to: str) -> Found:

@@ -6,7 +6,6 @@ What a path means is remembered with the release when no rule of the site looks 
 
 from __future__ import annotations
 
-import re
 import time
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,9 +24,6 @@ from v8box.gateway.pages.resolve import Found
 
 _REVALIDATE: Final = b"public, max-age=0, must-revalidate"
 _IMMUTABLE: Final = b"public, max-age=31536000, immutable"
-_HASHED: Final = re.compile(
-    r"[.\-_](?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0-9_-]{8,64}\.[a-z0-9]{2,5}"
-)
 _CONDITIONS: Final = {name.replace("_", "-"): name for name in Conditions._fields if name != "method"}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PRESET: Final[Mapping[bytes, bytes]] = {
@@ -249,7 +245,7 @@ def _headers(release: LoadedRelease, request: SiteRequest, found: Found | None) 
     """The headers of the box, then the site's own over them."""
     headers: dict[bytes, bytes] = {b"x-content-type-options": b"nosniff"}
     if found is not None:
-        lasting = found.status == 200 and _HASHED.search(found.path) is not None and not found.path.endswith(".html")
+        lasting = found.status == 200 and resolve.is_hashed(found.path)
         headers[b"cache-control"] = _IMMUTABLE if lasting else _REVALIDATE
     if release.release.settings.security_headers:
         headers |= _PRESET

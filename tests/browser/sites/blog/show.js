@@ -1,0 +1,1 @@
+document.querySelector("#origin").textContent = self.origin;
