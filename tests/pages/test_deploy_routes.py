@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.api.conftest import As, client_of, problem, user
+from tests.fakes.principals import any_project
 from tests.pages.archives import hostile, tarred, zipped
 from tests.pages.conftest import ADA, MAX_BYTES, World
 from tests.pages.web import Web, web_of
@@ -50,7 +51,7 @@ async def app(world: World) -> AsyncIterator[As]:
         deploy_routes.build_router(world.service, address, operations),
         operation_routes(operations),
     ]
-    yield As(build_api(routers, idempotency=ledger))
+    yield As(build_api(routers, idempotency=ledger, project_exists=any_project))
     await operations.close()
     await ledger.close()
     hasher.stop()

@@ -21,6 +21,7 @@ from v8box.gateway.pages.answers import Conditions, HotFiles, choose, send_file
 from v8box.gateway.pages.redirects import Asked, Redirect
 from v8box.gateway.pages.release import Asset, LoadedRelease, Releases
 from v8box.gateway.pages.resolve import Found
+from v8box.gateway.policies.refusals import Refused
 
 _REVALIDATE: Final = b"public, max-age=0, must-revalidate"
 _IMMUTABLE: Final = b"public, max-age=31536000, immutable"
@@ -36,13 +37,19 @@ _PRESET: Final[Mapping[bytes, bytes]] = {
 }
 _HSTS: Final = b"max-age=31536000"
 _MAX_REMEMBERED: Final = 4_096
+_PRIVATE: Final = ((b"cache-control", b"no-store"), (b"x-robots-tag", b"noindex"))
 
 
-class PasswordNeeded(V8BoxError):
+class PasswordNeeded(Refused):
     """This preview asks for a password."""
 
     status = 401
     code = "password_needed"
+
+    def __init__(self, label: str, site: str) -> None:
+        # A browser asks whoever looks, and asks anew for each preview: what it knows goes by the realm.
+        realm = f'Basic realm="{label}--{site}", charset="UTF-8"'.encode()
+        super().__init__(headers=[(b"www-authenticate", realm), *_PRIVATE])
 
 
 class ProxyRefused(V8BoxError):
@@ -158,7 +165,7 @@ class Pages:
         except ValueError:
             password = ""
         if scheme.lower() != "basic" or not password or not await self._verify(password, route.password_hash):
-            raise PasswordNeeded
+            raise PasswordNeeded(route.label, route.site)
 
     async def _send(self, outcome: ToFile, request: SiteRequest, send: Send) -> int:
         if request.method not in ("GET", "HEAD"):
@@ -259,6 +266,8 @@ def _headers(release: LoadedRelease, request: SiteRequest, found: Found | None) 
                 headers[name.encode()] = value.encode("latin-1")
     if request.route.label:
         headers[b"x-robots-tag"] = b"noindex"
+    if request.route.password_hash is not None:
+        headers[b"cache-control"] = b"private, no-cache"  # whatever the site says: a CDN asks nobody for a password
     return headers
 
 
