@@ -76,7 +76,7 @@ from v8box.sandbox.spawner import Spawner
 from v8box.sandbox.tools import Helpers
 from v8box.settings import Settings, hidden_variables
 from v8box.settings import Vault as VaultSettings
-from v8box.storage import Database, FolderBlobs
+from v8box.storage import Database, FolderBlobs, backups
 from v8box.storage.encryption import Encryption
 from v8box.telemetry import audit, audit_chain
 from v8box.telemetry.actors import Actor
@@ -241,7 +241,9 @@ class Box:
         deno = find_deno()
         helpers = Helpers(spawner, deno)
 
-        database = await Database.open(data / "catalog.db")
+        catalog_file, backups_folder = data / "catalog.db", data / "backups"
+        await asyncio.to_thread(backups.check, catalog_file, backups_folder)
+        database = await Database.open(catalog_file)
         self._stack.push_async_callback(database.close)
         encryption = await Encryption.open(
             database,
@@ -375,6 +377,7 @@ class Box:
         self._tasks.forever(api_keys.write_forever(), "API keys: last use")
         self._tasks.forever(room.measure_forever(), "storage of projects")
         self._tasks.add(self._watch_spawner(), "nursery watch")
+        self._tasks.forever(backups.back_up_forever(catalog_file, backups_folder), "backups")
 
         checks: dict[str, Check] = {name: binding.health for name, binding in services.bindings.items()}
         if vault is not None:

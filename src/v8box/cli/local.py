@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from v8box.cli.console import told
+from v8box.cli.console import Yes, told
 
 app = typer.Typer()
 
@@ -50,6 +50,22 @@ def doctor(directory: Directory = Path()) -> None:
     from v8box.cli.doctor import run
 
     raise typer.Exit(run(directory))
+
+
+@app.command()
+def recover(
+    directory: Directory = Path(),
+    copy: Annotated[
+        Path | None,
+        typer.Option("--from", help="The copy to put back.", show_default="the newest good one in data/backups"),
+    ] = None,
+    yes: Yes = False,
+) -> None:
+    """Put back the last good copy of a box's own database when that is damaged. The damaged file is kept."""
+    with told():
+        from v8box.cli.recover import run
+
+        run(directory, copy, yes=yes)
 
 
 class Bare(TyperCommand):
