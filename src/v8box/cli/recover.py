@@ -7,8 +7,8 @@ from pathlib import Path
 
 import typer
 
-from v8box.cli.client import CommandFailed
 from v8box.cli.console import ask, printable
+from v8box.cli.exits import CommandFailed
 from v8box.kit.lock import AlreadyLocked, DirectoryLock
 from v8box.settings import load
 from v8box.storage import backups
