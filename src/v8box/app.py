@@ -52,6 +52,7 @@ from v8box.features.workers.retention import retain_forever
 from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.http import allow_many_files, free_port, http_server
 from v8box.gateway.pages.answers import HotFiles
+from v8box.gateway.pages.assets import SiteAssets
 from v8box.gateway.pages.proxy import HostProxy
 from v8box.gateway.pages.release import Releases
 from v8box.gateway.pages.serve import Pages
@@ -126,6 +127,7 @@ class SiteParts:
 
     service: PagesService
     server: SiteServer
+    assets: SiteAssets
     folder: FolderSites
     optimiser: Optimiser
     passwords: Passwords
@@ -292,25 +294,26 @@ class Box:
         self._stack.push_async_callback(keys.stop)
         api_keys = await ApiKeys.open(database)
         self._stack.push_async_callback(api_keys.close)
+        cache = ResponseCache(settings.response_cache, data / "cache" / "responses")
+        await cache.open()
+        self._stack.push_async_callback(cache.stop)
+        sites = await self._sites(database, room, cache, helpers)
         services = registry.build(
             registry.Resources(
                 settings=settings,
                 valkey_url=valkey_url,
                 restart_valkey=restart_valkey,
                 launch=partial(helpers.launch_engine, data=data / "databases"),
+                fetch_asset=sites.assets.fetch,
                 presign=UrlPresigner(keys.box_key, settings.s3_url(self.port)),
                 admit=room.admit_database,
                 object_bytes_of=room.object_bytes,
                 buckets_of=room.buckets,
             )
         )
-        cache = ResponseCache(settings.response_cache, data / "cache" / "responses")
-        await cache.open()
-        self._stack.push_async_callback(cache.stop)
         cache.groups.follow_routes(catalog.routes)
         catalog.subscribe(cache.groups.follow_routes)
         self._tasks.forever(cache.store.sweep_forever(), "response cache")
-        sites = await self._sites(database, room, cache, helpers)
         room.watch(services.databases, services.objects, sites.service.bytes.of)
         for binding in services.bindings.values():
             await binding.start()
@@ -380,6 +383,7 @@ class Box:
         self._tasks.forever(backups.back_up_forever(catalog_file, backups_folder), "backups")
 
         checks: dict[str, Check] = {name: binding.health for name, binding in services.bindings.items()}
+        del checks["assets"]  # the sites' files are the box's own, no service behind it
         if vault is not None:
             checks["vault"] = vault.health
         health = Health(checks)
@@ -499,12 +503,16 @@ class Box:
         passwords = PreviewPasswords(hasher.check)
         proxy = HostProxy()
         self._stack.push_async_callback(proxy.stop)
-        server = SiteServer(sites.table, Pages(releases, HotFiles(blobs), passwords.verify), releases, proxy, cache)
+        pages = Pages(releases, HotFiles(blobs), passwords.verify)
+        server = SiteServer(sites.table, pages, releases, proxy, cache)
+        assets = SiteAssets(lambda: sites.table, pages)
         sites.subscribe(server.follow)
         cache.groups.follow_sites(sites.table)
         sites.subscribe(cache.groups.follow_sites)
         folder = FolderSites(self.settings.pages_directory, service, on_event=self._listeners.on_site)
-        return SiteParts(service=service, server=server, folder=folder, optimiser=optimiser, passwords=hasher)
+        return SiteParts(
+            service=service, server=server, assets=assets, folder=folder, optimiser=optimiser, passwords=hasher
+        )
 
     def _build_environ(self, data: Path) -> dict[str, str]:
         passed = {name: value for name, value in self._environ.items() if name not in hidden_variables()}

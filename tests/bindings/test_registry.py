@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from v8box.bindings.assets.interface import AssetAnswer, AssetRequest
 from v8box.bindings.db.embedded import EmbeddedDatabases
 from v8box.bindings.registry import Resources, Services, build
 from v8box.bindings.s3.embedded import EmbeddedObjects
@@ -19,6 +20,10 @@ SERVERS = {
 }
 
 
+async def _no_asset(request: AssetRequest) -> AssetAnswer:
+    raise AssertionError("nobody asks for a file")
+
+
 def built(directory: Path, launch: Any, environ: dict[str, str]) -> Services:
     settings = load(directory, environ)
     return build(
@@ -28,13 +33,14 @@ def built(directory: Path, launch: Any, environ: dict[str, str]) -> Services:
             restart_valkey=None,
             launch=launch,
             presign=None,
+            fetch_asset=_no_asset,
         )
     )
 
 
 def test_every_binding_is_built_under_its_name(tmp_path: Path, launch: Any) -> None:
     services = built(tmp_path, launch, {})
-    assert list(services.bindings) == ["db", "cache", "s3"]
+    assert list(services.bindings) == ["db", "cache", "s3", "assets"]
     assert all(name == binding.name for name, binding in services.bindings.items())
     assert isinstance(services.databases, EmbeddedDatabases)
     assert isinstance(services.objects, EmbeddedObjects)

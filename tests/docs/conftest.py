@@ -14,6 +14,15 @@ from tests.e2e.box import RunningBox
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(ROOT.glob("docs/bindings/*.md"))
 
+# The site `blog`, as docs/bindings/assets.md tells of it.
+SITE = {
+    "index.html": "<h1>Blog</h1>\n",
+    "about.html": "<h1>About</h1>\n",
+    "404.html": "<h1>Not here</h1>\n",
+    "data.json": '{"posts": 3}\n',
+    "_redirects": "/posts/* /index.html 200\n/old /about 301\n",
+}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -38,6 +47,9 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Example, Outcome]
     directory = tmp_path_factory.mktemp("docs")
     (directory / "functions").mkdir()
     (directory / "checks.ts").write_text(CHECKS.read_text(encoding="utf-8"), encoding="utf-8")
+    for name, text in SITE.items():
+        (directory / "pages" / "blog" / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / "pages" / "blog" / name).write_text(text, encoding="utf-8")
     tables = []
     for page in PAGES:
         found = examples(page)

@@ -111,10 +111,11 @@ async def test_a_call_carries_what_the_manifest_grants(broker: Broker, db: Recor
     version = a_version()
     permissions = Permissions(databases=("crm",), buckets=("mail",))
     bound = {"D": EnvBinding(kind="database", name="shop"), "K": EnvBinding(kind="kv", name="k")}
+    bound["A"] = EnvBinding(kind="site", name="blog")
     await serve(
         broker, placement=replace(version, manifest=replace(version.manifest, permissions=permissions, bindings=bound))
     )
-    assert db.calls[0].scope.grants == {"db": {"crm", "shop"}, "s3": {"mail"}}
+    assert db.calls[0].scope.grants == {"db": {"crm", "shop"}, "s3": {"mail"}, "assets": {"blog"}}
     await serve(broker)
     assert db.calls[1].scope.grants == {}
 

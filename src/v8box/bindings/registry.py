@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from v8box.bindings.assets.binding import AssetsBinding
+from v8box.bindings.assets.interface import FetchAsset
 from v8box.bindings.cache.binding import CacheBinding
 from v8box.bindings.cache.interface import CacheLimits, CacheStore
 from v8box.bindings.cache.valkey_store import ValkeyStore
@@ -33,6 +35,8 @@ class Resources:
     """Ends the private Valkey when a script hangs in it; it is started again. None: the server is somebody else's."""
     launch: Launch
     """Starts the database engines, so that they end with the box."""
+    fetch_asset: FetchAsset
+    """Gives a file of a project's site."""
     presign: Presigner | None
     """Makes URLs that the box's own S3 API accepts."""
     admit: Admit | None = None
@@ -76,6 +80,7 @@ def build(resources: Resources) -> Services:
         DbBinding(databases, limits=db_limits, admit=resources.admit),
         cache_binding,
         S3Binding(objects, default_bucket=settings.s3.default_bucket, presign=resources.presign),
+        AssetsBinding(resources.fetch_asset),
     )
     return Services(
         bindings={binding.name: binding for binding in bindings},

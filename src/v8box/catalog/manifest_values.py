@@ -48,6 +48,7 @@ _BINDING_NAMES: Final[dict[str, tuple[BindingKind, re.Pattern[str]]]] = {
     "database": ("database", names.LABEL),
     "kv": ("kv", names.LABEL),
     "bucket": ("bucket", names.BUCKET),
+    "site": ("site", names.LABEL),
 }
 BINDING_SCHEMA: Final[JsonSchema] = {
     "type": "object",
@@ -164,10 +165,10 @@ def read_variable_name(name: str) -> str:
 
 
 def read_binding(name: str, value: Any, at: At) -> EnvBinding:
-    """`NAME = { database | kv | bucket = "name" }`: what `env.NAME` is in the worker."""
+    """`NAME = { database | kv | bucket | site = "name" }`: what `env.NAME` is in the worker."""
     for fault in name_faults(name):
         at.fault(fault)
-    wanted = 'must be { database = "name" }, { kv = "name" } or { bucket = "name" }'
+    wanted = 'must be { database = "name" }, { kv = "name" }, { bucket = "name" } or { site = "name" }'
     if not isinstance(value, dict) or len(value) != 1 or next(iter(value)) not in _BINDING_NAMES:
         at.fault(wanted)
         return EnvBinding(kind="kv", name="")

@@ -17,7 +17,7 @@ from v8box.gateway.cache.call import CacheCall, Pairs
 from v8box.gateway.cache.calls import worker_call
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import BrokenResponse, Exchange, Receive, Send
-from v8box.gateway.pages.server import SiteServer
+from v8box.gateway.pages.server import MountedWorkerMissing, SiteServer
 from v8box.gateway.policies.book import PolicyBook
 from v8box.gateway.policies.passage import FREE, FreePassage
 from v8box.gateway.policy import PathModePolicy
@@ -266,7 +266,7 @@ class Gateway:
             return None
         route = self._routes().workers.get(key)
         if route is None:
-            raise NotFound("The worker that answers for this path of the site is not there.")
+            raise MountedWorkerMissing(key)
         return Target(target.host_name, target.shared_host, key, target.rest, target.prefix), route
 
     def _record(self, exchange: Exchange, invocation: Invocation, target: Target, outcome: str, client: str) -> None:
@@ -363,6 +363,8 @@ class Gateway:
             if target.site is not None:
                 key = await self._sites.worker_at(scope, incoming, target)
                 route = self._routes().workers.get(key)
+                if route is None:
+                    raise MountedWorkerMissing(key)
                 target = Target(target.host_name, target.shared_host, key, target.rest or "/", target.prefix)
             if route is None:
                 raise NotFound

@@ -108,6 +108,7 @@ def _grants(manifest: Manifest) -> Mapping[str, frozenset[str]]:
         {
             "db": frozenset(permissions.databases).union(each.name for each in bound if each.kind == "database"),
             "s3": frozenset(permissions.buckets).union(each.name for each in bound if each.kind == "bucket"),
+            "assets": frozenset(each.name for each in bound if each.kind == "site"),
         }
     )
 

@@ -1,5 +1,6 @@
 /** What a handler is given: the services of its worker, made when first asked for. */
 
+import { createAssets } from "../bindings/assets/client.ts";
 import { createCache } from "../bindings/cache/client.ts";
 import { createKv } from "../bindings/cache/kv.ts";
 import { createDb } from "../bindings/db/client.ts";
@@ -17,7 +18,7 @@ export interface WorkerInfo {
   environment: string;
   env: Record<string, string>;
   /** What else `env` has: by its name there, the kind of service and which one of the project's. */
-  bindings: Record<string, [kind: "database" | "kv" | "bucket", name: string]>;
+  bindings: Record<string, [kind: "database" | "kv" | "bucket" | "site", name: string]>;
   log_kb: number;
   subrequests: number;
   /** The bundle imports node:process. */
@@ -76,9 +77,10 @@ export class Context {
     return all;
   }
 
-  #make(kind: "database" | "kv" | "bucket", name: string): unknown {
+  #make(kind: "database" | "kv" | "bucket" | "site", name: string): unknown {
     if (kind === "database") return createD1(this.#calls.caller(this.#run, "db"), name);
     if (kind === "kv") return createKv(this.#calls.caller(this.#run, "cache"), name);
+    if (kind === "site") return createAssets(this.#calls.caller(this.#run, "assets"), name);
     return this.s3.use(name);
   }
 

@@ -1,6 +1,7 @@
 /// <reference path="../../../src/v8box/runtime/types/v8box.d.ts" />
 /** A worker that uses what the declarations offer, and the proof that they say the same as the clients. Only checked. */
 
+import type { Assets } from "../../../src/v8box/bindings/assets/client.ts";
 import type { Cache, KVNamespace, Pipeline, Subscription } from "../../../src/v8box/bindings/cache/types.ts";
 import type {
   Db,
@@ -36,6 +37,7 @@ const pipeline: Mutual<Pipeline, V8Box.CachePipeline> = true;
 const subscription: Mutual<Subscription, V8Box.CacheSubscription> = true;
 const kv: Mutual<KVNamespace, V8Box.KVNamespace> = true;
 const s3: Mutual<S3, V8Box.S3> = true;
+const assets: Mutual<Assets, V8Box.Assets> = true;
 type Commands = Omit<Cache, "pipeline" | "multi" | `${"" | "p"}subscribe${"" | "Buffer"}`>;
 // Members one by one would be too strict for what names an interface itself, like `use`.
 const commands: AllTrue<Members<Commands, V8Box.Cache>> = true;
@@ -45,7 +47,7 @@ const lacking: Mutual<Omit<Db, "batch">, V8Box.Db> = false;
 const other: Mutual<Cache, V8Box.S3> = false;
 export const databases = [transaction, resultSet, refused, batchRefused, d1, d1Session, d1Statement, d1Result];
 export const caches = [pipeline, subscription, kv, commands, kvMembers];
-export const proofs = [db, cache, s3, lacking, other];
+export const proofs = [db, cache, s3, assets, lacking, other];
 
 const handler: V8Box.Handler = async ({ db, cache, s3, env, log, request, waitUntil, worker, version }, params) => {
   const { rows, lastInsertRowid } = await db.execute({
@@ -92,6 +94,7 @@ interface Bound {
   DB: V8Box.D1Database;
   SESSIONS: V8Box.KVNamespace;
   FILES: V8Box.S3;
+  ASSETS: V8Box.Assets;
   GREETING: string;
 }
 
@@ -100,6 +103,6 @@ export const bound = {
     const row = await env.DB.prepare("SELECT ?").bind(env.GREETING).first<{ greeting: string }>();
     const session = await env.SESSIONS.get<{ user: string }>("id", "json");
     const file = await env.FILES.get(session?.user ?? row?.greeting ?? "a");
-    return new Response(file?.body ?? null);
+    return file === null ? env.ASSETS.fetch(_request) : new Response(file.body);
   },
 } satisfies V8Box.Module<Bound>;

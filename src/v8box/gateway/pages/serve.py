@@ -145,6 +145,15 @@ class Pages:
             case _:
                 return outcome
 
+    async def answer_file(self, request: SiteRequest, send: Send, *, follow: bool) -> int:
+        """Answers from the files alone, whatever is mounted or leads elsewhere. `follow`: instead of sending to another
+        spelling of the path, gives the file there. Raises `V8BoxError`."""
+        release = await self._releases.get(request.route.key)
+        outcome = _decide_file(release, request, follow=follow)
+        if isinstance(outcome, ToFile):
+            return await self._send(outcome, request, send)
+        return await _send_place(outcome, request, send)
+
     async def worker_at(self, request: SiteRequest) -> str | None:
         """The worker that is mounted where a WebSocket is opened. Raises `V8BoxError`."""
         if request.route.label:
@@ -212,6 +221,30 @@ def _decide(release: LoadedRelease, request: SiteRequest) -> Outcome:
     return _to_file(release, request, found, lasts=not ruled)
 
 
+def _decide_file(release: LoadedRelease, request: SiteRequest, *, follow: bool) -> ToFile | ToPlace:
+    """What answers when only files may: rewrites to a file count, no other rule and no mount. Raises `NotFound`,
+    `BadRequest`."""
+    path = resolve.decode_path(request.path)
+    if path is None:
+        raise BadRequest("The path is not text in UTF-8.")
+    found = resolve.find(release.release, path)
+    if release.redirects.rules:
+        rule = release.redirects.find(
+            _asked(request), lambda each: each.status == 200 and not each.proxies and (each.force or found is None)
+        )
+        if rule is not None:
+            return _to_ruled_file(release, request, rule.rule, rule.place)
+    if found is not None and found.asset is None and follow:
+        found = resolve.find(release.release, found.path)
+    if found is None:
+        found = resolve.not_found(release.release, path)
+    if found is None:
+        raise NotFound("This site has no such page.")
+    if found.asset is None:
+        return _moved(release, request, found)
+    return _to_file(release, request, found, lasts=False)
+
+
 def _follow(release: LoadedRelease, request: SiteRequest, rule: Redirect, place: str) -> Outcome:
     """What a rule of the site's says: it is asked once, so a rewrite never leads to another rule."""
     if rule.status in _REDIRECTS:
@@ -221,6 +254,11 @@ def _follow(release: LoadedRelease, request: SiteRequest, rule: Redirect, place:
         if (urlsplit(place).hostname or "") not in release.release.settings.proxy_hosts:
             raise ProxyRefused
         return ToHost(place)
+    return _to_ruled_file(release, request, rule, place)
+
+
+def _to_ruled_file(release: LoadedRelease, request: SiteRequest, rule: Redirect, place: str) -> ToFile | ToPlace:
+    """The file that a rule shows in another's stead."""
     path = resolve.decode_path(place.partition("?")[0].partition("#")[0])
     found = None if path is None else resolve.find(release.release, path)
     if found is not None and found.asset is None:

@@ -79,6 +79,7 @@ declare namespace V8Box {
     /**
      * db (`LibsqlError`): `SQLITE_CONSTRAINT` …, `RESPONSE_TOO_LARGE`, `TRANSACTION_TIMEOUT`, `ENGINE_DIED`.
      * cache (`ReplyError`): `WRONGTYPE`, `ERR` …, `REFUSED`, `CACHE_UNAVAILABLE`.
+     * assets (`AssetsError`): `site_not_granted`, `invalid_argument`.
      * s3 (`S3Error`): `bad_digest`, `object_too_large`, `invalid_key`, `invalid_range`, `no_such_key`, `no_space` ….
      */
     readonly code: string;
@@ -819,6 +820,17 @@ declare namespace V8Box {
     send<Output>(command: S3Command<Output>, options?: S3SendOptions): Promise<Output>;
     /** What `Upload` of `@aws-sdk/lib-storage` asks of its client. */
     readonly config: Readonly<Record<string, unknown>>;
+  }
+
+  // --- the files of a site in `env`, in the shape of Cloudflare's assets ----------------------------------------------
+
+  /** Of `env.<BINDING>`, where the manifest has `<BINDING> = { site = "name" }`. */
+  interface Assets {
+    /**
+     * The site's file at the path of a URL; its host says nothing. Rejects for what is no request at all; a file that is
+     * not there is a `Response`, too.
+     */
+    fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
   }
 }
 

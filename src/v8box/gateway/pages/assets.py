@@ -1,0 +1,152 @@
+"""A site's files for the workers of its project: the same answer as a visitor's, caught instead of sent.
+
+Files only, so that a worker mounted at the site never asks itself; and only of the worker's own project.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final
+
+from v8box.bindings.assets.interface import AssetAnswer, AssetRequest
+from v8box.catalog.sites import SiteTable
+from v8box.errors import V8BoxError
+from v8box.gateway.headers import Incoming
+from v8box.gateway.invoke import Message
+from v8box.gateway.pages.serve import Pages, SiteRequest
+
+_PIECE_BYTES: Final = 256 * 1024
+_KEPT_BACK: Final = frozenset({b"server", b"x-request-id"})
+
+
+class SiteAssets:
+    """Answers for the sites of the present snapshot."""
+
+    def __init__(self, table: Callable[[], SiteTable], pages: Pages) -> None:
+        self._table = table
+        self._pages = pages
+
+    async def fetch(self, asked: AssetRequest) -> AssetAnswer:
+        """What the site answers; an error of the site is an answer with its status, too."""
+        route = self._table().sites.get(asked.site)
+        if route is None or route.project != asked.project:
+            return _refusal(404, f"There is no site called {asked.site} in this project, or nothing of it is live.")
+        incoming = Incoming([(name.encode("latin-1", "replace"), _bytes(value)) for name, value in asked.headers])
+        incoming.proto = "https" if asked.secure else "http"
+        prefix = f"/pages/{asked.site}"
+        if incoming.first("x-forwarded-prefix") != prefix:
+            prefix = ""
+        request = SiteRequest(
+            route, incoming, asked.method, asked.host, asked.path, asked.query, prefix, request_id=asked.run
+        )
+        caught = _Caught()
+        sending = asyncio.create_task(self._answer(request, asked.follow, caught), name="a file for a worker")
+        try:
+            await caught.begun
+            return caught.answer(sending)
+        except V8BoxError as error:
+            return _refusal(error.status, error.detail)
+        except BaseException:
+            sending.cancel()
+            raise
+
+    async def _answer(self, request: SiteRequest, follow: bool, caught: _Caught) -> None:
+        try:
+            await self._pages.answer_file(request, caught.send, follow=follow)
+        except BaseException as error:
+            caught.fail(error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+
+
+class _Caught:
+    """Takes what is sent. The sender waits until a piece of a long body has been read."""
+
+    def __init__(self) -> None:
+        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._head: Message = {}
+        self._first: Message = {}
+        self._pieces: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(1)
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._head = message
+            return
+        if not self.begun.done():
+            self._first = message
+            self.begun.set_result(None)
+            if message.get("more_body"):
+                await self._pieces.put(message["body"])
+            return
+        if message["body"]:
+            await self._pieces.put(message["body"])
+        if not message.get("more_body"):
+            await self._pieces.put(None)
+
+    def fail(self, error: BaseException) -> None:
+        """The sender ended with this. A reader that waits for a piece hears of it."""
+        if not self.begun.done():
+            self.begun.set_exception(error if isinstance(error, Exception) else RuntimeError("it was cancelled"))
+        elif self._pieces.full():
+            self._pieces.get_nowait()
+            self._pieces.put_nowait(error)
+        else:
+            self._pieces.put_nowait(error)
+
+    def answer(self, sending: asyncio.Task[None]) -> AssetAnswer:
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in self._head["headers"]
+            if name not in _KEPT_BACK
+        ]
+        body: bytes | AsyncIterator[bytes]
+        if self._first["type"] == "http.response.pathsend":
+            body = _file(Path(self._first["path"]))
+        elif self._first.get("more_body"):
+            body = _Pieces(self._pieces, sending)
+        else:
+            body = bytes(self._first["body"])
+        return AssetAnswer(status=self._head["status"], headers=headers, body=body)
+
+
+class _Pieces:
+    """A body as it is sent. No generator: it must end its sender also when nobody began to read."""
+
+    def __init__(self, pieces: asyncio.Queue[bytes | BaseException | None], sending: asyncio.Task[None]) -> None:
+        self._pieces = pieces
+        self._sending = sending
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self._pieces.get()
+        if piece is None:
+            raise StopAsyncIteration
+        if isinstance(piece, BaseException):
+            raise OSError("the file could not be read to its end") from piece
+        return piece
+
+    async def aclose(self) -> None:
+        self._sending.cancel()
+
+
+async def _file(path: Path) -> AsyncIterator[bytes]:
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
+            yield piece
+    finally:
+        file.close()
+
+
+def _refusal(status: int, detail: str) -> AssetAnswer:
+    body = f"{detail}\n".encode()
+    headers = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))]
+    return AssetAnswer(status=status, headers=headers, body=body)
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("latin-1", "replace")
