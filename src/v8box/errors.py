@@ -110,3 +110,14 @@ class SettingsError(V8BoxError):
     """The settings have faults; all of them are listed."""
 
     code = "settings"
+
+
+class MountedWorkerMissing(V8BoxError):
+    """The site leaves this path to a worker that is not deployed: deploy it, or take its mount off."""
+
+    status = 502
+    code = "mounted_worker_missing"
+
+    def __init__(self, key: str) -> None:
+        worker = key.partition("@")[0].rpartition(":")[2]
+        super().__init__(f"The site leaves this path to the worker {worker}, which is not deployed: deploy it.")

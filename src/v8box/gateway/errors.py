@@ -11,7 +11,7 @@ import msgspec
 
 from v8box.catalog.projects.quotas import DailyQuotaExceeded
 from v8box.catalog.variables import VariablesUnavailable
-from v8box.errors import MissingVariables, NoCapacity, StopReason, V8BoxError
+from v8box.errors import MissingVariables, MountedWorkerMissing, NoCapacity, StopReason, V8BoxError
 from v8box.gateway.policies.refusals import Refused
 from v8box.sandbox.interface import Death, RunFailed, RunKilled, StartupFailed
 
@@ -119,7 +119,7 @@ def _describe(error: Exception, *, envelope: bool) -> tuple[int, str, str, str |
             if error.death is not None and error.death.reason is not StopReason.STARTUP:
                 return _describe_death(error.death)
             return 502, "startup", "The worker could not be started; its log says why.", StopReason.STARTUP, {}
-        case NoCapacity() | VariablesUnavailable() | MissingVariables():
+        case NoCapacity() | VariablesUnavailable() | MissingVariables() | MountedWorkerMissing():
             return error.status, error.code, error.detail, None, {}
         case DailyQuotaExceeded():
             return error.status, error.code, error.detail, None, {"limit": error.limit, "used": error.used}

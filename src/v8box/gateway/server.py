@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION, Route, RouteTable
-from v8box.errors import HeadersTooLarge, MethodNotAllowed, NotFound, StopReason, UriTooLong, V8BoxError
+from v8box.errors import (
+    HeadersTooLarge,
+    MethodNotAllowed,
+    MountedWorkerMissing,
+    NotFound,
+    StopReason,
+    UriTooLong,
+    V8BoxError,
+)
 from v8box.gateway import errors
 from v8box.gateway.cache.answers import NAME
 from v8box.gateway.cache.cache import ResponseCache
@@ -17,7 +25,7 @@ from v8box.gateway.cache.call import CacheCall, Pairs
 from v8box.gateway.cache.calls import worker_call
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import BrokenResponse, Exchange, Receive, Send
-from v8box.gateway.pages.server import MountedWorkerMissing, SiteServer
+from v8box.gateway.pages.server import SiteServer
 from v8box.gateway.policies.book import PolicyBook
 from v8box.gateway.policies.passage import FREE, FreePassage
 from v8box.gateway.policy import PathModePolicy

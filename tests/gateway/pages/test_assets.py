@@ -15,7 +15,12 @@ from v8box.catalog.sites import SiteTable
 from v8box.gateway.pages.assets import SiteAssets
 from v8box.gateway.pages.release import Asset, Mount, SiteSettings
 
-FILES: dict[str, str | bytes | Asset] = {"/index.html": "home", "/about.html": "about", "/404.html": "none", "/large.bin": b"x" * 700_000}
+FILES: dict[str, str | bytes | Asset] = {
+    "/index.html": "home",
+    "/about.html": "about",
+    "/404.html": "none",
+    "/large.bin": b"x" * 700_000,
+}
 RULES = """
 /rewritten /about.html 200
 /about /index.html 200
@@ -97,8 +102,8 @@ async def test_conditions_and_methods_count(asking: Asking) -> None:
 
 
 async def test_another_projects_site_is_as_if_it_were_not_there(asking: Asking) -> None:
-    more: dict[str, Any]
-    for more in ({"project": "other"}, {"site": "none"}):
+    wrong: list[dict[str, Any]] = [{"project": "other"}, {"site": "none"}]
+    for more in wrong:
         answer = await asking.get("/", **more)
         assert answer.status == 404
         assert "home" not in await text(answer)

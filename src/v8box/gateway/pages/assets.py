@@ -36,7 +36,7 @@ class SiteAssets:
         incoming = Incoming([(name.encode("latin-1", "replace"), _bytes(value)) for name, value in asked.headers])
         incoming.proto = "https" if asked.secure else "http"
         prefix = f"/pages/{asked.site}"
-        if incoming.first("x-forwarded-prefix") != prefix:
+        if ("x-forwarded-prefix", prefix) not in asked.headers:
             prefix = ""
         request = SiteRequest(
             route, incoming, asked.method, asked.host, asked.path, asked.query, prefix, request_id=asked.run

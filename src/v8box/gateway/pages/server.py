@@ -7,7 +7,7 @@ from typing import Any
 
 from v8box.catalog.model import PRODUCTION, route_key
 from v8box.catalog.sites import SiteRoute, SiteTable
-from v8box.errors import NotFound, V8BoxError
+from v8box.errors import NotFound
 from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.cache.calls import host_call
 from v8box.gateway.headers import SERVER, Incoming
@@ -16,17 +16,6 @@ from v8box.gateway.pages.proxy import HostProxy
 from v8box.gateway.pages.release import Releases
 from v8box.gateway.pages.serve import Pages, SiteRequest, ToHost, ToWorker
 from v8box.gateway.routing import Target
-
-
-class MountedWorkerMissing(V8BoxError):
-    """The site leaves this path to a worker that is not deployed: deploy it, or take its mount off."""
-
-    status = 502
-    code = "mounted_worker_missing"
-
-    def __init__(self, key: str) -> None:
-        worker = key.partition("@")[0].rpartition(":")[2]
-        super().__init__(f"The site leaves this path to the worker {worker}, which is not deployed: deploy it.")
 
 
 class SiteServer:
