@@ -118,13 +118,14 @@ async def test_blobs_are_private(blobs: FolderBlobs, tmp_path: Path) -> None:
     assert (tmp_path / "blobs" / key[:2] / key[2:]).stat().st_mode & 0o077 == 0
 
 
-async def test_many_files_are_taken_over_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("many", [0, 200])  # flushed one by one, and all together
+async def test_many_files_are_taken_over_at_once(tmp_path: Path, many: int) -> None:
     blobs = FolderBlobs(tmp_path / "blobs")
     await blobs.open()
     known = await blobs.put(b"known")
     staged = tmp_path / "staged"
     staged.mkdir()
-    contents = [b"one", b"two", b"one", b"known", b""]
+    contents = [b"one", b"two", b"one", b"known", b"", *(b"%d" % number for number in range(many))]
     files = []
     for number, content in enumerate(contents):
         files.append(staged / str(number))

@@ -22,6 +22,8 @@ from v8box.kit.files import TEMPORARY_SUFFIX, sync_folder, temporary_beside
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _libc: Final = ctypes.CDLL(None, use_errno=True)
+_FEW_FILES: Final = 64
+"""So many files are flushed one by one: flushing the file system waits for what all others have written, too."""
 _FEW_FOLDERS: Final = 4  # up to so many are flushed one by one; more, with all that is on their file system
 _STALE_SECONDS: Final = 3_600  # a temporary file older than this belongs to no running write
 
@@ -182,8 +184,11 @@ class FolderBlobs:
                 file.unlink()
             else:
                 new[key] = file
-        if new:
+        if len(new) > _FEW_FILES:
             _flush_file_system(self._folder)
+        else:
+            for file in new.values():
+                _flush_file(file)
         folders: set[Path] = set()
         for key, file in new.items():
             path = self._path(key)
@@ -254,6 +259,14 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except OSError:
         return None
+
+
+def _flush_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _flush_file_system(folder: Path) -> None:
