@@ -24,7 +24,7 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 _FEW_FILES: Final = 64
 """So many files are flushed one by one: flushing the file system waits for what all others have written, too."""
-_FEW_FOLDERS: Final = 4  # up to so many are flushed one by one; more, with all that is on their file system
+_FEW_FOLDERS: Final = 64
 _STALE_SECONDS: Final = 3_600  # a temporary file older than this belongs to no running write
 
 
