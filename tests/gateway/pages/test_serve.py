@@ -38,6 +38,30 @@ async def test_a_page(tmp_path: Path) -> None:
     assert site.loads == 1
 
 
+async def test_an_answer_made_before_is_the_same_but_for_the_requests_id(tmp_path: Path) -> None:
+    site = TestSite(tmp_path, PAGES)
+    first, again = await site.get("/"), await site.get("/")
+    assert (first.status, first.headers, first.body) == (again.status, again.headers, again.body)
+    known = await site.get("/", if_none_match=first.headers["etag"])
+    assert (known.status, known.body) == (304, b"")
+    assert (await site.get("/", "HEAD")).body == b""
+    assert (await site.get("/", range="bytes=0-3")).status == 206
+    assert (await site.get("/")).body == first.body
+
+
+async def test_an_answer_made_before_is_for_who_accepts_the_same(tmp_path: Path) -> None:
+    text = b"long text" * 50
+    asset = TestSite(tmp_path, PAGES).asset("/page.txt", text, gzip=b"packed")
+    site = TestSite(tmp_path, {"/page.txt": asset})
+    for accepts, body in [("gzip", b"packed"), ("identity", text), ("gzip", b"packed"), ("br", text)]:
+        answer = await site.get("/page.txt", accept_encoding=accepts)
+        assert answer.body == body
+        assert answer.headers["vary"] == "Accept-Encoding"
+        assert answer.headers.get("content-encoding") == ("gzip" if body == b"packed" else None)
+    for client in range(50):
+        assert (await site.get("/page.txt", accept=f"text/{client}", accept_encoding="gzip")).body == b"packed"
+
+
 async def test_hashed_assets_are_kept_for_ever(tmp_path: Path) -> None:
     answer = await TestSite(tmp_path, PAGES).get("/app-B4c9xK2f.js")
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"

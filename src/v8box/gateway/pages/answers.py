@@ -105,30 +105,68 @@ class HotFiles:
         return self._files.path(stored.hash)
 
 
+class Prepared(NamedTuple):
+    """The whole answer of a small file to who asks without conditions, but for the request's own headers."""
+
+    status: int
+    head: HeaderList
+    stored: Stored
+
+
+def prepare(body: Body, status: int, headers: HeaderList, at: int) -> Prepared | None:
+    """None for a file that is not kept in memory."""
+    if body.stored.size > SMALL_BYTES:
+        return None
+    head = _common(body, headers, at)
+    _describe(head, body, status)
+    head.append((b"content-length", b"%d" % body.stored.size))
+    return Prepared(status, head, body.stored)
+
+
+async def send_prepared(send: Send, hot: HotFiles, prepared: Prepared, own: HeaderList) -> int:
+    """Answers as `send_file` would; gives the status. `own` are the request's own headers."""
+    data = hot.ready(prepared.stored.hash)
+    if data is None:
+        data = await hot.get(prepared.stored)
+    await send({"type": "http.response.start", "status": prepared.status, "headers": prepared.head + own})
+    await send({"type": "http.response.body", "body": data, "more_body": False})
+    return prepared.status
+
+
+def _common(body: Body, headers: HeaderList, at: int) -> HeaderList:
+    """What a file's answer says whether or not its bytes follow."""
+    head = [SERVER, *headers, (b"etag", body.etag.encode()), (b"last-modified", negotiate.http_date(at))]
+    if body.varies:
+        head.append((b"vary", ", ".join(body.varies).encode()))
+    return head
+
+
+def _describe(head: HeaderList, body: Body, status: int) -> None:
+    """What it says of the bytes that follow."""
+    if body.encoding:
+        head.append((b"content-encoding", body.encoding.encode()))
+    head.append((b"content-type", body.type.encode()))
+    if status == 200 and not body.encoding:
+        head.append((b"accept-ranges", b"bytes"))
+
+
 async def send_file(
     send: Send, hot: HotFiles, body: Body, status: int, headers: HeaderList, at: int, asked: Conditions
 ) -> tuple[int, int]:
     """Answers with a file; gives the status and how many bytes of it were sent. `headers` are those of the site and
     the box; what belongs to the bytes is added here."""
-    head: HeaderList = [SERVER, *headers, (b"etag", body.etag.encode())]
-    head.append((b"last-modified", negotiate.http_date(at)))
-    if body.varies:
-        head.append((b"vary", ", ".join(body.varies).encode()))
+    head = _common(body, headers, at)
     if status == 200:
         if negotiate.fails_precondition(body.etag, at, asked.if_match, asked.if_unmodified_since):
             return await _empty(send, 412, head)
         if negotiate.is_known(body.etag, at, asked.if_none_match, asked.if_modified_since):
             return await _empty(send, 304, head)
-    if body.encoding:
-        head.append((b"content-encoding", body.encoding.encode()))
-    head.append((b"content-type", body.type.encode()))
+    _describe(head, body, status)
     size = body.stored.size
-    if status == 200 and not body.encoding:
-        head.append((b"accept-ranges", b"bytes"))
-        if asked.method == "GET":
-            parts = negotiate.ranges(asked.range, size, asked.if_range, body.etag, at)
-            if parts is not None:
-                return await _ranges(send, hot, body, head, parts)
+    if status == 200 and not body.encoding and asked.method == "GET":
+        parts = negotiate.ranges(asked.range, size, asked.if_range, body.etag, at)
+        if parts is not None:
+            return await _ranges(send, hot, body, head, parts)
     head.append((b"content-length", b"%d" % size))
     if asked.method == "HEAD":
         await send({"type": "http.response.start", "status": status, "headers": head})

@@ -17,7 +17,7 @@ from v8box.errors import BadRequest, MethodNotAllowed, NotFound, V8BoxError
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import Send
 from v8box.gateway.pages import negotiate, resolve
-from v8box.gateway.pages.answers import Conditions, HotFiles, choose, send_file
+from v8box.gateway.pages.answers import Conditions, HotFiles, Prepared, choose, prepare, send_file, send_prepared
 from v8box.gateway.pages.redirects import Asked, Redirect
 from v8box.gateway.pages.release import Asset, LoadedRelease, Releases
 from v8box.gateway.pages.resolve import Found
@@ -38,6 +38,8 @@ _PRESET: Final[Mapping[bytes, bytes]] = {
 _HSTS: Final = b"max-age=31536000"
 _MAX_REMEMBERED: Final = 4_096
 _PRIVATE: Final = ((b"cache-control", b"no-store"), (b"x-robots-tag", b"noindex"))
+_MAX_PREPARED: Final = 8
+"""So many kinds of clients for each path."""
 
 
 class PasswordNeeded(Refused):
@@ -68,6 +70,8 @@ class ToFile(NamedTuple):
     at: int
     lasts: bool
     """Whether the same path always means this."""
+    prepared: dict[tuple[str | None, str | None], Prepared]
+    """Answers made before, by what the client accepts."""
 
 
 class ToPlace(NamedTuple):
@@ -188,10 +192,19 @@ class Pages:
                 accept = value
             elif name in _CONDITIONS:
                 conditions[_CONDITIONS[name]] = value
+        own = [*request.extra, (b"x-request-id", request.request_id.encode())]
+        plain = not conditions and request.method == "GET"
+        if plain and (known := outcome.prepared.get((accept, accept_encoding))) is not None:
+            return await send_prepared(send, self._hot, known, own)
         body = choose(outcome.asset, accept, accept_encoding)
+        headers = list(outcome.headers.items())
+        if plain and outcome.lasts and (made := prepare(body, outcome.status, headers, outcome.at)) is not None:
+            if len(outcome.prepared) >= _MAX_PREPARED:
+                outcome.prepared.clear()
+            outcome.prepared[accept, accept_encoding] = made
+            return await send_prepared(send, self._hot, made, own)
         asked = Conditions(request.method, **conditions)
-        head = [*outcome.headers.items(), *request.extra, (b"x-request-id", request.request_id.encode())]
-        status, _ = await send_file(send, self._hot, body, outcome.status, head, outcome.at, asked)
+        status, _ = await send_file(send, self._hot, body, outcome.status, headers + own, outcome.at, asked)
         return status
 
 
@@ -283,7 +296,7 @@ def _moved(release: LoadedRelease, request: SiteRequest, found: Found) -> ToPlac
 def _to_file(release: LoadedRelease, request: SiteRequest, found: Found, *, lasts: bool) -> ToFile:
     if found.asset is None:
         raise AssertionError("a redirect has no file")
-    return ToFile(found.asset, found.status, _headers(release, request, found), release.release.at, lasts)
+    return ToFile(found.asset, found.status, _headers(release, request, found), release.release.at, lasts, {})
 
 
 def _headers(release: LoadedRelease, request: SiteRequest, found: Found | None) -> Mapping[bytes, bytes]:
