@@ -78,6 +78,7 @@ gen: $(INSTALLED_DEV) ## write what is made of the code: the references of comma
 
 bench: $(INSTALLED) ## measure the box against its baselines (ARGS='--quick', '--only NAME', '--write')
 	@$(call needs,wrk,wrk)
+	@PATH=$$PATH:/usr/sbin; $(call needs,nginx,nginx-light)
 	@$(PY) -m benchmarks $(ARGS)
 
 lock: $(VENV)/bin/pip ## resolve the dependencies again (ARGS=--upgrade for newer versions)

