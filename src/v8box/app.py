@@ -36,6 +36,7 @@ from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
 from v8box.features.api_keys.service import ApiKeys
 from v8box.features.audit import AuditLog
+from v8box.features.cdn import CdnClient, Purges
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Alone, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
 from v8box.features.deploy.files import WorkerFiles
 from v8box.features.deploy.uploads import Uploads
@@ -507,6 +508,13 @@ class Box:
         server = SiteServer(sites.table, pages, releases, proxy, cache)
         assets = SiteAssets(lambda: sites.table, pages)
         sites.subscribe(server.follow)
+        if self.settings.cdn.kind is not None:
+            client = CdnClient(self.settings.cdn)
+            self._stack.push_async_callback(client.close)
+            domain = self.settings.box.domain
+            purges = Purges(client, sites.table, lambda site: f"{site}.{domain}", partial(audit.record, database))
+            sites.subscribe(purges.follow)
+            self._tasks.forever(purges.run(), "purges of the CDN")
         cache.groups.follow_sites(sites.table)
         sites.subscribe(cache.groups.follow_sites)
         folder = FolderSites(self.settings.pages_directory, service, on_event=self._listeners.on_site)

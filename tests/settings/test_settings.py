@@ -218,3 +218,17 @@ def test_a_master_key_has_32_bytes_and_is_never_shown(tmp_path: Path) -> None:
         (told,) = faults(tmp_path, environ={variable: "hunter2"})
         assert told.startswith(f"{variable}: must be 32 random bytes")
         assert "hunter2" not in told
+
+
+def test_a_cdn_needs_its_kind_a_token_and_a_zone(tmp_path: Path) -> None:
+    assert load(tmp_path).cdn.kind is None
+    made = load(tmp_path, '[cdn]\nkind = "bunny"\nzone = 42\n', {"V8BOX_CDN_TOKEN": "s3cret"})
+    assert (made.cdn.kind, made.cdn.zone) == ("bunny", "42")
+    assert "s3cret" not in repr(made)
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, "", {"V8BOX_CDN": "fastly", "V8BOX_CDN_ZONE": "../x", "V8BOX_CDN_TOKEN": "s3cret\n2"})
+    assert "cloudflare or bunny" in refused.value.detail
+    assert "letters and digits" in refused.value.detail
+    assert "s3cret" not in refused.value.detail
+    with pytest.raises(SettingsError, match="V8BOX_CDN_TOKEN"):
+        load(tmp_path, "", {"V8BOX_CDN": "cloudflare", "V8BOX_CDN_ZONE": "abc"})

@@ -8,12 +8,14 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from v8box.settings.readers import (
     Reader,
     bind_address,
     bucket,
+    cdn_kind,
+    cdn_zone,
     domain,
     key_256,
     networks,
@@ -184,6 +186,24 @@ class Sites:
     @property
     def max_bytes(self) -> int:
         return self.max_mb * 1_048_576
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cdn:
+    """A CDN in front of the box, which is told when another release of a site is live. Without one, nobody is."""
+
+    kind: Annotated[Literal["cloudflare", "bunny"] | None, From("V8BOX_CDN", "cdn.kind", cdn_kind)] = None
+    """Whose it is. It needs a token and a zone."""
+
+    token: Annotated[Secret | None, From("V8BOX_CDN_TOKEN", "cdn.token", secret, hidden=True)] = None
+    """Cloudflare: a token that may purge this zone's cache (`Zone.Cache Purge`), and nothing else. Bunny: the account's
+    API key."""
+
+    zone: Annotated[str | None, From("V8BOX_CDN_ZONE", "cdn.zone", cdn_zone)] = None
+    """Cloudflare's zone id, Bunny's number of the pull zone."""
+
+    url: Annotated[ServerUrl | None, From("V8BOX_CDN_URL", "cdn.url", server_url("http", "https"), hidden=True)] = None
+    """Where its API is, when not at the CDN's own address: a gateway of one's own, or a test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,6 +428,7 @@ class Settings:
     sandboxes: Sandboxes
     versions: Versions
     sites: Sites
+    cdn: Cdn
     logs: Logs
     libsql: Libsql
     databases: Databases
@@ -464,6 +485,7 @@ GROUPS: Final[Mapping[str, type[Any]]] = {
     "sandboxes": Sandboxes,
     "versions": Versions,
     "sites": Sites,
+    "cdn": Cdn,
     "logs": Logs,
     "libsql": Libsql,
     "databases": Databases,

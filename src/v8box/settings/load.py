@@ -50,6 +50,7 @@ def load(directory: Path, environ: Mapping[str, str]) -> Settings:
         source.fault(*DATA_DIRECTORY, "must be a folder of its own, not the served folder or one that holds it")
     _check_s3(groups["s3"], source)
     _check_vault(groups["vault"], source)
+    _check_cdn(groups["cdn"], source)
     source.refuse_unknown()
     if source.faults:
         raise SettingsError("\n".join(source.faults))
@@ -100,3 +101,14 @@ def _check_vault(values: Mapping[str, Any], source: Source) -> None:
             "is missing, and VAULT_ADDR needs it (or V8BOX_VAULT_TOKEN_FILE); without VAULT_ADDR, Vault is not used"
         )
         source.fault("VAULT_TOKEN", "vault.token", wanted)
+
+
+def _check_cdn(values: Mapping[str, Any], source: Source) -> None:
+    wanted = {"V8BOX_CDN": "kind", "V8BOX_CDN_TOKEN": "token", "V8BOX_CDN_ZONE": "zone"}
+    missing = [variable for variable, name in wanted.items() if values[name] is None]
+    if 0 < len(missing) < len(wanted) or (missing and values["url"] is not None):
+        for variable in missing:
+            source.fault(variable, f"cdn.{wanted[variable]}", "is missing: a CDN needs its kind, a token and a zone")
+    token = values["token"]
+    if token is not None and not (token.reveal().isascii() and token.reveal().isprintable()):
+        source.fault("V8BOX_CDN_TOKEN", "cdn.token", "must be printable ASCII")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from v8box.kit.keys import parse_key
@@ -157,3 +157,20 @@ def bucket(raw: Any) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name) or ".." in name:
         raise ValueError("must be a bucket name: 3 to 63 of a-z, 0-9, dot and dash")
     return name
+
+
+def cdn_kind(raw: Any) -> Literal["cloudflare", "bunny"]:
+    value = text(raw).lower()
+    if value == "cloudflare":
+        return "cloudflare"
+    if value == "bunny":
+        return "bunny"
+    raise ValueError("must be cloudflare or bunny")
+
+
+def cdn_zone(raw: Any) -> str:
+    """It stands in the path of a request."""
+    value = str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else text(raw)
+    if not re.fullmatch(r"[A-Za-z0-9]{1,64}", value):
+        raise ValueError("must be the id of a zone: letters and digits")
+    return value
