@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.browser import media
 from tests.browser.conftest import Visit
 
-OPTIMISED_MS = 120_000
+OPTIMISED_MS = 90_000
 """Its process gets only what nobody else wants of the processor."""
 
 
@@ -43,13 +43,21 @@ def test_a_browser_gets_a_picture_in_a_newer_type_once_there_is_one(
     visit: Visit, picture: Callable[[str], Path]
 ) -> None:
     visit.open("media", "/a-page-without-the-picture")
-    visit.page.wait_for_function(
-        """async () => {
-            const answer = await fetch("/photo.png", {cache: "no-store", headers: {accept: "image/webp"}});
-            return answer.headers.get("content-type") === "image/webp";
+    kind = visit.page.evaluate(
+        """async (patience) => {
+            const deadline = performance.now() + patience;
+            for (;;) {
+                const headers = {accept: "image/webp"};
+                const signal = AbortSignal.timeout(patience);
+                const answer = await fetch("/photo.png", {cache: "no-store", headers, signal});
+                const kind = answer.headers.get("content-type");
+                if (kind === "image/webp" || performance.now() > deadline) return kind;
+                await new Promise((done) => setTimeout(done, 100));
+            }
         }""",
-        timeout=OPTIMISED_MS,
+        OPTIMISED_MS,
     )
+    assert kind == "image/webp"
     visit.responses.clear()
     visit.errors.clear()
     visit.open("media")
