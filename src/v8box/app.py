@@ -739,7 +739,9 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         *workers_api.build_routers(workers, parts.canaries, parts.tail, parts.settings.versions.keep),
         *deploy.build_routers(deploys),
         file_routes.build_router(parts.files, workers.show_version),
-        explain_routes.build_router(explain.Explainer(parts.router, lambda: parts.catalog.routes, order.describe)),
+        explain_routes.build_router(
+            explain.Explainer(parts.router, lambda: parts.catalog.routes, order.describe, parts.sites.server.foresee)
+        ),
         *pages.build_routers(parts.sites.service, parts.address, parts.sites.passwords),
         site_deploys.build_router(parts.sites.service, parts.address, parts.operations),
         domain_routes.build_router(parts.sites.service.sites),

@@ -109,6 +109,23 @@ def test_ci_deploys_a_site_with_one_request(pages_box: RunningBox) -> None:
     assert visit(pages_box, "pr-7--shop").headers["x-robots-tag"] == "noindex"
 
 
+def test_a_project_takes_its_sites_with_it(pages_box: RunningBox) -> None:
+    admin = pages_box.admin
+    admin.post("/api/v1/projects", json={"name": "acme", "quotas": {"sites": 1}})
+    sites = "/api/v1/projects/acme/sites"
+    archive = {"file": zipped({"index.html": "acme" * 25_000})}
+    assert admin.post(f"{sites}/acme/releases", files=archive).status_code == 201
+    assert admin.post(f"{sites}/more/releases", files=archive).json()["code"] == "quota_exceeded"
+    used = admin.get("/api/v1/projects/acme/usage").json()
+    assert (used["sites"]["used"], used["storage_mb"]["used"] > 0) == (1, True)
+    refused = admin.delete("/api/v1/projects/acme")
+    assert (refused.status_code, refused.json()["sites"]) == (409, 1)
+    deleting = admin.delete("/api/v1/projects/acme", params={"confirm": "acme"})
+    assert admin.get(f"{deleting.headers['location']}?wait=20").json()["state"] == "succeeded"
+    assert visit(pages_box, "acme").status_code == 404
+    assert deploy(pages_box, "acme", {"index.html": "mine now"}).status_code == 201  # the name is free
+
+
 def test_a_stranger_gets_nothing_by_an_archive(pages_box: RunningBox) -> None:
     told = deploy(pages_box, "evil", {"index.html": "x", "../../../etc/evil": "x"})
     assert (told.status_code, told.json()["code"], told.json()["entry"]) == (400, "bad_archive", "../../../etc/evil")

@@ -13,9 +13,15 @@ from tests.fakes.versions import a_version, route_of
 from v8box.api.access import EVERY_PROJECT, Role
 from v8box.api.app import build_api
 from v8box.catalog import Limits, Manifest, RouteTable
+from v8box.catalog.sites import SiteRoute
 from v8box.features.explain.explain import Explainer
 from v8box.features.explain.routes import build_router
-from v8box.gateway.routing import Router
+from v8box.gateway.headers import Incoming
+from v8box.gateway.pages import redirects
+from v8box.gateway.pages.foresee import Foreseen, foresee
+from v8box.gateway.pages.release import Asset, Mount, Release, SiteSettings, Stored
+from v8box.gateway.pages.serve import SiteRequest
+from v8box.gateway.routing import Router, Target
 
 OLD, NEW = a_version(number=1), a_version(number=2, limits=Limits(wall_ms=700))
 ROUTES = RouteTable({"hello": route_of(OLD, NEW, weights=(90, 10), sticky="ip")})
@@ -25,9 +31,72 @@ def described(manifest: Manifest) -> list[dict[str, Any]]:
     return [{"policy": "cors", "on": False, "detail": None}, {"policy": "api key", "on": True, "detail": "required"}]
 
 
+SITE = Release(
+    site="blog",
+    number=1,
+    at=0,
+    files={"/index.html": Asset(Stored("0" * 64, 1), "text/html"), "/a.html": Asset(Stored("1" * 64, 1), "text/html")},
+    redirects=tuple(redirects.parse("/old /a 302\n/new q=1 /index.html 200\n/out https://evil.test/ 200\n")[0]),
+    settings=SiteSettings(mounts=(Mount("/api/*", "shop"),)),
+)
+SITE_ROUTES = {
+    "blog": SiteRoute(site="blog", project="acme", key="k"),
+    "demo--blog": SiteRoute(site="blog", project="acme", key="k", label="demo", password_hash="h"),
+}
+
+
+async def foreseen(target: Target, method: str, query: str) -> Foreseen | None:
+    route = SITE_ROUTES.get(target.site or "")
+    if route is None:
+        return None
+    request = SiteRequest(route, Incoming([]), method, target.host_name, target.rest or "/", query, "", "")
+    return foresee(SITE, request)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "status", "place", "line"),
+    [
+        ("", "file", 200, "/index.html", None),
+        ("a", "file", 200, "/a.html", None),
+        ("a.html", "redirect", 307, "/a", None),
+        ("old", "redirect", 302, "/a", 1),
+        ("new?q=1", "file", 200, "/index.html", 2),
+        ("new", "refused", 404, "no such page", None),
+        ("out", "refused", 502, "do not allow", 3),
+        ("%ff", "refused", 400, "UTF-8", None),
+        ("api/x", "worker", None, "shop", None),
+    ],
+)
+async def test_what_a_site_answers(
+    client: httpx.AsyncClient, path: str, kind: str, status: int | None, place: str, line: int | None
+) -> None:
+    told = await explain(client, f"https://blog.example.com/{path}")
+    answer = told["answer"]
+    assert (told["leads_to"], told["project"], told["site"]) == ("site", "acme", "blog")
+    assert (answer["kind"], answer["status"]) == (kind, status)
+    assert place in answer["place"]
+    assert (answer["rule"] and answer["rule"]["line"]) == line
+    assert (told["reason"] is not None) == (kind == "refused")
+
+
+async def test_a_preview_says_that_it_asks_for_a_password(client: httpx.AsyncClient) -> None:
+    answer = (await explain(client, "https://demo--blog.example.com/"))["answer"]
+    assert (answer["preview"], answer["password"]) == ("demo", True)
+    assert answer["headers"]["x-robots-tag"] == "noindex"
+
+
+async def test_sites_of_other_projects_are_as_if_there_were_none(client: httpx.AsyncClient, app: As) -> None:
+    app.principal = user("eve", {"default": Role.OWNER})
+    other = await explain(client, "https://blog.example.com/")
+    none = await explain(client, "https://nope.example.com/")
+    assert other["leads_to"] is other["answer"] is other["project"] is None
+    assert other["reason"] == none["reason"].replace("nope", "blog")
+
+
 @pytest.fixture
 def app() -> As:
-    return As(build_api([build_router(Explainer(lambda: Router("example.com"), lambda: ROUTES, described))]))
+    explainer = Explainer(lambda: Router("example.com"), lambda: ROUTES, described, foreseen)
+    return As(build_api([build_router(explainer)]))
 
 
 @pytest.fixture

@@ -30,6 +30,19 @@ def explain(
         raise typer.Exit(int(Exit.NOT_FOUND))
 
 
+def _of_site(answer: Any) -> dict[str, Any]:
+    if not answer:
+        return {}
+    rule = answer["rule"]
+    return {
+        "preview": answer["preview"],
+        "password": "asked for" if answer["password"] else "",
+        "answer": f"{answer['kind']} {answer['status'] or ''} {answer['place']}",
+        "rule": rule and f"line {rule['line']}: {rule['from']} {rule['to']} {rule['status']}",
+        "headers": ", ".join(f"{name}: {value}" for name, value in sorted(answer["headers"].items())),
+    }
+
+
 def _show(command: Command, found: Any) -> None:
     fields = {
         "url": f"{found['method']} {found['url']}",
@@ -43,6 +56,7 @@ def _show(command: Command, found: Any) -> None:
         "site": found["site"],
         "it sees the path": found["seen_path"],
         "sticky": found["sticky"],
+        **_of_site(found.get("answer")),
     }
     command.show_fields(found, fields)
     for version in found["versions"]:

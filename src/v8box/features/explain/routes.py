@@ -21,8 +21,9 @@ def build_router(explainer: Explainer) -> APIRouter:
         url: Annotated[str, Query(min_length=1, max_length=4_096, description="With the host.")],
         method: Annotated[str, Query(pattern="^[A-Z]{1,20}$")] = "GET",
     ) -> Response:
-        """From host and path to the worker, the versions that may answer, and each policy that applies, in order. Of
-        workers in projects that you have no role in it says as little as of those that there are not."""
-        return answer(explainer.explain(url, method, lambda project: who.role(project) >= Role.VIEWER))
+        """From host and path to the worker, the versions that may answer, and each policy that applies, in order; or to
+        what a site answers and by which of its rules. Of workers and sites in projects that you have no role in it says
+        as little as of those that there are not."""
+        return answer(await explainer.explain(url, method, lambda project: who.role(project) >= Role.VIEWER))
 
     return routes

@@ -19,6 +19,7 @@ from v8box.gateway.invoke import Send
 from v8box.gateway.pages import negotiate, resolve
 from v8box.gateway.pages.answers import Conditions, HotFiles, Prepared, choose, prepare, send_file, send_prepared
 from v8box.gateway.pages.redirects import Asked, Redirect
+from v8box.gateway.pages.redirects import Found as Matched
 from v8box.gateway.pages.release import Asset, LoadedRelease, Releases
 from v8box.gateway.pages.resolve import Found
 from v8box.gateway.policies.refusals import Refused
@@ -136,7 +137,7 @@ class Pages:
         outcome: Outcome | None = self._remembered.get(known)
         if outcome is None:
             release = self._releases.ready(route.key) or await self._releases.get(route.key)
-            outcome = _decide(release, request)
+            outcome = decide(release, request)
             if isinstance(outcome, ToFile) and outcome.lasts:
                 if len(self._remembered) >= _MAX_REMEMBERED:
                     self._remembered.clear()
@@ -162,7 +163,7 @@ class Pages:
         """The worker that is mounted where a WebSocket is opened. Raises `V8BoxError`."""
         if request.route.label:
             await self._admit_preview(request)
-        outcome = _decide(await self._releases.get(request.route.key), request)
+        outcome = decide(await self._releases.get(request.route.key), request)
         return outcome.worker if isinstance(outcome, ToWorker) else None
 
     async def _admit_preview(self, request: SiteRequest) -> None:
@@ -208,7 +209,7 @@ class Pages:
         return status
 
 
-def _decide(release: LoadedRelease, request: SiteRequest) -> Outcome:
+def decide(release: LoadedRelease, request: SiteRequest) -> Outcome:
     """What answers. Raises `NotFound`, `BadRequest`."""
     if (worker := release.mounted(request.path, first=True)) is not None:
         return ToWorker(worker)
@@ -218,7 +219,7 @@ def _decide(release: LoadedRelease, request: SiteRequest) -> Outcome:
     found = resolve.find(release.release, path)
     ruled = False
     if release.redirects.rules:
-        rule = release.redirects.find(_asked(request), lambda each: each.force or found is None)
+        rule = _find_rule(release, request, found)
         if rule is not None:
             return _follow(release, request, rule.rule, rule.place)
         ruled = True
@@ -256,6 +257,20 @@ def _decide_file(release: LoadedRelease, request: SiteRequest, *, follow: bool) 
     if found.asset is None:
         return _moved(release, request, found)
     return _to_file(release, request, found, lasts=False)
+
+
+def matching_rule(release: LoadedRelease, request: SiteRequest) -> Redirect | None:
+    """The rule of the site's that a request fits, if there is one."""
+    path = resolve.decode_path(request.path)
+    if path is None or not release.redirects.rules:
+        return None
+    rule = _find_rule(release, request, resolve.find(release.release, path))
+    return None if rule is None else rule.rule
+
+
+def _find_rule(release: LoadedRelease, request: SiteRequest, found: Found | None) -> Matched | None:
+    """A file wins over a rule that is not forced."""
+    return release.redirects.find(_asked(request), lambda each: each.force or found is None)
 
 
 def _follow(release: LoadedRelease, request: SiteRequest, rule: Redirect, place: str) -> Outcome:

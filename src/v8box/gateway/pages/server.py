@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Container, Mapping, MutableMapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.cache.calls import host_call
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import Receive, Send
+from v8box.gateway.pages.foresee import Foreseen, foresee
 from v8box.gateway.pages.proxy import HostProxy
 from v8box.gateway.pages.release import Releases
 from v8box.gateway.pages.serve import Pages, SiteRequest, ToHost, ToWorker
@@ -106,6 +108,18 @@ class SiteServer:
             await self._cache.answer(call)
         finally:
             scope["cache_status"] = call.told
+
+    async def foresee(self, target: Target, method: str, query: str) -> Foreseen | None:
+        """What a request would get; None where no site is."""
+        try:
+            route = self._route(target.site or "")
+        except NotFound:
+            return None
+        incoming = Incoming([(b"host", target.host_name.encode())])
+        path = target.rest or "/"
+        request = SiteRequest(route, incoming, method, target.host_name, path, query, target.prefix, request_id="")
+        release = await self._releases.get(route.key)
+        return await asyncio.to_thread(foresee, release.release, request)
 
     async def worker_at(self, scope: MutableMapping[str, Any], incoming: Incoming, target: Target) -> str:
         """The route key of the worker that answers a WebSocket there. Raises `V8BoxError`."""
