@@ -14,6 +14,7 @@ import pytest
 
 from v8box.features.deploy import BundleError, Bundler, Completed, run_unconfined
 from v8box.features.deploy import bundler as module
+from v8box.features.deploy import run as running
 from v8box.kit.sourcemap import SourceMap, map_stack
 from v8box.sandbox.runtime import find_deno
 
@@ -315,7 +316,7 @@ async def test_a_bundler_that_hangs_is_killed(folder: Path, cache: Path, monkeyp
 
 
 async def test_output_is_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_OUTPUT_BYTES", 1000)
+    monkeypatch.setattr(running, "MAX_OUTPUT_BYTES", 1000)
     done = await run_unconfined([sys.executable, "-c", "print('x' * 10_000_000)"], {}, tmp_path, [], [])
     assert done == Completed(0, b"x" * 1000)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.e2e.box import RunningBox
+from tests.e2e.box import WAIT_SECONDS, RunningBox
 from tests.servers import RedisServer, SqldServer, SwiftServer
 
 from v8box.sandbox.runtime import find_deno
@@ -77,7 +77,7 @@ def admin(box: RunningBox, path: str, **body: object) -> dict[str, Any]:
 
 
 def by_url(url: str, method: str = "GET", **options: Any) -> httpx.Response:
-    return httpx.request(method, url, trust_env=False, **options)
+    return httpx.request(method, url, trust_env=False, timeout=WAIT_SECONDS, **options)
 
 
 def test_the_libsql_client_opens_a_database_from_outside(official: RunningBox) -> None:

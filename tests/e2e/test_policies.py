@@ -70,6 +70,7 @@ def api(box: RunningBox) -> Iterator[httpx.Client]:
         base_url=f"http://localhost:{box.port}/api/v1/projects/default",
         headers={"authorization": f"Bearer {credential}"},
         trust_env=False,
+        timeout=20,
     ) as client:
         yield client
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
-from tests.e2e.box import RunningBox
+from tests.e2e.box import WAIT_SECONDS, RunningBox
 
 COMMAND = str(Path(sys.executable).parent / "v8box")
 
@@ -33,8 +33,8 @@ def test_the_first_start_prints_a_password_once_and_it_signs_in(tmp_path: Path) 
         again.wait_ready()
         assert "password" not in "\n".join(again.lines)
         base = f"http://localhost:{again.port}/api/v1/session"
-        assert httpx.get(base, cookies=cookie, trust_env=False).json()["code"] == "session_ended"
-        refused = httpx.get(base, headers={"authorization": f"Bearer {token}"}, trust_env=False)
+        assert httpx.get(base, cookies=cookie, trust_env=False, timeout=WAIT_SECONDS).json()["code"] == "session_ended"
+        refused = httpx.get(base, headers={"authorization": f"Bearer {token}"}, trust_env=False, timeout=WAIT_SECONDS)
         assert (refused.status_code, refused.json()["code"]) == (401, "token_refused")
         assert again.client.post("/admin/login", data={"password": password}).status_code == 401
         assert again.client.post("/admin/login", json={"password": "hunter2hunter2"}).status_code == 200

@@ -274,3 +274,8 @@ def test_a_path_that_is_let_through_stays_in_its_folder(name: str) -> None:
     assert os.path.normpath(name) == name
     assert not os.path.isabs(name)
     assert not name.startswith("..")
+
+
+def test_a_directory_that_lies_before_the_beginning_is_refused(place: Place) -> None:
+    end = zip_of(FILES)[-22:]
+    place.refuses(b"PK" + end, "damaged|cannot be read|no file")

@@ -7,6 +7,7 @@ written, not those that the archive claims.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -286,6 +287,10 @@ def _reading() -> Iterator[None]:
         raise ArchiveError(f"it is damaged: {str(error)[:200]}") from error
     except (NotImplementedError, RuntimeError, ValueError, OverflowError, UnicodeError) as error:
         raise ArchiveError(f"it cannot be read: {str(error)[:200]}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # what a seek to before the beginning gives; a full disk is no fault of it
+            raise
+        raise ArchiveError("it is damaged: a place in it lies before its beginning") from error
 
 
 def _magic(archive: Path) -> bytes:

@@ -32,6 +32,8 @@ FORBIDDEN = [
     "SELECT * FROM sqlite_dbpage",
     "CREATE VIRTUAL TABLE x USING csv(filename='/etc/passwd')",
     "CREATE VIRTUAL TABLE x USING fts4(a)",
+    "CREATE TABLE Tables_Used (a)",
+    "CREATE VIEW sqlite_stmt AS SELECT 1",
     "CREATE TEMP TABLE x (a)",
     "CREATE TEMP VIEW x AS SELECT 1",
     "INSERT INTO sqlite_master VALUES ('table', 'x', 'x', 0, 'x')",

@@ -96,6 +96,8 @@ class Guard:
     def _judge(self, action: int, one: str | None, two: str | None) -> str | None:
         if action == apsw.SQLITE_READ:
             return f"{one} cannot be read" if one in _DENIED_TABLES else None
+        if action in (apsw.SQLITE_CREATE_TABLE, apsw.SQLITE_CREATE_VIEW) and (one or "").lower() in _DENIED_TABLES:
+            return f"{one} is a name of SQLite's own, which could not be read: choose another one"
         if action in _ALLOWED:
             return None
         if action == apsw.SQLITE_FUNCTION:
