@@ -30,6 +30,10 @@ _TOKEN: Final = re.compile(
 )
 
 
+_BLANKS: Final = " \t\n\f\r"
+"""SQLite's; Python knows more of them, and SQLite refuses those."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One statement of a script: its text without what stands around it, and the line it begins on (from 1)."""
@@ -56,7 +60,7 @@ def split(script: str) -> list[Part]:
         unclosed = unclosed or kind == "unclosed"
         if kind == "semicolon" and not unclosed and trigger.ends_at_semicolon():
             if begins_on:
-                parts.append(Part("".join(text).rstrip(), begins_on))
+                parts.append(Part("".join(text).rstrip(_BLANKS), begins_on))
             text, begins_on, trigger = [], 0, _Trigger()
         else:
             if kind != "blank":
@@ -66,7 +70,7 @@ def split(script: str) -> list[Part]:
                 text.append(token)
         line += token.count("\n")
     if begins_on:
-        parts.append(Part("".join(text).rstrip(), begins_on))
+        parts.append(Part("".join(text).rstrip(_BLANKS), begins_on))
     return parts
 
 
