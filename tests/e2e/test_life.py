@@ -129,7 +129,7 @@ def test_without_the_process_that_starts_sandboxes_the_box_ends(own_box: Running
     children = box.descendants()
     (nursery,) = (pid for pid in children if b"v8box.sandbox.nursery" in Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(nursery, signal.SIGKILL)
-    box.wait_line("CRITICAL v8box.app: the process that starts sandboxes ended")
+    box.wait_line("CRITICAL v8box.app.box: the process that starts sandboxes ended")
     assert box.exit_code() == 1
     wait_gone(children)
 

@@ -1,6 +1,6 @@
 """The composition root: settings → storage → catalog → sandboxes → bindings → pool → gateway. Start, serve, stop.
 
-Only this module picks implementations. Everything it opens goes on one stack and is closed in the reverse order.
+Only this package picks implementations. Everything it opens goes on one stack and is closed in the reverse order.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import gc
 import logging
 import os
 import signal
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -26,27 +25,27 @@ from v8box.api.auth.passwords import Passwords
 from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.api.staging import Staging
+from v8box.app.admin import AdminParts, SiteParts, build_admin_api, variable_names
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
-from v8box.catalog.model import DEFAULT_PROJECT, Manifest, Placement, RouteTable
+from v8box.catalog.model import DEFAULT_PROJECT, Placement, RouteTable
 from v8box.catalog.projects import Projects, Usage, quotas_of
 from v8box.catalog.sites import Sites
 from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
 from v8box.features.api_keys.service import ApiKeys
-from v8box.features.audit import AuditLog
 from v8box.features.cdn import CdnClient, Purges
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Alone, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
 from v8box.features.deploy.files import WorkerFiles
 from v8box.features.deploy.uploads import Uploads
 from v8box.features.health.service import Check, Health
 from v8box.features.hrana import HranaApp, Tokens
-from v8box.features.pages import Deploy, FolderSites, PagesService, PreviewPasswords, SiteEvent
+from v8box.features.pages import FolderSites, PagesService, PreviewPasswords, SiteEvent
 from v8box.features.pages.internal import InternalApp
 from v8box.features.pages.optimise import Optimiser, OptimiserProcess, Outcomes
 from v8box.features.pages.retention import retain_forever as retain_sites_forever
-from v8box.features.projects import Owned, ProjectService, Room, of_buckets, of_databases
+from v8box.features.projects import Room
 from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
 from v8box.features.workers.canary import Canaries
 from v8box.features.workers.retention import retain_forever
@@ -81,17 +80,12 @@ from v8box.settings import Vault as VaultSettings
 from v8box.storage import Database, FolderBlobs, backups
 from v8box.storage.encryption import Encryption
 from v8box.telemetry import audit, audit_chain
-from v8box.telemetry.actors import Actor
 from v8box.telemetry.rates import Rates
 from v8box.telemetry.redactor import Redactor, Redactors
 from v8box.telemetry.runs import LineRecord, RunLog
 from v8box.telemetry.tail import Tail
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter, FastAPI
-
-    from v8box.api.deployed import DeployedSite
-    from v8box.api.staging import Place
     from v8box.catalog.variables.vault import VaultSource
 
 logger = logging.getLogger(__name__)
@@ -119,62 +113,6 @@ class Listeners:
     on_password: Callable[[str], None]
     """Told the password that the first start made up for the owner: nothing else has it."""
     on_stopping: Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SiteParts:
-    """The static sites: what deploys them, serves them, makes them smaller, the folder's, and who checks previews'
-    passwords."""
-
-    service: PagesService
-    server: SiteServer
-    assets: SiteAssets
-    folder: FolderSites
-    optimiser: Optimiser
-    passwords: Passwords
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminParts:
-    """What the admin API is put together from."""
-
-    database: Database
-    db_url: str
-    s3_url: str
-    services: registry.Services
-    tokens: Tokens
-    keys: AccessKeys
-    catalog: Catalog
-    variables: Variables
-    encryption: Encryption
-    auth: Auth
-    idempotency: Idempotency
-    operations: Operations
-    canaries: Canaries
-    tail: Tail
-    deploys: FolderDeploys
-    uploads: Uploads
-    staging: Staging
-    sites: SiteParts
-    address: Callable[[str], str]
-    """Where the site or preview with this label answers."""
-    files: WorkerFiles
-    settings: Settings
-    run_url: str
-    router: Callable[[], Router]
-    health: Health
-    projects: Projects
-    usage: Usage
-    api_keys: ApiKeys
-    counts: Counts
-    room: Room
-    cache: ResponseCache
-
-    async def project_exists(self, name: str) -> bool:
-        return self.projects.exists(name)
-
-    async def project_names(self) -> Sequence[str]:
-        return [project.name for project in self.projects.all()]
 
 
 class Box:
@@ -355,7 +293,7 @@ class Box:
             bundler,
             on_event=self._listeners.on_deploy,
             alone=self._alone,
-            variable_names=partial(_variable_names, variables),
+            variable_names=partial(variable_names, variables),
         )
         staging = Staging(data / "staged-workers")
         await staging.open()
@@ -437,7 +375,9 @@ class Box:
                 pages={"/health": health.page},
                 sites=sites.server,
                 mounts={
-                    "admin": Guard(LazyApp(partial(_admin_api, admin)), identities=auth.identities, box=settings.box),
+                    "admin": Guard(
+                        LazyApp(partial(build_admin_api, admin)), identities=auth.identities, box=settings.box
+                    ),
                     "db": hrana,
                     "s3": S3Api(services.objects, keys),
                     "internal": InternalApp(
@@ -627,173 +567,8 @@ async def _load_variables(variables: Variables, redactors: Redactors, placement:
     return loaded.values
 
 
-async def _variable_names(variables: Variables, project: str, environment: str, worker: str) -> Collection[str]:
-    return [name for name, value in (await variables.resolve(project, environment, worker)).items() if value]
-
-
 def _redactor(redactors: Redactors, placement: Placement) -> Redactor:
     return redactors.of(placement.project, placement.environment, placement.worker)
-
-
-def _admin_api(parts: AdminParts) -> FastAPI:
-    """The admin API. Imported and built at its first request: FastAPI alone takes 0.6 s."""
-    from v8box.api.app import build_api
-
-    return build_api(
-        admin_routers(parts),
-        idempotency=parts.idempotency,
-        project_exists=parts.project_exists,
-        record=partial(audit.record, parts.database),
-    )
-
-
-def admin_routers(parts: AdminParts) -> list[APIRouter]:
-    """Every feature's routes."""
-    from v8box.features.api_keys import routes as api_keys
-    from v8box.features.audit import routes as audit_routes
-    from v8box.features.cache_purge import routes as cache_purge
-    from v8box.features.database import routes as database
-    from v8box.features.deploy import file_routes, served
-    from v8box.features.deploy import routes as deploy
-    from v8box.features.explain import explain
-    from v8box.features.explain import routes as explain_routes
-    from v8box.features.health import routes as health
-    from v8box.features.hrana import routes as hrana
-    from v8box.features.manifest import routes as manifests
-    from v8box.features.objects import routes as objects
-    from v8box.features.operations import routes as operations
-    from v8box.features.pages import deploy_routes as site_deploys
-    from v8box.features.pages import domain_routes
-    from v8box.features.pages import routes as pages
-    from v8box.features.pages.optimise import routes as optimise
-    from v8box.features.projects import routes as projects
-    from v8box.features.s3_api import routes as s3_api
-    from v8box.features.sessions import login, own_account
-    from v8box.features.sessions import routes as sessions
-    from v8box.features.tokens import routes as personal_tokens
-    from v8box.features.users import routes as users
-    from v8box.features.variables import encryption_routes as encryption
-    from v8box.features.variables import routes as variables
-    from v8box.features.workers import routes as workers_api
-    from v8box.features.workers.workers import Workers
-    from v8box.gateway.policies import order
-
-    def manifest(project: str, environment: str, worker: str) -> Manifest | None:
-        live = parts.catalog.routes.live(worker, project, environment)
-        return None if live is None else live.manifest
-
-    deployer = site_deploys.Deployer(parts.sites.service, parts.address)
-
-    async def deploy_site(place: Place, order: deploy.SiteOrder, told: Callable[[str], None]) -> DeployedSite:
-        wanted = Deploy(project=order.project, site=order.site, actor=order.actor, message=order.message)
-        return await deployer.deploy(place, wanted, order.environment, told)
-
-    services = parts.services
-    folder = served.ServedFolder(parts.settings.directory, parts.deploys)
-    workers = Workers(
-        parts.catalog,
-        folder,
-        parts.run_url,
-        parts.variables.forget_worker,
-        parts.projects.exists,
-        partial(_variable_names, parts.variables),
-    )
-    deploys = deploy.DeployRoutes(
-        parts.uploads,
-        parts.staging,
-        parts.operations,
-        show=workers.show_version,
-        show_worker=workers.get,
-        base=parts.run_url,
-        sites=deploy.SiteDeploys(
-            bounds=parts.sites.service.bounds,
-            deploy=deploy_site,
-        ),
-    )
-    return [
-        hrana.build_router(parts.tokens, services.databases, lambda: parts.db_url),
-        s3_api.build_router(parts.keys, lambda: parts.s3_url),
-        database.build_router(services.databases, parts.room.check_database),
-        objects.build_router(services.objects, parts.room.check_bucket),
-        operations.build_router(parts.operations),
-        cache_purge.build_router(parts.cache, partial(audit.record, parts.database)),
-        audit_routes.build_router(AuditLog(parts.database)),
-        health.build_router(
-            parts.health,
-            domain=parts.settings.box.domain,
-            urls={"run": parts.run_url, "db": parts.db_url, "s3": parts.s3_url},
-        ),
-        projects.build_router(
-            ProjectService(parts.projects, parts.usage, parts.room, parts.operations, _owned_by_projects(parts)),
-            parts.auth.accounts.members,
-        ),
-        variables.build_router(parts.variables, manifest),
-        manifests.build_router(),
-        api_keys.build_router(parts.api_keys, parts.counts, parts.projects.exists),
-        encryption.build_router(parts.encryption),
-        login.build_login_router(parts.auth),
-        sessions.build_router(parts.auth, parts.project_names),
-        own_account.build_account_router(parts.auth),
-        users.build_router(parts.auth, parts.project_exists),
-        personal_tokens.build_router(parts.auth, parts.project_exists),
-        *workers_api.build_routers(workers, parts.canaries, parts.tail, parts.settings.versions.keep),
-        *deploy.build_routers(deploys),
-        file_routes.build_router(parts.files, workers.show_version),
-        explain_routes.build_router(
-            explain.Explainer(parts.router, lambda: parts.catalog.routes, order.describe, parts.sites.server.foresee)
-        ),
-        *pages.build_routers(parts.sites.service, parts.address, parts.sites.passwords),
-        site_deploys.build_router(parts.sites.service, parts.address, parts.operations),
-        domain_routes.build_router(parts.sites.service.sites),
-        optimise.build_router(parts.sites.optimiser),
-    ]
-
-
-def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
-    """What goes with a project that is deleted, in this order: what uses a thing goes before the thing."""
-    catalog, variables, tokens, keys = parts.catalog, parts.variables, parts.tokens, parts.keys
-
-    async def remove_workers(project: str, actor: Actor) -> None:
-        for each in await catalog.workers(project):
-            await catalog.delete_worker(each.worker, project=project, actor=actor)
-
-    sites = parts.sites.service.sites
-
-    async def remove_sites(project: str, actor: Actor) -> None:
-        for each in await sites.list(project):
-            await sites.delete(project, each.name, actor)
-
-    async def count_sites(project: str) -> int:
-        return len(await sites.list(project))
-
-    async def remove_tokens(project: str, _: Actor) -> None:
-        for token in tokens.list(project):
-            await tokens.delete(project, token.id)
-
-    async def remove_keys(project: str, _: Actor) -> None:
-        for key in await keys.list(project):
-            if key.usable(time.time()):
-                await keys.revoke(project, key.id)
-
-    async def remove_api_keys(project: str, actor: Actor) -> None:
-        for key in parts.api_keys.list(project):
-            await parts.api_keys.delete(project, key.id, actor)
-
-    async def count_workers(project: str) -> int:
-        return len(await catalog.workers(project))
-
-    return (
-        Owned(kind="workers", count=count_workers, remove=remove_workers),
-        Owned(kind="sites", count=count_sites, remove=remove_sites),
-        Owned(kind="variables", count=variables.count, remove=lambda project, _: variables.forget_project(project)),
-        Owned(kind="database tokens", remove=remove_tokens),
-        Owned(kind="S3 keys", remove=remove_keys),
-        Owned(kind="API keys", remove=remove_api_keys),
-        of_databases(parts.services.databases),
-        of_buckets(parts.services.objects),
-        Owned(kind="roles", remove=lambda project, _: parts.auth.accounts.forget_project(project)),
-        Owned(kind="cached keys", remove=lambda project, _: parts.services.forget_cache(project)),
-    )
 
 
 async def _run_bundler(
