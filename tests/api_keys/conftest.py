@@ -16,13 +16,20 @@ from v8box.gateway.policies.counts import Counts
 from v8box.storage import Database
 from v8box.telemetry import audit
 
+PROJECTS = ("default", "acme")
+
+
+async def exists(project: str) -> bool:
+    return project in PROJECTS
+
 
 class Box:
     def __init__(self, database: Database, keys: ApiKeys) -> None:
         self.database = database
         self.keys = keys
         self.counts = Counts()
-        app = build_api([build_router(self.keys, self.counts, lambda project: project in ("default", "acme"))])
+        router = build_router(self.keys, self.counts, lambda project: project in PROJECTS)
+        app = build_api([router], project_exists=exists)
         transport = httpx.ASGITransport(signed_in(app))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://box/api/v1/projects/")
 

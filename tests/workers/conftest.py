@@ -111,8 +111,12 @@ async def app(
     async def forget(project: str, worker: str) -> None:
         forgotten.append((project, worker))
 
+    async def exists(project: str) -> bool:
+        return project in ("default", "acme")
+
     workers = Workers(kept.catalog, folder, BASE, forget, lambda name: name in ("default", "acme"))
-    yield As(build_api(build_routers(workers, canaries, Tail(log), 100), idempotency=ledger))
+    routers = build_routers(workers, canaries, Tail(log), 100)
+    yield As(build_api(routers, idempotency=ledger, project_exists=exists))
     await ledger.close()
 
 
