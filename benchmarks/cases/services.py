@@ -39,7 +39,7 @@ def measure(scale: Scale) -> Iterator[Row]:
         with box(folder) as server:
             yield from _reads(server, scale)
             yield from _objects(server, folder, scale)
-            yield from _many_databases(server, scale)
+            yield from _many_databases(server, folder.path, scale)
             for name in TWINS:
                 yield from _against_miniflare(name, server, scale)
 
@@ -122,12 +122,13 @@ def _copy(folder: Path) -> float:
     return seconds
 
 
-def _many_databases(server: Server, scale: Scale) -> Iterator[Row]:
+def _many_databases(server: Server, folder: Path, scale: Scale) -> Iterator[Row]:
+    token = (folder / "data" / "keys" / "local.token").read_text().strip()
     before = _memory_of_all(server)
     began = time.perf_counter()
     for number in range(scale.databases):
-        _admin(server, "databases", {"name": f"bench-{number}"})
-        _admin(server, f"query/bench-{number}", {"query": "CREATE TABLE t (a); "})
+        _admin(server, token, "databases", {"name": f"bench-{number}"})
+        _admin(server, token, f"query/bench-{number}", {"query": "CREATE TABLE t (a); "})
     seconds = time.perf_counter() - began
     after = _memory_of_all(server)
     note = f"private memory of all processes, {before:.0f} MB before; made and written in {seconds:.1f} s"
@@ -139,9 +140,10 @@ def _memory_of_all(server: Server) -> float:
     return sum(figures.private for figures in found if figures is not None)
 
 
-def _admin(server: Server, path: str, body: dict[str, str]) -> None:
+def _admin(server: Server, token: str, path: str, body: dict[str, str]) -> None:
     request = Request(f"{server.url}/admin/database/{path}", json.dumps(body).encode())
     request.add_header("content-type", "application/json")
+    request.add_header("authorization", f"Bearer {token}")
     with urlopen(request, timeout=30) as answer:
         answer.read()
 
