@@ -9,7 +9,7 @@ import pytest
 
 from v8box import settings
 from v8box.cli.up import Terminal, addresses
-from v8box.telemetry.runs import LineRecord
+from v8box.telemetry.records import LineRecord
 
 
 def line(text: str, worker: str = "w", run: str | None = "r", fields: Any = None, level: str = "info") -> LineRecord:

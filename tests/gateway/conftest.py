@@ -36,17 +36,18 @@ from v8box.sandbox.run import Run
 from v8box.settings import Box, Requests, Sandboxes
 from v8box.settings import ResponseCache as CacheSettings
 from v8box.storage import FolderBlobs
+from v8box.telemetry.feed import Feed
 from v8box.telemetry.rates import Rates
-from v8box.telemetry.runs import LineRecord, RunLog, RunRecord
+from v8box.telemetry.records import LineRecord, RunRecord
 
 Message = MutableMapping[str, Any]
 
 
-class Records(RunLog):
-    """Keeps the records instead of writing them."""
+class Records(Feed):
+    """Keeps the records."""
 
     def __init__(self) -> None:
-        super().__init__(Path("/nowhere"), 0)
+        super().__init__()
         self.runs: list[RunRecord] = []
 
     def run(self, record: RunRecord) -> None:
@@ -150,7 +151,7 @@ class World:
                 pages={"/health": health},
                 sites=no_sites(self.cache),
                 mounts={"admin": self.mounted, "db": self.mounted},
-                runs=self.records,
+                feed=self.records,
                 rates=self.rates,
                 policies=self.policies,
                 cache=self.cache,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes.sandboxes import FakeFactory, FakeSandbox
-from tests.gateway.conftest import Records
 from tests.pages.conftest import World
 
 from v8box.api.auth.passwords import Passwords
@@ -30,6 +29,7 @@ from v8box.pool.pool import Pool
 from v8box.sandbox.interface import Profile
 from v8box.settings import Box, Requests, Sandboxes
 from v8box.settings import ResponseCache as CacheSettings
+from v8box.telemetry.feed import Feed
 
 
 class Answer:
@@ -113,7 +113,7 @@ async def web_of(world: World, domain: str = "localhost") -> AsyncIterator[Web]:
             sites=server,
             cache=cache,
             mounts={},
-            runs=Records(),
+            feed=Feed(),
             policies=PolicyBook(counts),
         )
     )

@@ -7,7 +7,6 @@ import dataclasses
 import json
 import logging
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from tests.fakes.clock import settle
@@ -21,8 +20,9 @@ from v8box.pool.journal import Journal
 from v8box.sandbox.interface import Death, LogLine
 from v8box.sandbox.protocol import Level
 from v8box.telemetry.audit import MASK
+from v8box.telemetry.feed import Feed
+from v8box.telemetry.records import LineRecord
 from v8box.telemetry.redactor import Redactor
-from v8box.telemetry.runs import LineRecord, RunLog
 
 STACK = "Error: no\n    at f (blob:null/1:1:1)\n    at g (file:///x/shim.js:9:9)"
 MAPPED = "Error: no\n    at f (functions/hello.ts:5:3)"
@@ -36,11 +36,11 @@ MAP = json.dumps(
 ).encode()
 
 
-class Lines(RunLog):
-    """Keeps the lines instead of writing them."""
+class Lines(Feed):
+    """Keeps the lines."""
 
     def __init__(self) -> None:
-        super().__init__(Path("/nowhere"), 0)
+        super().__init__()
         self.lines: list[LineRecord] = []
 
     def line(self, record: LineRecord) -> None:

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from v8box.telemetry import runs
-from v8box.telemetry.runs import LineRecord, RunLog, RunRecord
+from v8box.telemetry.records import LineRecord, RunRecord
+from v8box.telemetry.runs import RunLog
 
 BUDGET = 8 * 64 * 1024  # the smallest that the files keep to: two kinds, four files of each
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from v8box.telemetry import tail as module
-from v8box.telemetry.runs import LineRecord, RunLog, RunRecord
+from v8box.telemetry.records import LineRecord, RunRecord
+from v8box.telemetry.runs import RunLog
 from v8box.telemetry.tail import Filter, Gap, Record, Tail, TooManyReaders
 
 MINE = Filter(project="default", worker="w")

@@ -11,7 +11,8 @@ from tests.api.conftest import problem
 from tests.catalog.conftest import Kept
 from tests.workers.conftest import As
 
-from v8box.telemetry.runs import LineRecord, RunLog, RunRecord
+from v8box.telemetry.records import LineRecord, RunRecord
+from v8box.telemetry.runs import RunLog
 
 
 async def test_lines_and_runs_are_shown(client: httpx.AsyncClient, kept: Kept, log: RunLog) -> None:

@@ -80,9 +80,11 @@ from v8box.settings import Vault as VaultSettings
 from v8box.storage import Database, FolderBlobs, backups
 from v8box.storage.encryption import Encryption
 from v8box.telemetry import audit, audit_chain
+from v8box.telemetry.feed import Feed
 from v8box.telemetry.rates import Rates
+from v8box.telemetry.records import LineRecord
 from v8box.telemetry.redactor import Redactor, Redactors
-from v8box.telemetry.runs import LineRecord, RunLog
+from v8box.telemetry.runs import RunLog
 from v8box.telemetry.tail import Tail
 
 if TYPE_CHECKING:
@@ -217,7 +219,10 @@ class Box:
 
         runs = RunLog(data / "logs", settings.logs.budget_mb * 1024 * 1024)
         self._stack.push_async_callback(runs.close)
-        journal = Journal(runs, catalog.source_map, self._listeners.on_line, redactor=partial(_redactor, redactors))
+        feed = Feed()
+        feed.on_run(runs.run)
+        feed.on_line(runs.line)
+        journal = Journal(feed, catalog.source_map, self._listeners.on_line, redactor=partial(_redactor, redactors))
         self._stack.push_async_callback(journal.stop)
 
         folder = await asyncio.to_thread(RuntimeFolder, data)
@@ -387,7 +392,7 @@ class Box:
                         sites.service.sites.domains_of,
                     ),
                 },
-                runs=runs,
+                feed=feed,
                 rates=rates,
                 policies=policies,
                 cache=cache,

@@ -20,7 +20,7 @@ from v8box.errors import V8BoxError
 from v8box.features.deploy import Alone, Deployed, DeployEvent, DeployFailed, Problem, Removed
 from v8box.features.pages import SiteDeployed, SiteEvent, SiteFailed, SiteRemoved
 from v8box.settings import Settings, ignored, load
-from v8box.telemetry.runs import LineRecord
+from v8box.telemetry.records import LineRecord
 
 _MAX_LINES_PER_SECOND: Final = 100
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION, Route, RouteTable
+from v8box.catalog.model import Route, RouteTable
 from v8box.errors import (
     HeadersTooLarge,
     MethodNotAllowed,
@@ -29,6 +29,7 @@ from v8box.gateway.pages.server import SiteServer
 from v8box.gateway.policies.book import PolicyBook
 from v8box.gateway.policies.passage import FREE, FreePassage
 from v8box.gateway.policy import PathModePolicy
+from v8box.gateway.recording import Recorder
 from v8box.gateway.request_ids import RequestIds
 from v8box.gateway.routing import Mount, Router, Target
 from v8box.gateway.split import choose
@@ -36,8 +37,8 @@ from v8box.gateway.websocket import refuse_websocket, serve_websocket
 from v8box.pool.pool import Pool
 from v8box.sandbox.interface import Invocation, RunFailed, RunKilled, StartupFailed
 from v8box.settings import Box, Requests
+from v8box.telemetry.feed import Feed
 from v8box.telemetry.rates import Rates
-from v8box.telemetry.runs import RunLog, RunRecord
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +48,6 @@ Page = Callable[[], Awaitable[tuple[int, bytes]]]
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 """An ASGI application of the box. Its scope has the whole path, the part before its own as `root_path`, and the
 request's id as `request_id`."""
-
-_NOT_THE_VERSIONS_FAULT = frozenset({"ok", "refused", "exception", StopReason.CLIENT_GONE})
-"""Outcomes of runs that are no failure when the status is none. (An exception with a status below 500 is the worker's
-way to refuse a caller.)"""
 
 _REFUSED_METHODS = frozenset({"CONNECT", "TRACE"})
 
@@ -66,7 +63,7 @@ class GatewayParts:
     pages: Mapping[str, Page]
     sites: SiteServer
     mounts: Mapping[Mount, Application]
-    runs: RunLog
+    feed: Feed
     policies: PolicyBook
     cache: ResponseCache
     rates: Rates = field(default_factory=Rates)
@@ -86,6 +83,7 @@ class Gateway:
         self._path_mode = PathModePolicy(parts.box.domain)
         self._policies = parts.policies
         self._cache = parts.cache
+        self._recorder = Recorder(parts.feed, parts.rates, parts.policies.parts.usage)
         self._trusted = parts.box.trusted_proxies
         self._max_url_bytes = parts.requests.max_url_bytes
         self._max_header_bytes = parts.requests.max_header_bytes
@@ -249,7 +247,7 @@ class Gateway:
             exchange.status = answer.status
             raise
         finally:
-            self._record(exchange, invocation, target, outcome, client)
+            self._recorder.over(exchange, invocation, target.rest, outcome, client)
 
     async def _site(
         self,
@@ -276,57 +274,6 @@ class Gateway:
         if route is None:
             raise MountedWorkerMissing(key)
         return Target(target.host_name, target.shared_host, key, target.rest, target.prefix), route
-
-    def _record(self, exchange: Exchange, invocation: Invocation, target: Target, outcome: str, client: str) -> None:
-        """Writes the run down once it is over: what it does in `waitUntil` belongs to it."""
-        exchange.ended = time.perf_counter()
-        run = exchange.run
-        if run is None or run.done or run.death is not None:
-            self._write(exchange, invocation, target, outcome, client)
-        else:
-            run.on_done = lambda _: self._write(exchange, invocation, target, outcome, client)
-
-    def _write(self, exchange: Exchange, invocation: Invocation, target: Target, outcome: str, client: str) -> None:
-        run = exchange.run
-        cold = cpu = 0.0
-        if run is not None:
-            cold, cpu = run.cold_seconds * 1000, run.cpu_seconds * 1000
-            if run.death is not None and outcome == "ok":
-                outcome = run.death.reason
-        placement = exchange.placement
-        duration = (exchange.ended - exchange.began) * 1000
-        record = RunRecord(
-            invocation.run_id,
-            exchange.request_id,
-            time.time(),
-            placement.worker,
-            placement.id,
-            "http",
-            invocation.method,
-            target.rest,
-            exchange.status,
-            outcome,
-            duration,
-            cold,
-            cpu,
-            exchange.bytes_out,
-            client,
-        )
-        if placement.environment != PRODUCTION:
-            record.environment = placement.environment
-        if placement.project != DEFAULT_PROJECT:
-            record.project = placement.project
-        if run is not None and (meter := run.meter) is not None:
-            record.calls = meter.total_calls
-            record.call_bytes = meter.total_bytes
-            record.call_time = meter.seconds * 1000
-            record.spans = meter.spans
-        self._parts.runs.run(record)
-        # How long people talk over a WebSocket is no latency, and what never got to the version says nothing of it.
-        if not invocation.upgrade and (run is not None or exchange.status >= 500):
-            failed = exchange.status >= 500 or outcome not in _NOT_THE_VERSIONS_FAULT
-            self._parts.rates.record(placement.key, duration, failed)
-        self._policies.parts.usage.add(placement.project, cpu / 1000)
 
     async def _mounted(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send, target: Target, request_id: str
@@ -396,7 +343,7 @@ class Gateway:
         try:
             outcome = await serve_websocket(exchange, self._pool, invocation)
         finally:
-            self._record(exchange, invocation, target, outcome, client)
+            self._recorder.over(exchange, invocation, target.rest, outcome, client)
 
 
 async def _send_redirect(send: Send, status: int, place: bytes, request_id: str) -> None:

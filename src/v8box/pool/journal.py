@@ -16,8 +16,9 @@ from v8box.kit.sourcemap import SourceMap, SourceMapError, map_stack
 from v8box.kit.tasks import TaskSet
 from v8box.sandbox.interface import Death, LogLine
 from v8box.sandbox.protocol import Level
+from v8box.telemetry.feed import Feed
+from v8box.telemetry.records import DeathRecord, LineRecord
 from v8box.telemetry.redactor import Redactor
-from v8box.telemetry.runs import LineRecord, RunLog
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +45,9 @@ class Journal:
     """The observer of every sandbox."""
 
     def __init__(
-        self, runs: RunLog, load_source_map: LoadSourceMap, echo: Echo, redactor: RedactorOf = no_secrets
+        self, feed: Feed, load_source_map: LoadSourceMap, echo: Echo, redactor: RedactorOf = no_secrets
     ) -> None:
-        self._runs = runs
+        self._feed = feed
         self._load = load_source_map
         self._echo = echo
         self._redactor = redactor
@@ -76,7 +77,7 @@ class Journal:
             self._held_count += 1
 
     def _write(self, record: LineRecord) -> None:
-        self._runs.line(record)
+        self._feed.line(record)
         self._echo(record)
 
     async def _map(self, placement: Placement, held: deque[LineRecord]) -> None:
@@ -120,21 +121,37 @@ class Journal:
             return
         if death.reason in _QUIET:
             return
+        redactor = self._redactor(placement)
+        record = DeathRecord(
+            time.time(),
+            placement.worker,
+            placement.id,
+            str(death.reason),
+            redactor.text(death.detail),
+            death.limit,
+            death.used,
+            death.exit_code,
+            death.signal,
+            round(death.cpu_seconds, 3),
+            death.peak_memory_bytes,
+            redactor.text(death.last_output)[-1000:],
+            placement.project,
+            placement.environment,
+        )
         fields = {
-            "reason": str(death.reason),
+            "reason": record.reason,
             "limit": death.limit,
             "used": death.used,
             "exit_code": death.exit_code,
             "signal": death.signal,
-            "cpu_seconds": round(death.cpu_seconds, 3),
+            "cpu_seconds": record.cpu_seconds,
             "peak_memory_mb": round(death.peak_memory_bytes / 1048576, 1),
         }
-        redactor = self._redactor(placement)
-        if death.last_output:
-            fields["last_output"] = redactor.text(death.last_output)[-1000:]
+        if record.last_output:
+            fields["last_output"] = record.last_output
         level = "info" if death.reason in (StopReason.RECYCLED, StopReason.EVICTED) else "error"
-        text = f"stopped ({death.reason}): {redactor.text(death.detail)}"
-        self._write(_line(placement, time.time(), None, level, text, fields))
+        self._write(_line(placement, record.time, None, level, f"stopped ({death.reason}): {record.detail}", fields))
+        self._feed.death(record)
 
     async def stop(self) -> None:
         """What still waits for a map is written as it is."""

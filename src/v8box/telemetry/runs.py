@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from v8box.telemetry.meter import Span
+from v8box.telemetry.records import LineRecord, RunRecord
 
 logger = logging.getLogger(__name__)
 
@@ -24,48 +24,6 @@ FLUSH_SECONDS: Final = 0.25
 MAX_HELD: Final = 100_000
 _FILES: Final = 4  # the live one and three turned over, per kind
 _PIECE: Final = 500
-
-
-class RunRecord(msgspec.Struct, omit_defaults=True):
-    """One execution of a worker. Times in milliseconds, `time` is Unix time at its start. `request_id` is the client's
-    own when it sent one, else the same as `id`."""
-
-    id: str
-    request_id: str
-    time: float
-    worker: str
-    version: str
-    trigger: str
-    method: str
-    path: str
-    status: int
-    outcome: str
-    duration: float
-    cold: float
-    cpu: float
-    bytes_out: int
-    client: str
-    calls: int = 0
-    """Binding calls, and the bytes and milliseconds they took together; `spans` are the first hundred of them."""
-    call_bytes: int = 0
-    call_time: float = 0.0
-    spans: list[Span] = []
-    project: str = "default"
-    environment: str = "production"
-
-
-class LineRecord(msgspec.Struct, omit_defaults=True):
-    """One line a worker printed; `stack` lines are mapped to the user's own files already."""
-
-    time: float
-    run: str | None
-    worker: str
-    version: str
-    level: str
-    text: str
-    fields: Any = None
-    project: str = "default"
-    environment: str = "production"
 
 
 Watcher = Callable[[RunRecord | LineRecord], None]

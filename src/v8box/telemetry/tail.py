@@ -16,7 +16,8 @@ from typing import Final, Literal, TypeVar
 import msgspec
 
 from v8box.errors import V8BoxError
-from v8box.telemetry.runs import LineRecord, RunLog, RunRecord
+from v8box.telemetry.records import LineRecord, RunRecord
+from v8box.telemetry.runs import RunLog
 
 MAX_LIMIT: Final = 1_000
 MAX_READERS: Final = 64
@@ -80,7 +81,7 @@ def level_of(record: Record) -> str:
     """A line's own; a run's is error when it failed."""
     if isinstance(record, LineRecord):
         return record.level
-    return "error" if record.status >= 500 or record.outcome not in ("ok", "refused", "client_gone") else "info"
+    return "error" if record.failed else "info"
 
 
 class Tail:

@@ -17,7 +17,7 @@ from v8box.api.asgi import Receive, Scope, Send
 from v8box.api.deployed import Project, Worker
 from v8box.api.v1 import answer, rfc3339, router_v1
 from v8box.features.workers.workers import Workers
-from v8box.telemetry.runs import LineRecord
+from v8box.telemetry.records import LineRecord
 from v8box.telemetry.tail import MAX_LIMIT, Filter, Gap, Record, Tail, level_of
 
 _SILENCE_SECONDS: Final = 15.0

@@ -1,0 +1,80 @@
+"""What is written down of a run once it is over: the last step of the request path, read by nothing in it."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION
+from v8box.errors import StopReason
+from v8box.gateway.invoke import Exchange
+from v8box.gateway.policies.order import Usage
+from v8box.sandbox.interface import Invocation
+from v8box.telemetry.feed import Feed
+from v8box.telemetry.rates import Rates
+from v8box.telemetry.records import RunRecord
+
+_NOT_THE_VERSIONS_FAULT: Final = frozenset({"ok", "refused", "exception", StopReason.CLIENT_GONE})
+"""Outcomes of runs that are no failure when the status is none. (An exception with a status below 500 is the worker's
+way to refuse a caller.)"""
+
+
+class Recorder:
+    """Tells the feed of each run, and counts it for the canaries and the project's quota."""
+
+    def __init__(self, feed: Feed, rates: Rates, usage: Usage) -> None:
+        self._feed = feed
+        self._rates = rates
+        self._usage = usage
+
+    def over(self, exchange: Exchange, invocation: Invocation, path: str, outcome: str, client: str) -> None:
+        """The answer is sent, or never will be. What the run still does in `waitUntil` belongs to it: it is told once
+        that is over, too."""
+        exchange.ended = time.perf_counter()
+        run = exchange.run
+        if run is None or run.done or run.death is not None:
+            self._tell(exchange, invocation, path, outcome, client)
+        else:
+            run.on_done = lambda _: self._tell(exchange, invocation, path, outcome, client)
+
+    def _tell(self, exchange: Exchange, invocation: Invocation, path: str, outcome: str, client: str) -> None:
+        run = exchange.run
+        cold = cpu = 0.0
+        if run is not None:
+            cold, cpu = run.cold_seconds * 1000, run.cpu_seconds * 1000
+            if run.death is not None and outcome == "ok":
+                outcome = run.death.reason
+        placement = exchange.placement
+        duration = (exchange.ended - exchange.began) * 1000
+        record = RunRecord(
+            invocation.run_id,
+            exchange.request_id,
+            time.time(),
+            placement.worker,
+            placement.id,
+            invocation.trigger,
+            invocation.method,
+            path,
+            exchange.status,
+            outcome,
+            duration,
+            cold,
+            cpu,
+            exchange.bytes_out,
+            client,
+        )
+        if placement.environment != PRODUCTION:
+            record.environment = placement.environment
+        if placement.project != DEFAULT_PROJECT:
+            record.project = placement.project
+        if run is not None and (meter := run.meter) is not None:
+            record.calls = meter.total_calls
+            record.call_bytes = meter.total_bytes
+            record.call_time = meter.seconds * 1000
+            record.spans = meter.spans
+        self._feed.run(record)
+        # How long people talk over a WebSocket is no latency, and what never got to the version says nothing of it.
+        if not invocation.upgrade and (run is not None or exchange.status >= 500):
+            failed = exchange.status >= 500 or outcome not in _NOT_THE_VERSIONS_FAULT
+            self._rates.record(placement.key, duration, failed)
+        self._usage.add(placement.project, cpu / 1000)

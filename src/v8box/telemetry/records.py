@@ -1,0 +1,97 @@
+"""What there is to know of what workers do: a run, a line, the end of a sandbox. Whoever wants them asks the `Feed`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from v8box.telemetry.meter import Span
+
+
+class RunError(msgspec.Struct, omit_defaults=True):
+    """What a worker threw. `stack` has one frame a line, mapped to the user's own files where a map is at hand."""
+
+    name: str
+    message: str
+    stack: str = ""
+
+
+class RunRecord(msgspec.Struct, omit_defaults=True):
+    """One execution of a worker. Times in milliseconds, `time` is Unix time at its start. `request_id` is the client's
+    own when it sent one, else the same as `id`."""
+
+    id: str
+    request_id: str
+    time: float
+    worker: str
+    version: str
+    trigger: str
+    method: str
+    path: str
+    status: int
+    outcome: str
+    """`ok`, `exception`, `refused`, `broken`, or a `StopReason`."""
+    duration: float
+    cold: float
+    cpu: float
+    bytes_out: int
+    client: str
+    calls: int = 0
+    """Binding calls, and the bytes and milliseconds they took together; `spans` are the first hundred of them."""
+    call_bytes: int = 0
+    call_time: float = 0.0
+    spans: list[Span] = []
+    project: str = "default"
+    environment: str = "production"
+    queue: float = 0.0
+    """How long it waited for a sandbox that had room; a start is in `cold`."""
+    memory: int = 0
+    """The most that its sandbox's worker had in use while it ran, in bytes, as far as it was looked at."""
+    bytes_in: int = 0
+    error: RunError | None = None
+    trace: str = ""
+    """W3C trace context: the trace (32 hex digits), this run's span and the caller's (16 each); empty where there is
+    none."""
+    span: str = ""
+    parent: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether its owner should care: it answered 5xx, or ended in a way that no caller asked for."""
+        return self.status >= 500 or self.outcome not in ("ok", "refused", "client_gone")
+
+
+class LineRecord(msgspec.Struct, omit_defaults=True):
+    """One line a worker printed; `stack` lines are mapped to the user's own files already."""
+
+    time: float
+    run: str | None
+    worker: str
+    version: str
+    level: str
+    text: str
+    fields: Any = None
+    project: str = "default"
+    environment: str = "production"
+
+
+class DeathRecord(msgspec.Struct, omit_defaults=True):
+    """A sandbox that came to an end other than by going idle or being replaced. `limit` and `used` are in the unit of
+    the limit that was the reason."""
+
+    time: float
+    worker: str
+    version: str
+    reason: str
+    """A `StopReason`."""
+    detail: str
+    limit: float | None = None
+    used: float | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    last_output: str = ""
+    project: str = "default"
+    environment: str = "production"
