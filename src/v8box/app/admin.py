@@ -16,6 +16,7 @@ from v8box.api.auth.passwords import Passwords
 from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.api.staging import Staging
+from v8box.app.telemetry import Telemetry
 from v8box.bindings import registry
 from v8box.catalog.catalog import Catalog
 from v8box.catalog.model import Manifest
@@ -43,7 +44,6 @@ from v8box.storage import Database
 from v8box.storage.encryption import Encryption
 from v8box.telemetry import audit
 from v8box.telemetry.actors import Actor
-from v8box.telemetry.tail import Tail
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
@@ -82,7 +82,7 @@ class AdminParts:
     idempotency: Idempotency
     operations: Operations
     canaries: Canaries
-    tail: Tail
+    telemetry: Telemetry
     deploys: FolderDeploys
     uploads: Uploads
     staging: Staging
@@ -209,7 +209,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         own_account.build_account_router(parts.auth),
         users.build_router(parts.auth, parts.project_exists),
         personal_tokens.build_router(parts.auth, parts.project_exists),
-        *workers_api.build_routers(workers, parts.canaries, parts.tail, parts.settings.versions.keep),
+        *workers_api.build_routers(workers, parts.canaries, parts.telemetry.tail, parts.settings.versions.keep),
         *deploy.build_routers(deploys),
         file_routes.build_router(parts.files, workers.show_version),
         explain_routes.build_router(

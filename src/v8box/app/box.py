@@ -26,10 +26,11 @@ from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.api.staging import Staging
 from v8box.app.admin import AdminParts, SiteParts, build_admin_api, variable_names
+from v8box.app.telemetry import open_telemetry
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
-from v8box.catalog.model import DEFAULT_PROJECT, Placement, RouteTable
+from v8box.catalog.model import DEFAULT_PROJECT, Placement
 from v8box.catalog.projects import Projects, Usage, quotas_of
 from v8box.catalog.sites import Sites
 from v8box.catalog.variables import Variables
@@ -80,12 +81,8 @@ from v8box.settings import Vault as VaultSettings
 from v8box.storage import Database, FolderBlobs, backups
 from v8box.storage.encryption import Encryption
 from v8box.telemetry import audit, audit_chain
-from v8box.telemetry.feed import Feed
-from v8box.telemetry.rates import Rates
 from v8box.telemetry.records import LineRecord
 from v8box.telemetry.redactor import Redactor, Redactors
-from v8box.telemetry.runs import RunLog
-from v8box.telemetry.tail import Tail
 
 if TYPE_CHECKING:
     from v8box.catalog.variables.vault import VaultSource
@@ -217,12 +214,10 @@ class Box:
             self._tasks.forever(vault.run(), "vault")
         redactors = Redactors()
 
-        runs = RunLog(data / "logs", settings.logs.budget_mb * 1024 * 1024)
-        self._stack.push_async_callback(runs.close)
-        feed = Feed()
-        feed.on_run(runs.run)
-        feed.on_line(runs.line)
-        journal = Journal(feed, catalog.source_map, self._listeners.on_line, redactor=partial(_redactor, redactors))
+        telemetry = await open_telemetry(settings, data, database, catalog, self._stack, self._tasks)
+        journal = Journal(
+            telemetry.feed, catalog.source_map, self._listeners.on_line, redactor=partial(_redactor, redactors)
+        )
         self._stack.push_async_callback(journal.stop)
 
         folder = await asyncio.to_thread(RuntimeFolder, data)
@@ -308,12 +303,8 @@ class Box:
             admit=partial(_admit_workers, projects, catalog),
             from_folder=lambda project, worker: project == DEFAULT_PROJECT and worker in deploys.workers,
         )
-        rates = Rates()
-        _follow(rates, catalog.routes)
-        catalog.subscribe(partial(_follow, rates))
-        canaries = await Canaries.open(database, catalog, rates)
+        canaries = await Canaries.open(database, catalog, telemetry.rates)
         self._tasks.forever(canaries.run(), "canaries")
-        self._tasks.forever(runs.write_forever(), "run log")
         self._tasks.forever(deploys.run(), "deploys")
         self._tasks.forever(sites.folder.run(), "sites")
         self._tasks.forever(sites.optimiser.run(), "optimiser of sites")
@@ -351,7 +342,7 @@ class Box:
             idempotency=idempotency,
             operations=operations,
             canaries=canaries,
-            tail=Tail(runs),
+            telemetry=telemetry,
             deploys=deploys,
             uploads=uploads,
             staging=staging,
@@ -392,8 +383,8 @@ class Box:
                         sites.service.sites.domains_of,
                     ),
                 },
-                feed=feed,
-                rates=rates,
+                feed=telemetry.feed,
+                rates=telemetry.rates,
                 policies=policies,
                 cache=cache,
             )
@@ -549,10 +540,6 @@ def _vault(settings: VaultSettings) -> VaultSource | None:
     from v8box.catalog.variables.vault_client import VaultClient
 
     return VaultSource(VaultClient(settings), settings)
-
-
-def _follow(rates: Rates, routes: RouteTable) -> None:
-    rates.follow([share.placement.key for route in routes.workers.values() for share in route.shares])
 
 
 async def _admit_workers(projects: Projects, catalog: Catalog, project: str, workers: Sequence[str]) -> None:

@@ -1,0 +1,54 @@
+"""What the box knows of what happened, put together: one feed, and who listens to it.
+
+A new listener is one field, and a few lines in `open_telemetry`.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from v8box.catalog.catalog import Catalog
+from v8box.catalog.model import RouteTable
+from v8box.kit.tasks import TaskSet
+from v8box.settings import Settings
+from v8box.storage import Database
+from v8box.telemetry.feed import Feed
+from v8box.telemetry.rates import Rates
+from v8box.telemetry.runs import RunLog
+from v8box.telemetry.tail import Tail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """Who is told what happened (`feed`), and those who keep it."""
+
+    feed: Feed
+    runs: RunLog
+    tail: Tail
+    rates: Rates
+
+
+async def open_telemetry(
+    settings: Settings, data: Path, database: Database, catalog: Catalog, stack: AsyncExitStack, tasks: TaskSet
+) -> Telemetry:
+    """Opens what keeps, counts and forwards what the feed tells. Whatever is to be closed goes on `stack`, what goes on
+    for the box's whole life in `tasks`."""
+    feed = Feed()
+
+    runs = RunLog(data / "logs", settings.logs.budget_mb * 1024 * 1024)
+    stack.push_async_callback(runs.close)
+    tasks.forever(runs.write_forever(), "run log")
+    feed.on_run(runs.run)
+    feed.on_line(runs.line)
+
+    rates = Rates()
+
+    def follow(routes: RouteTable) -> None:
+        rates.follow([share.placement.key for route in routes.workers.values() for share in route.shares])
+
+    follow(catalog.routes)
+    catalog.subscribe(follow)
+
+    return Telemetry(feed=feed, runs=runs, tail=Tail(runs), rates=rates)
