@@ -16,7 +16,9 @@ from v8box.catalog.model import Placement
 from v8box.errors import StopReason
 from v8box.kit.sourcemap import Segment, encode_mappings
 from v8box.pool import journal as module
+from v8box.pool import source_maps
 from v8box.pool.journal import Journal
+from v8box.pool.source_maps import SourceMaps
 from v8box.sandbox.interface import Death, LogLine
 from v8box.sandbox.protocol import Level
 from v8box.telemetry.audit import MASK
@@ -81,7 +83,7 @@ async def maps() -> Maps:
 
 @pytest.fixture
 async def journal(lines: Lines, maps: Maps) -> AsyncIterator[Journal]:
-    journal = Journal(lines, maps.load, lambda record: None)
+    journal = Journal(lines, SourceMaps(maps.load), lambda record: None)
     yield journal
     await journal.stop()
 
@@ -96,7 +98,7 @@ def say(journal: Journal, *texts: str, version: Placement | None = None) -> None
 
 async def test_a_line_is_written_and_echoed_at_once(lines: Lines, maps: Maps) -> None:
     echoed: list[LineRecord] = []
-    say(Journal(lines, maps.load, echoed.append), "hello")
+    say(Journal(lines, SourceMaps(maps.load), echoed.append), "hello")
     assert lines.lines == echoed
     (line,) = echoed
     assert (line.time, line.run, line.worker, line.version, line.level) == (1.0, "r1", "hello", "hello-1", "error")
@@ -155,12 +157,12 @@ async def test_a_map_that_cannot_be_read_now_is_read_later(journal: Journal, lin
 
 
 async def test_few_maps_are_kept(journal: Journal, lines: Lines, maps: Maps, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MAX_MAPS", 2)
+    monkeypatch.setattr(source_maps, "MAX_MAPS", 2)
     for number in (1, 2, 1, 3, 1, 2):
         say(journal, STACK, version=mapped_version(number=number))
         await settle()
     assert maps.loads == ["hello-1", "hello-2", "hello-3", "hello-2"]  # the one used last stays
-    assert len(journal._maps) == 2
+    assert len(journal._maps._maps) == 2
     assert lines.texts == [MAPPED] * 6
 
 
@@ -224,7 +226,7 @@ async def test_the_death_of_a_blank_is_the_boxs_own_business(
 async def test_a_secret_of_the_worker_is_in_no_line(lines: Lines, maps: Maps) -> None:
     secret = "hunter2!hunter2!"
     redactor = Redactor([secret])
-    journal = Journal(lines, maps.load, lambda record: None, lambda placement: redactor)
+    journal = Journal(lines, SourceMaps(maps.load), lambda record: None, lambda placement: redactor)
     journal.logged(a_version(), [LogLine("r1", Level.INFO, 1000.0, f"the token is {secret}", {"token": [secret]})])
     say(journal, f"{STACK} {secret}")
     await settle()

@@ -51,6 +51,7 @@ from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
 from v8box.features.workers.canary import Canaries
 from v8box.features.workers.retention import retain_forever
 from v8box.gateway.cache.cache import ResponseCache
+from v8box.gateway.failures import Failures
 from v8box.gateway.http import allow_many_files, free_port, http_server
 from v8box.gateway.pages.answers import HotFiles
 from v8box.gateway.pages.assets import SiteAssets
@@ -71,6 +72,7 @@ from v8box.kit.tasks import TaskSet
 from v8box.pool.broker import Broker
 from v8box.pool.journal import Journal
 from v8box.pool.pool import Pool
+from v8box.pool.source_maps import SourceMaps
 from v8box.sandbox.rungs import Rung
 from v8box.sandbox.runtime import DenoRuntime, find_deno
 from v8box.sandbox.shim import build_shim
@@ -215,10 +217,11 @@ class Box:
         redactors = Redactors()
 
         telemetry = await open_telemetry(settings, data, database, catalog, self._stack, self._tasks)
-        journal = Journal(
-            telemetry.feed, catalog.source_map, self._listeners.on_line, redactor=partial(_redactor, redactors)
-        )
+        maps, redactor = SourceMaps(catalog.source_map), partial(_redactor, redactors)
+        journal = Journal(telemetry.feed, maps, self._listeners.on_line, redactor)
         self._stack.push_async_callback(journal.stop)
+        failures = Failures(telemetry.feed, maps, redactor)
+        self._stack.push_async_callback(failures.stop)
 
         folder = await asyncio.to_thread(RuntimeFolder, data)
         self._stack.callback(folder.remove)
@@ -385,6 +388,7 @@ class Box:
                 },
                 feed=telemetry.feed,
                 rates=telemetry.rates,
+                failures=failures,
                 policies=policies,
                 cache=cache,
             )

@@ -17,7 +17,7 @@ from v8box.gateway.headers import SERVER, Incoming, declared_length, outgoing
 from v8box.gateway.policies.passage import FREE, FreePassage
 from v8box.pool.pool import Pool
 from v8box.sandbox.channel import Inbound, Outbound, StreamClosed
-from v8box.sandbox.interface import Death, Invocation, RunFailed, RunKilled
+from v8box.sandbox.interface import Death, Invocation, RunFailed, RunKilled, StartupFailed
 from v8box.sandbox.run import Response, Run
 
 Message = MutableMapping[str, Any]
@@ -47,6 +47,7 @@ class Exchange:
         "bytes_out",
         "ended",
         "extra_headers",
+        "failure",
         "passage",
         "placement",
         "receive",
@@ -85,6 +86,7 @@ class Exchange:
         self._watch: asyncio.Task[None] | None = None
         self._gone = False
         self.run: Run | None = None
+        self.failure: RunFailed | StartupFailed | None = None
         # what is known of the answer
         self.started = False
         self.status = 0

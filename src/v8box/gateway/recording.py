@@ -7,9 +7,10 @@ from typing import Final
 
 from v8box.catalog.model import DEFAULT_PROJECT, PRODUCTION
 from v8box.errors import StopReason
+from v8box.gateway.failures import Failures
 from v8box.gateway.invoke import Exchange
 from v8box.gateway.policies.order import Usage
-from v8box.sandbox.interface import Invocation
+from v8box.sandbox.interface import Invocation, RunFailed
 from v8box.telemetry.feed import Feed
 from v8box.telemetry.rates import Rates
 from v8box.telemetry.records import RunRecord
@@ -22,8 +23,9 @@ way to refuse a caller.)"""
 class Recorder:
     """Tells the feed of each run, and counts it for the canaries and the project's quota."""
 
-    def __init__(self, feed: Feed, rates: Rates, usage: Usage) -> None:
+    def __init__(self, feed: Feed, rates: Rates, usage: Usage, failures: Failures) -> None:
         self._feed = feed
+        self._failures = failures
         self._rates = rates
         self._usage = usage
 
@@ -72,7 +74,11 @@ class Recorder:
             record.call_bytes = meter.total_bytes
             record.call_time = meter.seconds * 1000
             record.spans = meter.spans
-        self._feed.run(record)
+        failure = exchange.failure or (run.failure if run is not None else None)
+        if failure is None or (isinstance(failure, RunFailed) and failure.caller):
+            self._feed.run(record)
+        else:
+            self._failures.tell(record, placement, failure)
         # How long people talk over a WebSocket is no latency, and what never got to the version says nothing of it.
         if not invocation.upgrade and (run is not None or exchange.status >= 500):
             failed = exchange.status >= 500 or outcome not in _NOT_THE_VERSIONS_FAULT

@@ -23,6 +23,7 @@ from v8box.gateway.cache.answers import NAME
 from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.cache.call import CacheCall, Pairs
 from v8box.gateway.cache.calls import worker_call
+from v8box.gateway.failures import Failures
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import BrokenResponse, Exchange, Receive, Send
 from v8box.gateway.pages.server import SiteServer
@@ -67,6 +68,8 @@ class GatewayParts:
     policies: PolicyBook
     cache: ResponseCache
     rates: Rates = field(default_factory=Rates)
+    failures: Failures | None = None
+    """Who reads the stacks of what workers throw; None: they stay as V8 wrote them."""
 
 
 class Gateway:
@@ -83,7 +86,9 @@ class Gateway:
         self._path_mode = PathModePolicy(parts.box.domain)
         self._policies = parts.policies
         self._cache = parts.cache
-        self._recorder = Recorder(parts.feed, parts.rates, parts.policies.parts.usage)
+        self._recorder = Recorder(
+            parts.feed, parts.rates, parts.policies.parts.usage, parts.failures or Failures(parts.feed)
+        )
         self._trusted = parts.box.trusted_proxies
         self._max_url_bytes = parts.requests.max_url_bytes
         self._max_header_bytes = parts.requests.max_header_bytes
@@ -245,6 +250,8 @@ class Gateway:
             answer = errors.answer(error, exchange.request_id, envelope=envelope)
             outcome = answer.reason or ("exception" if isinstance(error, RunFailed) else "refused")
             exchange.status = answer.status
+            if isinstance(error, RunFailed | StartupFailed):
+                exchange.failure = error
             raise
         finally:
             self._recorder.over(exchange, invocation, target.rest, outcome, client)

@@ -40,6 +40,8 @@ async def serve_websocket(exchange: Exchange, pool: Pool, invocation: Invocation
         except (RunFailed, RunKilled, StartupFailed, V8BoxError) as error:
             answer = errors.answer(error, exchange.request_id, envelope=False)
             exchange.status = answer.status
+            if isinstance(error, RunFailed | StartupFailed):
+                exchange.failure = error
             await _end(first)
             if answer.reason != StopReason.CLIENT_GONE:
                 await refuse_websocket(exchange.send, "the worker failed")

@@ -311,7 +311,7 @@ def guard(sandbox: Sandbox, look: Callable[[Sandbox, float], None], now: float) 
 def _afresh(error: StartupFailed | V8BoxError) -> StartupFailed | V8BoxError:
     """The same failure for one more who waits: one that is raised again and again would keep all their frames."""
     if isinstance(error, StartupFailed):
-        return StartupFailed(error.message, error.stack, error.death)
+        return StartupFailed(error.message, error.stack, error.death, error.name)
     return error.with_traceback(None)
 
 

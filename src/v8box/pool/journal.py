@@ -6,14 +6,15 @@ import asyncio
 import logging
 import re
 import time
-from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from v8box.catalog.model import Placement
 from v8box.errors import StopReason
-from v8box.kit.sourcemap import SourceMap, SourceMapError, map_stack
+from v8box.kit.sourcemap import map_stack
 from v8box.kit.tasks import TaskSet
+from v8box.pool.source_maps import SourceMaps
 from v8box.sandbox.interface import Death, LogLine
 from v8box.sandbox.protocol import Level
 from v8box.telemetry.feed import Feed
@@ -22,15 +23,13 @@ from v8box.telemetry.redactor import Redactor
 
 logger = logging.getLogger(__name__)
 
-LoadSourceMap = Callable[[Placement], Awaitable[bytes | None]]
 Echo = Callable[[LineRecord], None]
 RedactorOf = Callable[[Placement], Redactor]
 
 _LEVELS: Final = {int(level): level.name.lower() for level in Level}
-_SHIM_FRAME: Final = re.compile(r"\n\s+at [^\n]*/shim\.js:[^\n]*")
+SHIM_FRAME: Final = re.compile(r"\n\s+at [^\n]*/shim\.js:[^\n]*")
 """Frames of the platform's own; the author of a worker has no use for them."""
 _NOTHING_SECRET: Final = Redactor()
-_MAX_MAPS: Final = 32
 _MAX_HELD: Final = 256
 """Lines that may wait for a map; the next ones are written as they are, before them."""
 _QUIET: Final = frozenset({StopReason.IDLE, StopReason.REPLACED, StopReason.REMOVED, StopReason.SHUTDOWN})
@@ -44,15 +43,11 @@ def no_secrets(_: Placement) -> Redactor:
 class Journal:
     """The observer of every sandbox."""
 
-    def __init__(
-        self, feed: Feed, load_source_map: LoadSourceMap, echo: Echo, redactor: RedactorOf = no_secrets
-    ) -> None:
+    def __init__(self, feed: Feed, maps: SourceMaps, echo: Echo, redactor: RedactorOf = no_secrets) -> None:
         self._feed = feed
-        self._load = load_source_map
+        self._maps = maps
         self._echo = echo
         self._redactor = redactor
-        self._maps: OrderedDict[str, SourceMap | None] = OrderedDict()
-        """By version; None is one that cannot be used."""
         self._tasks = TaskSet()
         self._held: dict[str, deque[LineRecord]] = {}
         """By version: lines with a stack that is being mapped, and those that came after them."""
@@ -62,9 +57,10 @@ class Journal:
         redactor = self._redactor(placement)
         for line in lines:
             level = _LEVELS.get(line.level, "info")
-            text = _SHIM_FRAME.sub("", line.text) if "/shim.js:" in line.text else line.text
+            text = SHIM_FRAME.sub("", line.text) if "/shim.js:" in line.text else line.text
             text, fields = redactor.text(text), redactor.value(line.fields)
             record = _line(placement, line.time_ms / 1000, line.run, level, text, fields)
+            record.thrown = line.thrown
             held = self._held.get(placement.id)
             stack = placement.source_map_hash is not None and "blob:" in text
             if (held is None and not stack) or self._held_count >= _MAX_HELD:
@@ -82,7 +78,7 @@ class Journal:
 
     async def _map(self, placement: Placement, held: deque[LineRecord]) -> None:
         """Rewrites the frames of stacks off the request path; without a map that can be used they stay as they are."""
-        source_map = await self._source_map(placement)
+        source_map = await self._maps.get(placement)
         while held:
             record = held[0]
             if source_map is not None and "blob:" in record.text:
@@ -94,25 +90,6 @@ class Journal:
     def _release(self, held: deque[LineRecord]) -> None:
         self._held_count -= 1
         self._write(held.popleft())
-
-    async def _source_map(self, placement: Placement) -> SourceMap | None:
-        if placement.id in self._maps:
-            self._maps.move_to_end(placement.id)
-            return self._maps[placement.id]
-        source_map = None
-        try:
-            data = await self._load(placement)
-            if data is not None:
-                source_map = SourceMap.parse(data)
-        except SourceMapError as error:
-            logger.warning("the source map of %s %s cannot be used: %s", placement.worker, placement.id, error)
-        except Exception as error:
-            logger.warning("the source map of %s %s cannot be read: %s", placement.worker, placement.id, error)
-            return None  # it may be readable later
-        self._maps[placement.id] = source_map
-        while len(self._maps) > _MAX_MAPS:
-            self._maps.popitem(last=False)
-        return source_map
 
     def died(self, placement: Placement | None, death: Death) -> None:
         if placement is None:

@@ -485,21 +485,20 @@ class DenoSandbox:
         run = self.runs.get(stream)
         if run is None:
             raise ProtocolError("a FAILED of no run")
-        if run.failed:
+        if run.failure is not None:
             raise ProtocolError("a second FAILED of one run")
-        run.failed = True
         failure = _failure_head(head)
         status = failure.status if failure.status is not None and 400 <= failure.status <= 599 else None
         stack = failure.stack[:_MAX_STACK_CHARS] if failure.stack else None
         message = failure.message[:_MAX_MESSAGE_CHARS]
-        error = RunFailed(failure.name[:200], message, stack, status, caller=failure.caller)
+        error = run.failure = RunFailed(failure.name[:200], message, stack, status, caller=failure.caller)
         if not run.response.done():
             run.response.set_exception(error)
         elif run.body is not None:
             run.body.fail(f"the worker threw while it was sending: {error}")
         if self.placement is not None and not failure.caller:
             text = stack or f"{failure.name[:200]}: {message}"
-            line = LogLine(run.id, Level.ERROR, time.time() * 1000, text)
+            line = LogLine(run.id, Level.ERROR, time.time() * 1000, text, thrown=True)
             self._observer.logged(self.placement, [line])
 
     def _on_log(self, head: bytes) -> None:
@@ -526,10 +525,9 @@ class DenoSandbox:
         message = f"{failure.name}: {failure.message}"
         death = Death(reason=StopReason.STARTUP, detail=f"the module threw while loading: {message}")
         if self.placement is not None:
-            self._observer.logged(
-                self.placement, [LogLine(None, Level.ERROR, time.time() * 1000, failure.stack or message)]
-            )
-        self._loaded.set_exception(StartupFailed(message, failure.stack, death))
+            text = failure.stack or message
+            self._observer.logged(self.placement, [LogLine(None, Level.ERROR, time.time() * 1000, text, thrown=True)])
+        self._loaded.set_exception(StartupFailed(message, failure.stack, death, failure.name))
         self.kill(death)
 
     # ---- limits

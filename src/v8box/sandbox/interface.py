@@ -68,12 +68,16 @@ class RunFailed(Exception):
 
 
 class StartupFailed(Exception):
-    """The worker's module threw while it was imported, or did not finish in limits.startup_ms."""
+    """The worker's module threw while it was imported, or did not finish in limits.startup_ms. `name` and `stack` are
+    those of what it threw."""
 
-    def __init__(self, message: str, stack: str | None = None, death: Death | None = None) -> None:
+    def __init__(
+        self, message: str, stack: str | None = None, death: Death | None = None, name: str | None = None
+    ) -> None:
         self.message = message
         self.stack = stack
         self.death = death
+        self.name = name
         super().__init__(message)
 
 
@@ -99,6 +103,8 @@ class LogLine:
     time_ms: float
     text: str
     fields: Any = None
+    thrown: bool = False
+    """It is what the run, or the start of the worker, threw: `Run.failure` and `StartupFailed` have the same."""
 
 
 class CallRefused(Exception):

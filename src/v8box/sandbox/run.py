@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from v8box.sandbox.channel import Channel, Inbound, Outbound, StreamClosed
-from v8box.sandbox.interface import Death, RunKilled
+from v8box.sandbox.interface import Death, RunFailed, RunKilled
 from v8box.sandbox.protocol import WINDOW_BYTES, Flag, Kind, ProtocolError, pack_credit
 from v8box.telemetry.meter import Meter
 
@@ -47,7 +47,7 @@ class Run:
         "cpu_seconds",
         "death",
         "done",
-        "failed",
+        "failure",
         "id",
         "log_bytes",
         "may_upgrade",
@@ -80,7 +80,8 @@ class Run:
         self.cancelled: str | None = None
         self.cancelled_at = 0.0
         self.done = False
-        self.failed = False
+        self.failure: RunFailed | None = None
+        """What the worker threw."""
         self.may_upgrade = False
         self.upgraded = False
         self.death: Death | None = None

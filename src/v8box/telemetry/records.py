@@ -10,7 +10,8 @@ from v8box.telemetry.meter import Span
 
 
 class RunError(msgspec.Struct, omit_defaults=True):
-    """What a worker threw. `stack` has one frame a line, mapped to the user's own files where a map is at hand."""
+    """What a worker threw. `stack` has one frame a line and nothing else, mapped to the user's own files where a map is
+    at hand."""
 
     name: str
     message: str
@@ -74,6 +75,8 @@ class LineRecord(msgspec.Struct, omit_defaults=True):
     fields: Any = None
     project: str = "default"
     environment: str = "production"
+    thrown: bool = False
+    """It is what the run, or the start of the worker, threw: the record of the run has the same as its `error`."""
 
 
 class DeathRecord(msgspec.Struct, omit_defaults=True):
