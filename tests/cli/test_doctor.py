@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -102,10 +101,19 @@ async def test_what_does_nothing_is_a_warning(tmp_path: Path) -> None:
     assert told == ["CLOUDFLARE_TOKEN is set, but this version makes no DNS records and no certificates"]
 
 
-async def test_a_full_disk_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = type(shutil.disk_usage("/"))(10, 9, 1)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    assert (await look(tmp_path))["disk"].mark is Mark.FAILED
+@pytest.mark.parametrize(
+    ("setting", "mark"), [("V8BOX_DISK_CRITICAL_MB", Mark.FAILED), ("V8BOX_DISK_WARN_MB", Mark.WARNING)]
+)
+async def test_a_disk_with_less_than_is_wanted(tmp_path: Path, setting: str, mark: Mark) -> None:
+    check = (await look(tmp_path, {setting: "1073741824"}))["disk"]
+    assert (check.mark, "make room" in check.advice) == (mark, True)
+
+
+async def test_a_box_that_is_said_to_run_and_does_not_answer(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "address").write_text("http://127.0.0.1:1\n")
+    check = (await look(tmp_path))["box"]
+    assert (check.mark, check.found) == (Mark.WARNING, "http://127.0.0.1:1 does not answer: ConnectError")
 
 
 async def test_a_data_directory_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:

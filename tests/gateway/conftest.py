@@ -14,6 +14,7 @@ from tests.fakes.clock import settle
 from tests.fakes.sandboxes import FakeFactory, FakeSandbox, Worker
 from tests.fakes.versions import a_version, routes_of
 
+from v8box.api.asgi import send_json
 from v8box.catalog.manifest import no_files, own_table
 from v8box.catalog.model import Limits, RouteTable, Version
 from v8box.catalog.sites import SiteTable
@@ -139,8 +140,8 @@ class World:
         self.rates.follow([self.version.key])
         self.pool = Pool(self.factory, self._bundle, Sandboxes(blanks=0, max_sandboxes=4, **settings))
 
-        async def health() -> tuple[int, bytes]:
-            return 200, b'{"status":"ok"}'
+        async def health(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+            await send_json(scope, send, 200, b'{"status":"ok"}')
 
         self.app = Gateway(
             GatewayParts(

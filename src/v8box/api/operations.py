@@ -140,6 +140,11 @@ class Operations:
         """Cancels what is at work and waits for it; it is failed as interrupted."""
         await self._tasks.cancel()
 
+    @property
+    def running(self) -> int:
+        """How many are at work."""
+        return len(self._running)
+
     async def start(self, kind: str, project: str | None, actor: Actor, work: Work) -> Operation:
         """Begins the work and gives the operation. Raises `TooManyOperations`."""
         if len(self._running) >= MAX_RUNNING:

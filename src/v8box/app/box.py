@@ -26,6 +26,7 @@ from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.api.staging import Staging
 from v8box.app.admin import AdminParts, SiteParts, build_admin_api, variable_names
+from v8box.app.health import open_health
 from v8box.app.telemetry import open_telemetry
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
@@ -40,7 +41,8 @@ from v8box.features.cdn import CdnClient, Purges
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Alone, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
 from v8box.features.deploy.files import WorkerFiles
 from v8box.features.deploy.uploads import Uploads
-from v8box.features.health.service import Check, Health
+from v8box.features.health.pages import build_pages
+from v8box.features.health.service import Health, Phase
 from v8box.features.hrana import HranaApp, Tokens
 from v8box.features.pages import FolderSites, PagesService, PreviewPasswords, SiteEvent
 from v8box.features.pages.internal import InternalApp
@@ -137,6 +139,7 @@ class Box:
         # set by start, in this order
         self._spawner: Spawner
         self._pool: Pool
+        self._health: Health
         self._server: Server
         self._serving: asyncio.Task[None]
         self._tasks = TaskSet(self._fail)
@@ -320,15 +323,22 @@ class Box:
         self._tasks.add(self._watch_spawner(), "nursery watch")
         self._tasks.forever(backups.back_up_forever(catalog_file, backups_folder), "backups")
 
-        checks: dict[str, Check] = {name: binding.health for name, binding in services.bindings.items()}
-        del checks["assets"]  # the sites' files are the box's own, no service behind it
-        if vault is not None:
-            checks["vault"] = vault.health
-        health = Health(checks)
         idempotency = await Idempotency.open(database)
         self._stack.push_async_callback(idempotency.close)
         operations = await Operations.open(database)
         self._stack.push_async_callback(operations.close)
+        health = self._health = open_health(
+            settings,
+            services=services,
+            more={} if vault is None else {"vault": vault.health},
+            telemetry=telemetry,
+            operations=operations,
+            usage=usage,
+            pool=pool,
+            spawner=spawner,
+            missing_rungs=self.missing_rungs,
+        )
+        self._stack.push_async_callback(health.stop)
         hrana = HranaApp(services.databases, tokens)
         self._stack.push_async_callback(hrana.stop)
         admin = AdminParts(
@@ -371,7 +381,7 @@ class Box:
                 requests=settings.requests,
                 routes=lambda: catalog.routes,
                 pool=pool,
-                pages={"/health": health.page},
+                pages=build_pages(health, auth.identities, settings.box),
                 sites=sites.server,
                 mounts={
                     "admin": Guard(
@@ -488,6 +498,7 @@ class Box:
         if self._stopping.is_set():
             return
         self._announce()
+        self._health.phase = Phase.SERVING
         self._listeners.on_ready(self)
         stopping = asyncio.create_task(self._stopping.wait(), name="stop signal")
         await asyncio.wait((stopping, self._serving), return_when=asyncio.FIRST_COMPLETED)
@@ -509,6 +520,12 @@ class Box:
     async def _stop(self) -> None:
         """Numbered, each step bounded."""
         tell = self._listeners.on_stopping if self._stopping.is_set() else _nothing
+        # 0. whoever shares out requests sends them elsewhere
+        if hasattr(self, "_health"):
+            was, self._health.phase = self._health.phase, Phase.DRAINING
+            if was is Phase.SERVING and (seconds := self.settings.health.unready_seconds):
+                tell(f"waiting {seconds:g} s until no more requests are sent here")
+                await asyncio.sleep(seconds)
         # 1. no new connections; those that are open may finish what they asked for
         if hasattr(self, "_server"):
             tell("no new requests")

@@ -1,4 +1,4 @@
-"""`v8box doctor`: what this machine gives, in a table, with advice where something is missing.
+"""`v8box doctor`: what this machine gives and, where the box runs, how it is: in a table, with advice.
 
 A failure is what keeps the box from running. A missing rung of the confinement is a warning: the box runs without it.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -18,15 +17,19 @@ from rich.text import Text
 
 from v8box.bindings.valkey import find_binary
 from v8box.cli.checks import Check, Mark
+from v8box.cli.client import find_box
+from v8box.cli.exits import CommandFailed
 from v8box.cli.servers import ask_libsql, ask_s3, ask_valkey
 from v8box.errors import SettingsError, V8BoxError
+from v8box.features.health.machine import disk
 from v8box.sandbox.rungs import Rung
 from v8box.sandbox.runtime import find_deno
 from v8box.sandbox.spawner import Confinement, Spawner, SpawnSpec, runtime_paths
 from v8box.settings import Settings, ignored, load
 
-_MIN_FREE_BYTES: Final = 1024**3
 _RUN_SECONDS: Final = 10.0
+_BOX_SECONDS: Final = 30.0
+_MARKS: Final = {"ok": Mark.GOOD, "warn": Mark.WARNING, "fail": Mark.FAILED}
 
 
 def run(directory: Path) -> int:
@@ -52,7 +55,7 @@ async def look(directory: Path, environ: Mapping[str, str]) -> Sequence[Check]:
     else:
         checks.append(Check(Mark.GOOD, "settings", f"serving {settings.directory}"))
         checks += [Check(Mark.WARNING, "settings", sentence, "unset it") for sentence in ignored(settings)]
-        checks.append(await asyncio.to_thread(_disk, settings.data_directory))
+        checks.append(await asyncio.to_thread(_disk, settings))
     deno = None
     try:
         deno = find_deno()
@@ -64,21 +67,48 @@ async def look(directory: Path, environ: Mapping[str, str]) -> Sequence[Check]:
     if settings is not None:
         asked = (ask_libsql(settings.libsql), ask_valkey(settings.valkey), ask_s3(settings.s3))
         checks += [check for answers in await asyncio.gather(*asked) for check in answers]
-    return [*checks, *await _sandbox(deno)]
+    checks += await _sandbox(deno)
+    return checks if settings is None else [*checks, *await asyncio.to_thread(_running, directory, environ)]
 
 
-def _disk(data_directory: Path) -> Check:
+def _running(directory: Path, environ: Mapping[str, str]) -> Sequence[Check]:
+    """What the box that serves the folder says of itself; nothing where none does."""
+    import httpx
+
+    try:
+        place = find_box(environ.get("V8BOX_URL"), directory, environ.get("V8BOX_TOKEN"), environ)
+    except CommandFailed:
+        return ()
+    try:
+        answer = httpx.get(
+            f"{place.address}/api/v1/box/health", headers=place.headers, timeout=_BOX_SECONDS, trust_env=False
+        )
+        answer.raise_for_status()
+        told = answer.json()["checks"]
+        return [Check(_MARKS[each["status"]], f"box: {each['name']}", each["value"], each["advice"]) for each in told]
+    except httpx.HTTPStatusError as error:
+        advice = (
+            "sign in with a role for the whole box: v8box login" if error.response.status_code in (401, 403) else ""
+        )
+        return [Check(Mark.WARNING, "box", f"{place.address} answered {error.response.status_code}", advice)]
+    except httpx.HTTPError as error:
+        found = f"{place.address} does not answer: {type(error).__name__}"
+        return [Check(Mark.WARNING, "box", found, "look in its log; if it is gone, start it again")]
+    except (ValueError, KeyError, TypeError):
+        return [Check(Mark.WARNING, "box", f"what {place.address} answered is no box's", "say where it is: V8BOX_URL")]
+
+
+def _disk(settings: Settings) -> Check:
+    data_directory = settings.data_directory
     place = data_directory
     while not place.exists():
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         advice = "give it to the user that runs the box, or set V8BOX_DATA_DIR"
         return Check(Mark.FAILED, "disk", f"{place} cannot be written", advice)
-    free = shutil.disk_usage(place).free
-    found = f"{free / 1024**3:.1f} GB free for {data_directory}"
-    if free < _MIN_FREE_BYTES:
-        return Check(Mark.FAILED, "disk", found, "make room: databases, objects and logs grow here")
-    return Check(Mark.GOOD, "disk", found)
+    wanted = settings.health
+    found = disk(place, warn_mb=wanted.disk_warn_mb, critical_mb=wanted.disk_critical_mb)
+    return Check(_MARKS[found.status], "disk", f"{found.value} for {data_directory}", found.advice)
 
 
 def _private_valkey() -> Check:

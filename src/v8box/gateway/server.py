@@ -43,9 +43,6 @@ from v8box.telemetry.rates import Rates
 
 logger = logging.getLogger(__name__)
 
-Page = Callable[[], Awaitable[tuple[int, bytes]]]
-"""A page of the box: gives a status and a JSON body."""
-
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 """An ASGI application of the box. Its scope has the whole path, the part before its own as `root_path`, and the
 request's id as `request_id`."""
@@ -61,7 +58,8 @@ class GatewayParts:
     requests: Requests
     routes: Callable[[], RouteTable]
     pool: Pool
-    pages: Mapping[str, Page]
+    pages: Mapping[str, Application]
+    """What answers GET and HEAD at an address of the box's own, e.g. `/health`."""
     sites: SiteServer
     mounts: Mapping[Mount, Application]
     feed: Feed
@@ -169,7 +167,7 @@ class Gateway:
                     return
                 target, route = mounted
             if route is None:
-                await self._box_page(scope["method"], target, request_id, send)
+                await self._box_page(scope, receive, send, target, request_id)
                 return
             invocation, client = self._invocation(scope, incoming, target, run_id, request_id)
             placement = choose(route, incoming, client)
@@ -292,22 +290,17 @@ class Gateway:
         scope["request_id"] = request_id
         await application(scope, receive, send)
 
-    async def _box_page(self, method: str, target: Target, request_id: str, send: Send) -> None:
+    async def _box_page(
+        self, scope: MutableMapping[str, Any], receive: Receive, send: Send, target: Target, request_id: str
+    ) -> None:
         page = self._parts.pages.get(target.rest)
         if page is None:
             raise NotFound
-        if method not in ("GET", "HEAD"):
+        if scope["method"] not in ("GET", "HEAD"):
             raise MethodNotAllowed("This address answers GET and HEAD.")
-        status, body = await page()
-        headers = [
-            SERVER,
-            (b"content-type", b"application/json"),
-            (b"cache-control", b"no-store"),
-            (b"x-request-id", request_id.encode()),
-            (b"content-length", b"%d" % len(body)),
-        ]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body, "more_body": False})
+        scope["root_path"] = target.prefix
+        scope["request_id"] = request_id
+        await page(scope, receive, send)
 
     # ---- websocket
 

@@ -20,6 +20,7 @@ from v8box.settings.readers import (
     key_256,
     networks,
     password,
+    places,
     seconds,
     secret,
     server_url,
@@ -387,6 +388,37 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """When the box says that it is not well."""
+
+    disk_warn_mb: Annotated[int, From("V8BOX_DISK_WARN_MB", "health.disk_warn_mb", whole_number(0, 1_073_741_824))] = (
+        2_048
+    )
+    """MiB free in the data directory below which the disk is a warning. Time to make room, on the disk of a small
+    server too."""
+
+    disk_critical_mb: Annotated[
+        int, From("V8BOX_DISK_CRITICAL_MB", "health.disk_critical_mb", whole_number(0, 1_073_741_824))
+    ] = 512
+    """MiB free below which it is a failure. A day's backup and the logs still fit."""
+
+    certificates: Annotated[tuple[str, ...] | None, From("V8BOX_CERTIFICATES", "health.certificates", places)] = None
+    """Whose certificates are looked at: host names with or without a port, and absolute paths of PEM files,
+    comma-separated in the variable. Not set: the hosts `admin` and `api` of the domain; none where that is
+    localhost."""
+
+    certificate_warn_days: Annotated[
+        int, From("V8BOX_CERTIFICATE_WARN_DAYS", "health.certificate_warn_days", whole_number(4, 365))
+    ] = 14
+    """Days before its end from which a certificate is a warning; from 3 on it is a failure. Caddy renews 30 days
+    before."""
+
+    unready_seconds: Annotated[float, From("V8BOX_UNREADY_SECONDS", "health.unready_seconds", seconds(0, 600))] = 0.0
+    """Seconds for which a box that is stopping still takes requests while `/readyz` answers 503. None by default; a
+    load balancer in front wants as long as it takes to notice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vault:
     """A HashiCorp Vault (KV version 2) that variables come from. Without one, they come from the box alone."""
 
@@ -437,6 +469,7 @@ class Settings:
     s3: S3
     projects: Projects
     audit: Audit
+    health: Health
     vault: Vault
 
     def db_url(self, port: int) -> str:
@@ -494,5 +527,6 @@ GROUPS: Final[Mapping[str, type[Any]]] = {
     "s3": S3,
     "projects": Projects,
     "audit": Audit,
+    "health": Health,
     "vault": Vault,
 }

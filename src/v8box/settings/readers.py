@@ -107,6 +107,23 @@ def networks(raw: Any) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, .
         raise ValueError("must be a list of addresses or networks such as 10.0.0.0/8") from None
 
 
+def places(raw: Any) -> tuple[str, ...]:
+    """Host names, with a port or without, and absolute paths."""
+    wanted = "must be a list of host names, with a port or without, and of absolute paths"
+    parts = [part.strip() for part in raw.split(",")] if isinstance(raw, str) else raw
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        raise ValueError(wanted)
+    found = tuple(dict.fromkeys(part for part in parts if part))
+    label = r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+    for part in found:
+        match = re.fullmatch(rf"{label}(\.{label})*(:([0-9]{{1,5}}))?", part)
+        if not part.startswith("/") and (match is None or not 0 < int(match[5] or 443) < 65_536):
+            raise ValueError(wanted)
+    if len(found) > 20:
+        raise ValueError("must be a list of 20 at most")
+    return found
+
+
 def server_url(*schemes: str, login: bool = False) -> Reader[ServerUrl]:
     """`login`: whether the address may hold a user and a password."""
 

@@ -69,7 +69,7 @@ async def back_up_forever(
     while True:
         await asyncio.sleep(wait)
         wait = every_seconds
-        age = time.time() - await asyncio.to_thread(_newest_time, path, backups)
+        age = time.time() - await asyncio.to_thread(newest_time, path, backups)
         if 0 <= age < every_seconds:
             wait = every_seconds - age
             continue
@@ -156,7 +156,7 @@ def _copies(path: Path, backups: Path) -> Sequence[Path]:
     return sorted(backups.glob(f"{path.stem}-[0-9]*.db"))
 
 
-def _newest_time(path: Path, backups: Path) -> float:
+def newest_time(path: Path, backups: Path) -> float:
     return max((copy.stat().st_mtime for copy in _copies(path, backups)), default=0.0)
 
 

@@ -43,6 +43,11 @@ class RunLog:
         self.folder = folder
         self._watchers: list[Watcher] = []
 
+    @property
+    def held(self) -> int:
+        """Records that are not written yet."""
+        return len(self._held_runs) + len(self._held_lines)
+
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Tell `watcher` of every record from now on, until what this gives is called."""
         self._watchers.append(watcher)

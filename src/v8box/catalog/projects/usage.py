@@ -103,6 +103,11 @@ class Usage:
 
     # ---- asking
 
+    @property
+    def unwritten(self) -> int:
+        """How many counts of past days could not be written down yet."""
+        return len(self._past)
+
     def today(self, project: str) -> Day:
         self._turn_over(self._clock())
         account = self._accounts.get(project, _Account())

@@ -1,4 +1,4 @@
-"""The address of the box itself: GET /api/v1/box. `/health` is a page of the gateway's."""
+"""The box itself: GET /api/v1/box, and how it is: GET /api/v1/box/health. `/health` is a page of the gateway's."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from v8box import __version__
-from v8box.api.access import needs
+from v8box.api.access import Role, needs
 from v8box.api.v1 import answer, router_v1
-from v8box.features.health.service import Health
+from v8box.features.health.model import Status
+from v8box.features.health.service import Health, Phase
 
 ENVIRONMENTS: Final = ("production", "staging", "preview")
 
@@ -45,6 +46,29 @@ class BoxInfo(BaseModel):
     health: HealthInfo
 
 
+class CheckInfo(BaseModel):
+    """One thing that was looked at."""
+
+    name: str = Field(examples=["disk"])
+    status: Status
+    latency_ms: float = Field(description="How long looking took.")
+    value: str = Field(description="What was found.", examples=["11.2 GB of 40.0 GB free"])
+    advice: str = Field(description="What to do next; empty where there is nothing to do.")
+
+
+class BoxHealth(BaseModel):
+    """How everything is."""
+
+    status: Literal["ok", "degraded"] = Field(description="Of the services; what `/health` tells.")
+    overall: Status = Field(description="The worst of all checks.")
+    timestamp: str = Field(json_schema_extra={"format": "date-time"})
+    phase: Phase = Field(description="Where the box is in its life.")
+    uptime_seconds: float
+    version: str
+    services: dict[str, ServiceHealth]
+    checks: list[CheckInfo]
+
+
 def build_router(health: Health, *, domain: str, urls: Mapping[str, str]) -> APIRouter:
     """The route."""
     routes = router_v1("/box", "box")
@@ -52,15 +76,23 @@ def build_router(health: Health, *, domain: str, urls: Mapping[str, str]) -> API
     @routes.get("", response_model=BoxInfo, dependencies=[needs(None)])
     async def show_box() -> Response:
         """Which version runs, where its parts answer, and whether all of them are well."""
-        _, page = await health.page()
+        services = (await health.services()).public()
         return answer(
             BoxInfo(
                 version=__version__,
                 domain=domain,
                 urls=dict(urls),
                 environments=list(ENVIRONMENTS),
-                health=HealthInfo.model_validate_json(page),
+                health=HealthInfo.model_validate(services),
             )
         )
+
+    @routes.get("/health", response_model=BoxHealth, dependencies=[needs(Role.VIEWER, box=True)])
+    async def show_box_health() -> Response:
+        """Every check of the box: services, workers, disk, memory, clock, backlog, backup, cache, confinement,
+        certificates. Each says what was found, and what to do where something is wrong."""
+        report = await health.report()
+        more = {"phase": health.phase, "uptime_seconds": round(health.uptime_seconds, 1), "version": __version__}
+        return answer({**report.full(), **more})
 
     return routes

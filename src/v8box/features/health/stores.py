@@ -1,0 +1,135 @@
+"""What is looked at of the box's own work: backlogs and losses, the last backup, Valkey's memory, the confinement."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from v8box.features.health.model import Ask, Finding, Status
+from v8box.sandbox.rungs import Rung
+from v8box.storage import backups
+
+_REMEMBER_LOSS_SECONDS: Final = 600.0
+_BACKUP_WARN_SECONDS: Final = 26 * 3_600.0
+_BACKUP_FAIL_SECONDS: Final = 3 * 86_400.0
+_FULL: Final = 0.9
+
+
+# ---- backlog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """Something that waits to be done: how much, how much there may be, and what was given up since the start."""
+
+    name: str
+    waiting: Callable[[], int]
+    most: int
+    lost: Callable[[], int] = lambda: 0
+    advice: str = ""
+
+
+class BacklogWatch:
+    """Warns while something is half full or more, and for ten minutes after something was lost."""
+
+    def __init__(self, backlogs: Sequence[Backlog], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._backlogs = backlogs
+        self._clock = clock
+        self._lost = {each.name: each.lost() for each in backlogs}
+        self._lost_at: dict[str, float] = {}
+
+    async def look(self) -> Finding:
+        now = self._clock()
+        told, advice = [], []
+        status = Status.OK
+        for each in self._backlogs:
+            waiting, lost = each.waiting(), each.lost()
+            if lost > self._lost[each.name]:
+                self._lost_at[each.name] = now
+            self._lost[each.name] = lost
+            said = f"{each.name}: {waiting}"
+            recently = now - self._lost_at.get(each.name, -_REMEMBER_LOSS_SECONDS) < _REMEMBER_LOSS_SECONDS
+            if lost:
+                said += f" ({lost} dropped since the start)"
+            if recently or waiting * 2 >= each.most:
+                status = Status.WARN
+                advice.append(each.advice)
+            told.append(said)
+        return Finding(status, "; ".join(told) or "nothing waits", "; ".join(filter(None, dict.fromkeys(advice))))
+
+
+# ---- backup
+
+
+def backup(database: Path, folder: Path, *, up_seconds: float, now: float) -> Finding:
+    """How old the newest copy of the platform's database is."""
+    at = backups.newest_time(database, folder)
+    if not at:
+        if up_seconds < backups.FIRST_SECONDS * 5:
+            return Finding(Status.OK, "none yet: the first is made a minute after the start")
+        return Finding(Status.FAIL, "there is none", f"look in the log why {folder} cannot be written")
+    age = max(0.0, now - at)
+    value = f"{age / 3_600:.1f} hours old"
+    advice = f"look in the log why no newer copy could be made in {folder}"
+    if age > _BACKUP_FAIL_SECONDS:
+        return Finding(Status.FAIL, value, advice)
+    return Finding(Status.WARN, value, advice) if age > _BACKUP_WARN_SECONDS else Finding(Status.OK, value)
+
+
+# ---- Valkey
+
+
+def valkey_memory(info: Callable[[], Awaitable[str]]) -> Ask:
+    """`info` gives the section `memory` of INFO."""
+
+    async def look() -> Finding:
+        lines = (line.partition(":") for line in (await info()).splitlines())
+        found = {name: value.strip() for name, mark, value in lines if mark}
+        used, most = int(found.get("used_memory", "0")), int(found.get("maxmemory", "0"))
+        if not most:
+            return Finding(Status.OK, f"{used / 1024**2:.0f} MB used, no bound")
+        value = f"{used / 1024**2:.0f} of {most / 1024**2:.0f} MB used"
+        if used >= most * _FULL:
+            evicts = found.get("maxmemory_policy", "noeviction") != "noeviction"
+            advice = "delete keys, let them expire (EX), or give the server more memory (maxmemory)"
+            return Finding(Status.OK if evicts else Status.WARN, value, "" if evicts else advice)
+        return Finding(Status.OK, value)
+
+    return look
+
+
+# ---- confinement
+
+
+def confinement(missing: Callable[[], Sequence[Rung]]) -> Ask:
+    async def look() -> Finding:
+        rungs = missing()
+        if not rungs:
+            return Finding(Status.OK, "every rung is taken")
+        return Finding(
+            Status.WARN,
+            "missing: " + ", ".join(f"{each.name} ({each.detail})" for each in rungs),
+            "; ".join(dict.fromkeys(each.advice for each in rungs)),
+        )
+
+    return look
+
+
+# ---- workers
+
+
+def workers(count: Callable[[], int], most: int, *, stopped: Callable[[], str | None]) -> Ask:
+    """Whether a sandbox can be started, and how many places are taken. `stopped`: why none can be."""
+
+    async def look() -> Finding:
+        why = stopped()
+        if why is not None:
+            return Finding(Status.FAIL, why, "start the box again, and look in its log why")
+        taken = count()
+        value = f"{taken} of {most} sandboxes"
+        return Finding(Status.OK, value)
+
+    return look
