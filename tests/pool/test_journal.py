@@ -19,11 +19,11 @@ from v8box.pool import journal as module
 from v8box.pool import source_maps
 from v8box.pool.journal import Journal
 from v8box.pool.source_maps import SourceMaps
-from v8box.sandbox.interface import Death, LogLine
+from v8box.sandbox.interface import Death, LogLine, RunningRun
 from v8box.sandbox.protocol import Level
 from v8box.telemetry.audit import MASK
 from v8box.telemetry.feed import Feed
-from v8box.telemetry.records import LineRecord
+from v8box.telemetry.records import CurvePoint, DeathRecord, LineRecord, RunningRecord
 from v8box.telemetry.redactor import Redactor
 
 STACK = "Error: no\n    at f (blob:null/1:1:1)\n    at g (file:///x/shim.js:9:9)"
@@ -236,3 +236,22 @@ async def test_a_secret_of_the_worker_is_in_no_line(lines: Lines, maps: Maps) ->
     assert len(lines.lines) == 3
     assert lines.lines[0].text == f"the token is {MASK}"
     assert not [line for line in lines.lines if "hunter2" in repr(line) or "unter2" in repr(line)]
+
+
+async def test_a_death_tells_what_was_seen_before_without_secrets(maps: Maps) -> None:
+    feed = Feed()
+    deaths: list[DeathRecord] = []
+    feed.on_death(deaths.append)
+    redactor = Redactor(["hunter2hunter2"])
+    journal = Journal(feed, SourceMaps(maps.load), lambda record: None, lambda placement: redactor)
+    run = RunningRun(id="r1", method="GET", path="/a/hunter2hunter2", elapsed_seconds=1.5, cpu_seconds=0.25)
+    death = Death(
+        reason=StopReason.WALL, detail="too long", runs=(run,), run_count=1, curve=(CurvePoint(-50, 0.5, 7, 1),)
+    )
+    journal.stopped(a_version(), death)
+    journal.died(a_version(), death)
+    stopped, died = deaths
+    assert (stopped.whole, died.whole) == (False, True)
+    assert stopped.id != died.id
+    assert died.runs == [RunningRecord("r1", "GET", f"/a/{MASK}", 1500.0, 250.0)]
+    assert (died.run_count, died.curve) == (1, [CurvePoint(-50, 0.5, 7, 1)])

@@ -70,12 +70,16 @@ class FakeCalls:
 class Observed:
     lines: list[LogLine] = field(default_factory=list)
     deaths: list[Death] = field(default_factory=list)
+    stops: list[Death] = field(default_factory=list)
 
     def logged(self, version: Version, lines: Sequence[LogLine]) -> None:
         self.lines += lines
 
     def died(self, version: Version | None, death: Death) -> None:
         self.deaths.append(death)
+
+    def stopped(self, version: Version, death: Death) -> None:
+        self.stops.append(death)
 
 
 class Wire(asyncio.Transport):

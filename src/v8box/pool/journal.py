@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,10 +16,10 @@ from v8box.errors import StopReason
 from v8box.kit.sourcemap import map_stack
 from v8box.kit.tasks import TaskSet
 from v8box.pool.source_maps import SourceMaps
-from v8box.sandbox.interface import Death, LogLine
+from v8box.sandbox.interface import Death, LogLine, RunningRun
 from v8box.sandbox.protocol import Level
 from v8box.telemetry.feed import Feed
-from v8box.telemetry.records import DeathRecord, LineRecord
+from v8box.telemetry.records import DeathRecord, LineRecord, RunningRecord
 from v8box.telemetry.redactor import Redactor
 
 logger = logging.getLogger(__name__)
@@ -98,23 +99,7 @@ class Journal:
             return
         if death.reason in _QUIET:
             return
-        redactor = self._redactor(placement)
-        record = DeathRecord(
-            time.time(),
-            placement.worker,
-            placement.id,
-            str(death.reason),
-            redactor.text(death.detail),
-            death.limit,
-            death.used,
-            death.exit_code,
-            death.signal,
-            round(death.cpu_seconds, 3),
-            death.peak_memory_bytes,
-            redactor.text(death.last_output)[-1000:],
-            placement.project,
-            placement.environment,
-        )
+        record = self._record(placement, death)
         fields = {
             "reason": record.reason,
             "limit": death.limit,
@@ -130,6 +115,36 @@ class Journal:
         self._write(_line(placement, record.time, None, level, f"stopped ({death.reason}): {record.detail}", fields))
         self._feed.death(record)
 
+    def stopped(self, placement: Placement, death: Death) -> None:
+        """A run was ended for a limit; what it printed and how it ended is told already."""
+        record = self._record(placement, death)
+        record.whole = False
+        self._feed.death(record)
+
+    def _record(self, placement: Placement, death: Death) -> DeathRecord:
+        redactor = self._redactor(placement)
+        return DeathRecord(
+            time.time(),
+            placement.worker,
+            placement.id,
+            str(death.reason),
+            redactor.text(death.detail),
+            death.limit,
+            death.used,
+            death.exit_code,
+            death.signal,
+            round(death.cpu_seconds, 3),
+            death.peak_memory_bytes,
+            redactor.text(death.last_output)[-1000:],
+            placement.project,
+            placement.environment,
+            secrets.token_hex(8),
+            runs=[_running(run, redactor) for run in death.runs],
+            run_count=death.run_count,
+            curve=list(death.curve),
+            stack=redactor.text(death.stack),
+        )
+
     async def stop(self) -> None:
         """What still waits for a map is written as it is."""
         await self._tasks.cancel()
@@ -142,4 +157,15 @@ class Journal:
 def _line(placement: Placement, at: float, run: str | None, level: str, text: str, fields: Any) -> LineRecord:
     return LineRecord(
         at, run, placement.worker, placement.id, level, text, fields, placement.project, placement.environment
+    )
+
+
+def _running(run: RunningRun, redactor: Redactor) -> RunningRecord:
+    return RunningRecord(
+        run.id,
+        run.method,
+        redactor.text(run.path),
+        round(run.elapsed_seconds * 1000, 1),
+        round(run.cpu_seconds * 1000, 1),
+        list(run.waiting_for),
     )

@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import signal
 import time
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from v8box.errors import StopReason
 from v8box.kit import procfs
 from v8box.sandbox.calls import Calls
 from v8box.sandbox.channel import Channel, Inbound, Outbound
+from v8box.sandbox.curve import CURVE_SECONDS, REPORTED, Curve, running
 from v8box.sandbox.interface import (
     CallServer,
     Death,
@@ -109,6 +111,8 @@ class DenoSandbox:
         self.placement: Placement | None = None
         self.shape = ""
         self.account: Account | None = None
+        self._curve: Curve | None = None
+        """Of a sandbox that had runs within the last minute."""
         self.runs: dict[int, Run] = {}
         self.run_count = 0
         self._trimmed_runs = 0
@@ -203,7 +207,7 @@ class DenoSandbox:
         """SIGKILL now. What is inside fails with `death`. Once dead, later calls change nothing."""
         if self._death is not None:
             return
-        self._death = death
+        self._death = self._seen(death, self.runs.values())
         self.state = SandboxState.DEAD
         self.channel.close()
         if self._child is not None:
@@ -227,7 +231,7 @@ class DenoSandbox:
         if self.stopped.done():
             return
         self.state = SandboxState.DEAD
-        death = self._death or self._explain(status)
+        death = self._death or self._seen(self._explain(status), self.runs.values())
         if status is not None:
             death = dataclasses.replace(
                 death,
@@ -247,6 +251,14 @@ class DenoSandbox:
                 waiting.exception()
         self.stopped.set_result(death)
         self._observer.died(self.placement, death)
+
+    def _seen(self, death: Death, runs: Collection[Run]) -> Death:
+        """With what was seen before: for whoever wants to know why."""
+        if death.reason not in REPORTED:
+            return death
+        now = self._loop.time()
+        curve = () if self._curve is None else self._curve.points(now)
+        return dataclasses.replace(death, runs=running(runs, now), run_count=len(runs), curve=curve)
 
     def _explain(self, status: ExitStatus | None) -> Death:
         """The reason for an end that the box did not cause."""
@@ -299,6 +311,7 @@ class DenoSandbox:
         self._next_stream = stream + 2 if stream < _MAX_STREAM else 2
         run = Run(self.channel, self._loop, stream, invocation.run_id)
         run.may_upgrade = invocation.upgrade
+        run.invocation = invocation
         if not self.runs:
             self._unaccounted = True
         self.runs[stream] = run
@@ -330,6 +343,8 @@ class DenoSandbox:
             return
         if run.calls is not None and self.placement is not None:
             self._calls.end_run(self.placement, run)
+        if run.death is not None and self._death is None:
+            self._tell_stopped(run, run.death)
         run.finish()
         if not self.runs:
             self.idle_since = self._loop.time()
@@ -339,6 +354,10 @@ class DenoSandbox:
         if self.state is SandboxState.DRAINING:
             self._end_if_drained()
         self.on_free()
+
+    def _tell_stopped(self, run: Run, death: Death) -> None:
+        if self.placement is not None and death.reason in REPORTED:
+            self._observer.stopped(self.placement, self._seen(death, (run,)))
 
     def abandon(self, run: Run, death: Death, cancel_reason: str) -> None:
         """Ends a run early: whoever waits gets `death`, the worker's signal aborts."""
@@ -542,6 +561,9 @@ class DenoSandbox:
         if self._unaccounted:
             self._unaccounted = False
             account.skip(usage.cpu_seconds)
+        if self._curve is None:
+            self._curve = Curve()
+        self._curve.note(now, usage.cpu_seconds, account.used_bytes(usage.private_bytes), len(self.runs))
         blocked = self._ping_sent and self._silent  # for a tick at least
         verdict = account.judge(now, usage.cpu_seconds, usage.private_bytes, self.runs.values(), blocked=blocked)
         if verdict.kill is not None:
@@ -580,6 +602,8 @@ class DenoSandbox:
             return
         cpu_seconds, since = child.usage().cpu_seconds, self._idle_look
         self._idle_look = now
+        if self._curve is not None and now - self.idle_since > CURVE_SECONDS:
+            self._curve = None
         if since < self.idle_since:
             account.skip(cpu_seconds)  # some of it was a run's
         elif (death := account.judge_idle(cpu_seconds, now - since)) is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from v8box.catalog.model import Placement
 from v8box.errors import StopReason
 from v8box.telemetry.meter import Meter
+from v8box.telemetry.records import CurvePoint
 
 if TYPE_CHECKING:
     from v8box.sandbox.run import Run
@@ -32,8 +33,21 @@ class SandboxState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunningRun:
+    """A run that was going on when its sandbox ended. `waiting_for`: its calls without an answer, as `db.execute`."""
+
+    id: str
+    method: str
+    path: str
+    elapsed_seconds: float
+    cpu_seconds: float
+    waiting_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Death:
-    """How a sandbox ended. `limit` and `used` are set when a limit was the reason, in the unit of the limit's name."""
+    """How a sandbox ended. `limit` and `used` are set when a limit was the reason, in the unit of the limit's name.
+    `runs` and `curve` are what was seen of it before: up to a bound, and of `run_count` runs."""
 
     reason: StopReason
     detail: str
@@ -44,6 +58,10 @@ class Death:
     cpu_seconds: float = 0.0
     peak_memory_bytes: int = 0
     last_output: str = ""
+    runs: tuple[RunningRun, ...] = ()
+    run_count: int = 0
+    curve: tuple[CurvePoint, ...] = ()
+    stack: str = ""
 
 
 class RunKilled(Exception):
@@ -146,10 +164,12 @@ class CallServer(Protocol):
 
 
 class SandboxObserver(Protocol):
-    """Who hears what happens in a sandbox. All are called on the loop and must not block."""
+    """Who hears what happens in a sandbox. All are called on the loop and must not block. `died`: the process is gone;
+    `stopped`: a run was ended for a limit, and its process goes on."""
 
     def logged(self, placement: Placement, lines: Sequence[LogLine]) -> None: ...
     def died(self, placement: Placement | None, death: Death) -> None: ...
+    def stopped(self, placement: Placement, death: Death) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from v8box.sandbox.channel import Channel, Inbound, Outbound, StreamClosed
-from v8box.sandbox.interface import Death, RunFailed, RunKilled
+from v8box.sandbox.interface import Death, Invocation, RunFailed, RunKilled
 from v8box.sandbox.protocol import WINDOW_BYTES, Flag, Kind, ProtocolError, pack_credit
 from v8box.telemetry.meter import Meter
 
@@ -49,6 +49,7 @@ class Run:
         "done",
         "failure",
         "id",
+        "invocation",
         "log_bytes",
         "may_upgrade",
         "messages",
@@ -73,6 +74,8 @@ class Run:
         self.cpu_seconds = 0.0
         self.log_bytes = 0
         self.calls: set[int] | None = None
+        self.invocation: Invocation | None = None
+        """What it was started with, for a report of its end."""
         self.meter: Meter | None = None
         """What it did with bindings; None as long as it made no call."""
         # state

@@ -28,6 +28,8 @@ class Span(msgspec.Struct, omit_defaults=True):
     written: int = 0
     error: str = ""
     """The code it was refused with."""
+    what: str = ""
+    """Upon what, without values: the statement with `?` for its literals, a bucket, the beginning of a key."""
 
 
 class Meter:

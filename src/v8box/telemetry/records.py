@@ -18,6 +18,18 @@ class RunError(msgspec.Struct, omit_defaults=True):
     stack: str = ""
 
 
+class Finding(msgspec.Struct, omit_defaults=True):
+    """What is remarkable about a run, in words and figures. `kind`: `n_plus_one`, … Duration in milliseconds."""
+
+    kind: str
+    text: str
+    binding: str = ""
+    operation: str = ""
+    what: str = ""
+    count: int = 0
+    duration: float = 0.0
+
+
 class RunRecord(msgspec.Struct, omit_defaults=True):
     """One execution of a worker. Times in milliseconds, `time` is Unix time at its start. `request_id` is the client's
     own when it sent one, else the same as `id`."""
@@ -56,6 +68,7 @@ class RunRecord(msgspec.Struct, omit_defaults=True):
     none."""
     span: str = ""
     parent: str = ""
+    findings: list[Finding] = []
 
     @property
     def failed(self) -> bool:
@@ -79,9 +92,31 @@ class LineRecord(msgspec.Struct, omit_defaults=True):
     """It is what the run, or the start of the worker, threw: the record of the run has the same as its `error`."""
 
 
+class RunningRecord(msgspec.Struct, omit_defaults=True):
+    """A run that was going on when its sandbox ended. Times in milliseconds."""
+
+    id: str
+    method: str
+    path: str
+    elapsed: float
+    cpu: float
+    waiting_for: list[str] = []
+    """Its binding calls without an answer, as `db.execute`."""
+
+
+class CurvePoint(msgspec.Struct, array_like=True):
+    """What a sandbox used at one look: `at` in milliseconds before its end (0 or below), `cpu` as the share of one
+    processor since the point before, `memory` in bytes."""
+
+    at: float
+    cpu: float
+    memory: int
+    runs: int
+
+
 class DeathRecord(msgspec.Struct, omit_defaults=True):
-    """A sandbox that came to an end other than by going idle or being replaced. `limit` and `used` are in the unit of
-    the limit that was the reason."""
+    """A sandbox that came to an end other than by going idle or being replaced, or (`whole` is false) a run that was
+    ended for a limit while its sandbox went on. `limit` and `used` are in the unit of the limit that was the reason."""
 
     time: float
     worker: str
@@ -98,3 +133,12 @@ class DeathRecord(msgspec.Struct, omit_defaults=True):
     last_output: str = ""
     project: str = "default"
     environment: str = "production"
+    id: str = ""
+    whole: bool = True
+    runs: list[RunningRecord] = []
+    """Those that were going on, the longest first, up to a bound; `run_count` are all of them."""
+    run_count: int = 0
+    curve: list[CurvePoint] = []
+    """The last minute, oldest first: a point each second, and each look of the last two."""
+    stack: str = ""
+    """Where the code was shortly before, mapped; empty where nobody could look."""
