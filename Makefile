@@ -27,25 +27,34 @@ SCRIPT_FOLDERS := $(wildcard src/v8box examples benchmarks)
 SCRIPTS = $(shell find $(SCRIPT_FOLDERS) -name .cache -prune -o -name node_modules -prune -o \
 	-type f \( -name '*.ts' -o -name '*.tsx' -o -name '*.js' \) -print | sort)
 
-.PHONY: help install run test test-python test-typescript check check-python check-typescript format gen bench lock clean
+# The dashboard is built into the package. A stamp's name carries the lock, as above.
+DASHBOARD := src/v8box/api/dashboard/built/index.html
+DASHBOARD_KEY := $(shell cat dashboard/deno.lock dashboard/package.json | cksum | cut -d' ' -f1)
+DASHBOARD_INSTALLED := dashboard/node_modules/.installed-$(DASHBOARD_KEY)
+DASHBOARD_SOURCES = $(shell find dashboard/src dashboard/public dashboard/scripts dashboard/*.* -type f)
+IN_DASHBOARD = cd dashboard && $(CURDIR)/$(DENO)
+
+.PHONY: help install run dashboard test test-python test-typescript check check-python check-typescript check-dashboard format gen bench lock clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 install: $(INSTALLED) ## put the box and all it needs into .venv
 
-run: $(INSTALLED) ## start the box on ./box (BOX=folder for another one)
+run: $(INSTALLED) $(DASHBOARD) ## start the box on ./box (BOX=folder for another one)
 	@exec $(VENV)/bin/v8box up $(BOX)
 
-test: test-typescript test-python ## run every test
+dashboard: $(DASHBOARD) ## build the dashboard into the package, if something in it has changed
+
+test: test-typescript $(DASHBOARD) test-python ## run every test
 
 test-typescript: $(INSTALLED_DEV) ## run the tests of the runtime (ARGS for deno test)
 	$(DENO) test --quiet --allow-all --permit-no-files $(ARGS) src/v8box
 
-test-python: $(INSTALLED_DEV) ## run pytest (ARGS for pytest)
+test-python: $(INSTALLED_DEV) | $(DASHBOARD) ## run pytest (ARGS for pytest)
 	$(PY) -m pytest -n $(TESTERS) $(ARGS)
 
-check: check-python check-typescript ## formatting, lint, types, layers
+check: check-python check-typescript check-dashboard ## formatting, lint, types, layers
 
 check-python: $(INSTALLED_DEV)
 	$(VENV)/bin/ruff check .
@@ -59,6 +68,12 @@ check-typescript: $(INSTALLED_DEV)
 	@echo '$(DENO) check'; $(DENO) check --quiet $(filter-out examples/%,$(SCRIPTS))
 	@$(check_examples)
 
+check-dashboard: $(INSTALLED_DEV) $(DASHBOARD_INSTALLED) ## the same, of the dashboard alone
+	@echo 'deno fmt --check'; $(IN_DASHBOARD) fmt --quiet --check
+	@echo 'deno lint'; $(IN_DASHBOARD) lint --quiet
+	@echo 'layers'; $(IN_DASHBOARD) run --quiet --allow-read scripts/check_imports.ts
+	@echo 'tsc'; $(IN_DASHBOARD) run --quiet --cached-only --allow-all node_modules/typescript/bin/tsc
+
 # The examples as a newcomer has them: in a folder of their own, with their own deno.json and the box's types.
 define check_examples
 echo '$(DENO) check examples'; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
@@ -70,10 +85,12 @@ format: $(INSTALLED_DEV) ## format everything and repair what lint can repair
 	$(VENV)/bin/ruff check --fix --exit-zero .
 	$(VENV)/bin/ruff format .
 	$(DENO) fmt --quiet $(SCRIPTS)
+	$(IN_DASHBOARD) fmt --quiet
 
-gen: $(INSTALLED_DEV) ## write what is made of the code: the references of commands and API, the manifest's JSON Schema
+gen: $(INSTALLED_DEV) ## write what is made of the code: the references of commands and API, the dashboard's types, the manifest's schema
 	$(PY) -m v8box.cli.reference > docs/cli-reference.md
 	$(PY) -m v8box.cli.api_reference docs/api-reference.md
+	$(PY) -m v8box.cli.api_types dashboard/src/api/generated/api.ts
 	$(PY) -m v8box.catalog.manifest_schema > docs/v8box.schema.json
 
 bench: $(INSTALLED) ## measure the box against its baselines (ARGS='--quick', '--only NAME', '--write')
@@ -93,7 +110,14 @@ lock: $(VENV)/bin/pip ## resolve the dependencies again (ARGS=--upgrade for newe
 	compile pyproject.toml - --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove what was installed and built
-	rm -rf $(VENV) dist build benchmarks/.cache .cache
+	rm -rf $(VENV) dist build benchmarks/.cache .cache dashboard/node_modules $(dir $(DASHBOARD))
+
+$(DASHBOARD_INSTALLED): | $(INSTALLED)
+	$(IN_DASHBOARD) install --quiet --frozen
+	@rm -f dashboard/node_modules/.installed-*; touch $@
+
+$(DASHBOARD): $(DASHBOARD_SOURCES) | $(DASHBOARD_INSTALLED)
+	$(IN_DASHBOARD) run --quiet --cached-only --allow-all scripts/build.ts
 
 $(INSTALLED): | $(VENV)/bin/pip
 	$(PIP) install --quiet --require-hashes -r requirements.lock

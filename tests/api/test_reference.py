@@ -17,6 +17,7 @@ from v8box.api.principals import nobody
 from v8box.api.reference.markdown import markdown
 from v8box.api.reference.outline import outline
 from v8box.api.reference.page import page
+from v8box.api.reference.typescript import typescript
 from v8box.cli.api_reference import document
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,11 @@ async def get(path: str) -> httpx.Response:
 
 def test_the_reference_in_the_documents_is_up_to_date() -> None:
     assert (ROOT / "docs" / "api-reference.md").read_text() == markdown(DOCUMENT), "run `make gen`"
+
+
+def test_the_types_of_the_dashboards_client_are_up_to_date() -> None:
+    file = ROOT / "dashboard" / "src" / "api" / "generated" / "api.ts"
+    assert file.read_text() == typescript(DOCUMENT), "run `make gen`"
 
 
 def test_every_operation_is_in_it_once() -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, Response, sync_playwright
 from tests.browser import media
+from tests.browser.chromium import launch
 from tests.e2e.box import RunningBox
-from tests.servers.installation import chromium, vite
+from tests.servers.installation import vite
 
 HERE = Path(__file__).parent
 WAIT_MS = 10_000
@@ -61,15 +62,9 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    program = chromium()
     driver: Playwright
     with sync_playwright() as driver:
-        options = ("gpu", "background-networking", "component-update", "sync", "dev-shm-usage")
-        running = driver.chromium.launch(
-            executable_path=program,
-            args=["--no-sandbox", *(f"--disable-{option}" for option in options)],
-            timeout=30_000,
-        )
+        running = launch(driver)
         try:
             yield running
         finally:

@@ -39,6 +39,9 @@ def test_it_holds_everything_that_is_read_at_run_time(wheel: Path) -> None:
     package = ROOT / "src" / "v8box"
     wanted = [path for path in package.rglob("*") if path.suffix in (".py", ".ts", ".sql")]
     assert {f"v8box/{path.relative_to(package).as_posix()}" for path in wanted} <= inside
+    dashboard = {name for name in inside if name.startswith("v8box/api/dashboard/built/")}
+    assert "v8box/api/dashboard/built/index.html" in dashboard
+    assert {Path(name).suffix for name in dashboard} >= {".js", ".css", ".br", ".gz", ".webmanifest"}
     examples = ROOT / "examples"
     kept = [path for path in examples.rglob("*") if path.is_file() and not path.name.startswith(".")]
     assert {f"v8box/examples/{path.relative_to(examples).as_posix()}" for path in kept} <= inside

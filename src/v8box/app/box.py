@@ -22,6 +22,7 @@ from granian.server.embed import Server
 from v8box.api import Guard, LazyApp
 from v8box.api.auth import Auth
 from v8box.api.auth.passwords import Passwords
+from v8box.api.dashboard import BuiltFiles, Dashboard
 from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.api.staging import Staging
@@ -384,8 +385,9 @@ class Box:
                 pages=build_pages(health, auth.identities, settings.box),
                 sites=sites.server,
                 mounts={
-                    "admin": Guard(
-                        LazyApp(partial(build_admin_api, admin)), identities=auth.identities, box=settings.box
+                    "admin": Dashboard(
+                        Guard(LazyApp(partial(build_admin_api, admin)), identities=auth.identities, box=settings.box),
+                        BuiltFiles(),
                     ),
                     "db": hrana,
                     "s3": S3Api(services.objects, keys),

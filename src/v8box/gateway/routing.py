@@ -132,7 +132,7 @@ class Router:
         if kind is HostKind.S3:
             return Target(host, shared, "", path, "", "s3")
         first = path[1:].split("/", 1)[0] if path.startswith("/") else ""
-        if first in ("admin", "api"):
+        if first in ("admin", "api") or kind is HostKind.ADMIN:
             return Target(host, shared, "", path, "", "admin")
         if shared and first == "pages" and (site := _PAGES.match(path)) is not None:
             return Target(host, shared, "", path[site.end(1) :], site[1], site=site[2])

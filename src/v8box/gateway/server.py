@@ -155,7 +155,7 @@ class Gateway:
             incoming = Incoming(scope["headers"])
             request_id = incoming.request_id or run_id
             target, route = self._admit(scope, incoming)
-            if target.mount is not None:
+            if target.mount is not None and not self._is_page_of_the_box(target):
                 await self._mounted(scope, receive, send, target, request_id)
                 return
             if target.site is not None:
@@ -167,6 +167,9 @@ class Gateway:
                     return
                 target, route = mounted
             if route is None:
+                if target.shared_host and target.rest == "/" and incoming.navigates:
+                    await _send_redirect(send, 307, b"/admin", request_id)
+                    return
                 await self._box_page(scope, receive, send, target, request_id)
                 return
             invocation, client = self._invocation(scope, incoming, target, run_id, request_id)
@@ -289,6 +292,10 @@ class Gateway:
         scope["root_path"] = target.prefix
         scope["request_id"] = request_id
         await application(scope, receive, send)
+
+    def _is_page_of_the_box(self, target: Target) -> bool:
+        """The admin's host has all addresses that the dashboard may have, and these."""
+        return target.mount == "admin" and target.rest in self._parts.pages
 
     async def _box_page(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send, target: Target, request_id: str

@@ -1,0 +1,31 @@
+// An empty list teaches: what belongs here, how the first one is made, and the same on the command line.
+import type { LucideIcon } from "lucide-react";
+import type { ReactNode } from "react";
+import { CodeBlock } from "@/components/code-block";
+
+export function EmptyState({ icon: Icon, title, children, actions, command }: {
+  icon?: LucideIcon;
+  title: ReactNode;
+  children?: ReactNode;
+  actions?: ReactNode;
+  /** A command that does the same. */
+  command?: string;
+}) {
+  return (
+    <div className="mx-auto grid max-w-md justify-items-center gap-2 px-4 py-14 text-center">
+      {Icon && (
+        <span className="mb-1 grid size-10 place-content-center rounded-xl border bg-surface text-muted shadow-low">
+          <Icon aria-hidden className="size-5" />
+        </span>
+      )}
+      <h2 className="text-base font-semibold">{title}</h2>
+      {children && <div className="text-sm text-muted">{children}</div>}
+      {actions && <div className="mt-2 flex flex-wrap justify-center gap-2">{actions}</div>}
+      {command && (
+        <div className="mt-2 w-full text-left">
+          <CodeBlock code={command} />
+        </div>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,60 @@
+// Tabs. Those of a page are links, so that each has an address of its own; those inside one are not.
+import { Tabs as Radix } from "radix-ui";
+import type { ReactNode } from "react";
+import { NavLink } from "react-router";
+import { classes } from "@/lib/classes";
+
+const bar = "flex gap-1 overflow-x-auto border-b [scrollbar-width:none]";
+const tab = "shrink-0 border-b-2 px-3 py-2 text-sm font-medium whitespace-nowrap -mb-px outline-offset-[-2px]";
+const on = "border-accent text-text";
+const off = "border-transparent text-muted hover:text-text";
+
+/** Tabs that are pages: `to` as in `Link`. `end` for the one whose address all others begin with. */
+export function TabLinks(
+  { label, tabs }: { label: string; tabs: readonly { to: string; label: ReactNode; end?: boolean }[] },
+) {
+  return (
+    <nav aria-label={label} className={bar}>
+      {tabs.map(({ to, label: text, end }) => (
+        <NavLink
+          key={to}
+          to={to}
+          end={end ?? false}
+          className={({ isActive }) => classes(tab, isActive ? on : off)}
+        >
+          {text}
+        </NavLink>
+      ))}
+    </nav>
+  );
+}
+
+export function Tabs({ label, tabs, value, onChange }: {
+  label: string;
+  tabs: readonly { value: string; label: ReactNode; content: ReactNode }[];
+  value?: string;
+  onChange?: (value: string) => void;
+}) {
+  const first = tabs[0]?.value ?? "";
+  return (
+    <Radix.Root
+      {...(value === undefined ? { defaultValue: first } : { value })}
+      {...(onChange ? { onValueChange: onChange } : {})}
+    >
+      <Radix.List aria-label={label} className={bar}>
+        {tabs.map((each) => (
+          <Radix.Trigger
+            key={each.value}
+            value={each.value}
+            className={classes(tab, off, "data-[state=active]:border-accent data-[state=active]:text-text")}
+          >
+            {each.label}
+          </Radix.Trigger>
+        ))}
+      </Radix.List>
+      {tabs.map((each) => (
+        <Radix.Content key={each.value} value={each.value} className="pt-4 outline-none">{each.content}</Radix.Content>
+      ))}
+    </Radix.Root>
+  );
+}

@@ -1,0 +1,51 @@
+import { catalogue } from "@/lib/i18n/language";
+
+export const messages = catalogue({
+  en: {
+    title: "Account",
+    signIn: "Sign in",
+    signInTo: "Sign in to your box",
+    user: "User name",
+    password: "Password",
+    code: "Code",
+    codeHint: "Six digits of your authenticator app, or one of your recovery codes.",
+    codeTitle: "One more step",
+    back: "Use another user or password",
+    firstRun: "First time here?",
+    firstRunHint:
+      "The first start of the box makes the user admin and prints its password once, where v8box up runs. Missed it? Set ADMIN_PASSWORD there and start the box again.",
+    newPassword: "Choose a password of your own",
+    newPasswordHint: "The one that you signed in with is temporary. Nothing else works until you have another one.",
+    present: "Present password",
+    fresh: "New password",
+    freshHint: "10 characters or more. A sentence is good.",
+    again: "New password again",
+    differ: "The two are not the same.",
+    change: "Change the password",
+    changed: "The password is changed; all other sessions have ended.",
+  },
+  id: {
+    title: "Akun",
+    signIn: "Masuk",
+    signInTo: "Masuk ke box Anda",
+    user: "Nama pengguna",
+    password: "Kata sandi",
+    code: "Kode",
+    codeHint: "Enam angka dari aplikasi autentikator, atau salah satu kode pemulihan Anda.",
+    codeTitle: "Satu langkah lagi",
+    back: "Pakai pengguna atau kata sandi lain",
+    firstRun: "Pertama kali di sini?",
+    firstRunHint:
+      "Saat pertama dijalankan, box membuat pengguna admin dan mencetak kata sandinya satu kali, di tempat v8box up berjalan. Terlewat? Atur ADMIN_PASSWORD di sana dan jalankan ulang box.",
+    newPassword: "Buat kata sandi Anda sendiri",
+    newPasswordHint:
+      "Kata sandi yang Anda pakai masuk bersifat sementara. Hal lain baru bisa dilakukan setelah diganti.",
+    present: "Kata sandi sekarang",
+    fresh: "Kata sandi baru",
+    freshHint: "10 karakter atau lebih. Sebuah kalimat itu bagus.",
+    again: "Ulangi kata sandi baru",
+    differ: "Keduanya tidak sama.",
+    change: "Ganti kata sandi",
+    changed: "Kata sandi sudah diganti; semua sesi lain telah berakhir.",
+  },
+});
