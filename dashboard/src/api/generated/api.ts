@@ -47,6 +47,7 @@ export interface Operations {
   "GET /api/v1/audit/export": { path: {}; query: { format?: "jsonl" | "csv"; project?: string | null; actor?: string | null; action?: string | null; resource?: string | null; since?: string | null; until?: string | null; text?: string | null }; header: {}; body: undefined; answer: Response };
   "GET /api/v1/audit/verify": { path: {}; query: {}; header: {}; body: undefined; answer: Verification };
   "GET /api/v1/box": { path: {}; query: {}; header: {}; body: undefined; answer: BoxInfo };
+  "GET /api/v1/box/health": { path: {}; query: {}; header: {}; body: undefined; answer: BoxHealth };
   "GET /api/v1/projects": { path: {}; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_ProjectInfo_ };
   "POST /api/v1/projects": { path: {}; query: {}; header: {}; body: NewProject; answer: ProjectInfo };
   "GET /api/v1/projects/{project}": { path: { project: string }; query: {}; header: {}; body: undefined; answer: ProjectInfo };
@@ -165,6 +166,7 @@ export type ApiKeyChange = { name?: string | null; workers?: Array<string> | nul
 export type ApiKeyInfo = { id: string; name: string; begins: string; workers: Array<string>; methods: Array<string>; paths: Array<string>; environments: Array<string>; allow_ips: Array<string>; rate_limit: KeyLimit | null; created_at: string; created_by: string; expires_at: string | null; expired: boolean; last_used_at: string | null; previous_valid_until: string | null };
 export type ApiKeyWithText = { id: string; name: string; begins: string; workers: Array<string>; methods: Array<string>; paths: Array<string>; environments: Array<string>; allow_ips: Array<string>; rate_limit: KeyLimit | null; created_at: string; created_by: string; expires_at: string | null; expired: boolean; last_used_at: string | null; previous_valid_until: string | null; key: string };
 export type AppliedEntry = { number: number; name: string; checksum: string; appliedAt: string; reversible: boolean };
+export type BoxHealth = { status: "ok" | "degraded"; overall: Status; timestamp: string; phase: Phase; uptime_seconds: number; version: string; services: Record<string, ServiceHealth>; checks: Array<CheckInfo> };
 export type BoxInfo = { version: string; domain: string; urls: Record<string, string>; environments: Array<string>; health: HealthInfo };
 export type BucketChange = { quota: number | null };
 export type BucketEntry = { name: string; created: string | null; objects: number | null; sizeBytes: number | null; quota: number | null };
@@ -174,6 +176,7 @@ export type CanaryGuards = { max_error_rate?: number | null; max_error_rate_incr
 export type CanaryInfo = { worker: string; environment: string; state: v8box__features__workers__canary_model__State; weight: number; steps: Array<number>; interval_seconds: number; guards: CanaryGuards; old: CanaryFigures; new: CanaryFigures; step_requests: number; reason: string; started_at: string; started_by: string; stepped_at: string; ended_at: string | null };
 export type Changed = { rowsAffected: number };
 export type ChangedInfo = { set: Array<string>; unchanged: Array<string>; deleted: Array<string> };
+export type CheckInfo = { name: string; status: Status; latency_ms: number; value: string; advice: string };
 export type Checked = { ok: boolean; diagnostics: Array<DiagnosticInfo> };
 export type CodeOnly = { code: string };
 export type ColumnDefinition = { name: string; type?: string; primaryKey?: boolean; autoIncrement?: boolean; nullable?: boolean | null; unique?: boolean; default?: boolean | number | string | null };
@@ -301,6 +304,7 @@ export type Page_WorkerInfo_ = { items: Array<WorkerInfo>; next_cursor: string |
 export type Part = { name: string | null; descending: boolean };
 export type PasswordChange = { present: string; password: string };
 export type PasswordOnly = { password: string };
+export type Phase = "starting" | "serving" | "draining";
 export type PolicyInfo = { policy: string; on: boolean; detail?: string | null };
 export type PreviewInfo = { label: string; url: string; release: number; password: boolean; expires_at: string | null; created_at: string };
 export type Problem = { type: string; title: string; status: number; detail: string; code: string; request_id?: string | null; errors?: Array<Fault> | null };
@@ -341,6 +345,7 @@ export type SiteFile = { path: string; sha256: string; bytes: number; type: stri
 export type SiteInfo = { name: string; project: string; url: string; live_release: number | null; change: number; from_folder: boolean; created_at: string; changed_at: string };
 export type SourceFile = { path: string; sha256: string; bytes: number | null };
 export type State_Input = "running" | "succeeded" | "failed" | "cancelled";
+export type Status = "ok" | "warn" | "fail";
 export type TableDefinition = { tableName: string; columns: Array<ColumnDefinition> };
 export type TableEntry = { name: string; type: "table" | "view" | "virtual"; columns: number; strict: boolean; withoutRowid: boolean };
 export type TableSchema = { name: string; type: "table" | "view" | "virtual"; sql: string | null; strict: boolean; withoutRowid: boolean; columns: Array<ColumnEntry>; indexes: Array<IndexEntry>; foreignKeys: Array<ForeignKeyEntry>; rowCount: number | null; rowCountIsExact: boolean; error: string | null };
