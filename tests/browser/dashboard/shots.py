@@ -9,11 +9,11 @@ import re
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 from tests.browser.chromium import launch
 
-WIDE = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 def settled(page: Page) -> None:
@@ -29,7 +29,7 @@ def take(page: Page, folder: Path, name: str) -> list[Path]:
     before = page.viewport_size or WIDE
     pictures: list[Path] = []
     for kind, size, theme in (("light", WIDE, "light"), ("dark", WIDE, "dark"), ("phone", PHONE, "light")):
-        page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        page.set_viewport_size(size)
         page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
         picture = folder / f"{name}-{kind}.png"
         page.screenshot(path=picture, animations="disabled")
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
     box, password, folder, *paths = arguments
     with sync_playwright() as driver:
         browser = launch(driver)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page = browser.new_page(viewport=WIDE)
         page.on("console", lambda message: print(message.type, message.text, file=sys.stderr))  # noqa: T201
         page.on("pageerror", lambda error: print("thrown", error, file=sys.stderr))  # noqa: T201
         page.goto(f"{box}/admin/sign-in")
