@@ -133,6 +133,8 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.health import routes as health
     from v8box.features.hrana import routes as hrana
     from v8box.features.manifest import routes as manifests
+    from v8box.features.metrics import routes as metrics_routes
+    from v8box.features.metrics.service import Metrics
     from v8box.features.objects import routes as objects
     from v8box.features.operations import routes as operations
     from v8box.features.pages import deploy_routes as site_deploys
@@ -161,6 +163,10 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         wanted = Deploy(project=order.project, site=order.site, actor=order.actor, message=order.message)
         return await deployer.deploy(place, wanted, order.environment, told)
 
+    async def find_version(project: str, worker: str, reference: str) -> str:
+        return (await parts.catalog.versions.find(project, worker, reference)).id
+
+    metrics = Metrics(parts.telemetry.rollups, parts.catalog.changes)
     services = parts.services
     folder = served.ServedFolder(parts.settings.directory, parts.deploys)
     workers = Workers(
@@ -219,6 +225,8 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         site_deploys.build_router(parts.sites.service, parts.address, parts.operations),
         domain_routes.build_router(parts.sites.service.sites),
         optimise.build_router(parts.sites.optimiser),
+        metrics_routes.build_router(metrics, find_version),
+        metrics_routes.build_box_router(metrics),
     ]
 
 
@@ -269,5 +277,6 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
         of_databases(parts.services.databases),
         of_buckets(parts.services.objects),
         Owned(kind="roles", remove=lambda project, _: parts.auth.accounts.forget_project(project)),
+        Owned(kind="metrics", remove=lambda project, _: parts.telemetry.rollups.forget_project(project)),
         Owned(kind="cached keys", remove=lambda project, _: parts.services.forget_cache(project)),
     )

@@ -45,6 +45,7 @@ from v8box.features.deploy.uploads import Uploads
 from v8box.features.health.pages import build_pages
 from v8box.features.health.service import Health, Phase
 from v8box.features.hrana import HranaApp, Tokens
+from v8box.features.metrics.gauges import Gauges
 from v8box.features.pages import FolderSites, PagesService, PreviewPasswords, SiteEvent
 from v8box.features.pages.internal import InternalApp
 from v8box.features.pages.optimise import Optimiser, OptimiserProcess, Outcomes
@@ -281,6 +282,7 @@ class Box:
             load_variables=partial(_load_variables, variables, redactors),
             on_failure=self._fail,
         )
+        telemetry.rollups.gauges = Gauges(pool.look, data)
         pool.start()
         catalog.subscribe(pool.follow)
 

@@ -15,6 +15,9 @@ from v8box.kit.tasks import TaskSet
 from v8box.settings import Settings
 from v8box.storage import Database
 from v8box.telemetry.feed import Feed
+from v8box.telemetry.metrics.counters import Counters
+from v8box.telemetry.metrics.rollups import Rollups
+from v8box.telemetry.metrics.store import MetricsStore
 from v8box.telemetry.rates import Rates
 from v8box.telemetry.runs import RunLog
 from v8box.telemetry.tail import Tail
@@ -28,6 +31,8 @@ class Telemetry:
     runs: RunLog
     tail: Tail
     rates: Rates
+    counters: Counters
+    rollups: Rollups
 
 
 async def open_telemetry(
@@ -51,4 +56,12 @@ async def open_telemetry(
     follow(catalog.routes)
     catalog.subscribe(follow)
 
-    return Telemetry(feed=feed, runs=runs, tail=Tail(runs), rates=rates)
+    counters = Counters()
+    feed.on_run(counters.on_run)
+    feed.on_line(counters.on_line)
+    feed.on_death(counters.on_death)
+    rollups = Rollups(counters, await MetricsStore.open(data / "metrics.db", settings.metrics.budget_bytes))
+    stack.push_async_callback(rollups.close)
+    tasks.forever(rollups.run(), "metrics")
+
+    return Telemetry(feed=feed, runs=runs, tail=Tail(runs), rates=rates, counters=counters, rollups=rollups)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import groupby
 from types import MappingProxyType
 from typing import Final
@@ -27,6 +28,7 @@ from v8box.catalog.deployments import (
     earlier,
     known,
     next_generation,
+    read_changes,
     read_deployment,
     read_deployments,
     read_history,
@@ -45,6 +47,7 @@ from v8box.catalog.model import (
     RouteTable,
     Share,
     Version,
+    WorkerChange,
     WorkerSummary,
     place,
     route_key,
@@ -490,6 +493,23 @@ class Catalog:
         """What happened to the worker there, newest first; `before`: only what is older than the entry of this id."""
         where = Where(project=project, environment=environment, worker=worker)
         return await self._database.read(lambda sql: read_history(sql, where, limit, before))
+
+    async def changes(
+        self,
+        project: str,
+        since: datetime,
+        until: datetime,
+        *,
+        worker: str | None = None,
+        environment: str | None = None,
+        limit: int = 200,
+    ) -> list[WorkerChange]:
+        """What happened to the project's workers, or to one, in a stretch of time, newest first."""
+
+        def read(sql: Transaction) -> list[WorkerChange]:
+            return read_changes(sql, project, since, until, worker=worker, environment=environment, limit=limit)
+
+        return await self._database.read(read)
 
     async def deployments_of(self, project: str, workers: Sequence[str]) -> dict[str, Sequence[Deployment]]:
         """Of all environments, by worker."""

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from v8box.catalog.model import Change, Deployment, HistoryEntry
+from v8box.catalog.model import Change, Deployment, HistoryEntry, WorkerChange
 from v8box.catalog.stored import encode, integer, read_shares
 from v8box.errors import BadRequest, NotFound, V8BoxError
 from v8box.kit import names
 from v8box.storage import Transaction, load_queries
+from v8box.storage.database import Value
 from v8box.telemetry import audit
 from v8box.telemetry.actors import Actor
 
@@ -189,19 +190,52 @@ def unpoint(sql: Transaction, where: Where, actor: Actor, expected: int | None) 
 def read_history(sql: Transaction, where: Where, limit: int, before: int | None) -> list[HistoryEntry]:
     """Newest first; `before` is the id of an entry."""
     key: dict[str, str | int] = {**where.key, "limit": limit, "before": _NEWER_THAN_ALL if before is None else before}
+    return [_entry(*row) for row in sql.rows(_queries["history"], key)]
+
+
+def read_changes(
+    sql: Transaction,
+    project: str,
+    since: datetime,
+    until: datetime,
+    *,
+    worker: str | None,
+    environment: str | None,
+    limit: int,
+) -> list[WorkerChange]:
+    """What happened in `since <= at < until`, newest first."""
+    key: dict[str, str | int | None] = {
+        "project": project,
+        "since": since.astimezone(UTC).isoformat(),
+        "until": until.astimezone(UTC).isoformat(),
+        "worker": worker,
+        "environment": environment,
+        "limit": limit,
+    }
     return [
-        HistoryEntry(
-            change=Change(str(change)),
-            version=str(version),
-            at=datetime.fromisoformat(str(at)),
-            number=integer(number),
-            shares=read_shares(str(shares)) or ((str(version), 100),),
-            by=str(by),
-            message=str(message),
-            id=integer(id_),
+        WorkerChange(
+            worker=str(name),
+            environment=str(where),
+            entry=_entry(*rest),
+            version_number=None if version_number is None else integer(version_number),
         )
-        for change, version, at, number, shares, by, message, id_ in sql.rows(_queries["history"], key)
+        for name, where, *rest, version_number in sql.rows(_queries["changes"], key)
     ]
+
+
+def _entry(
+    change: Value, version: Value, at: Value, number: Value, shares: Value, by: Value, message: Value, id_: Value
+) -> HistoryEntry:
+    return HistoryEntry(
+        change=Change(str(change)),
+        version=str(version),
+        at=datetime.fromisoformat(str(at)),
+        number=integer(number),
+        shares=read_shares(str(shares)) or ((str(version), 100),),
+        by=str(by),
+        message=str(message),
+        id=integer(id_),
+    )
 
 
 def earlier(entries: Sequence[HistoryEntry]) -> Iterator[str]:

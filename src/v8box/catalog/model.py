@@ -241,3 +241,13 @@ class HistoryEntry:
     by: str = ""
     message: str = ""
     id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerChange:
+    """A line of the history, and whose it is. `version_number` is None for a version that was forgotten since."""
+
+    worker: str
+    environment: str
+    entry: HistoryEntry
+    version_number: int | None

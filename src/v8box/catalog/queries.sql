@@ -184,6 +184,19 @@ where project = :project and environment = :environment and worker = :worker and
 order by number desc
 limit :limit
 
+-- name: changes
+-- Of all workers and environments, or of one, newest first, with the number of the version.
+select history.worker, history.environment, change, version, at, deployment, shares, made_by, history.message,
+    history.number, versions.number
+from history
+left join versions on versions.project = history.project and versions.worker = history.worker
+    and versions.id = history.version
+where history.project = :project and at >= :since and at < :until
+    and (:worker is null or history.worker = :worker)
+    and (:environment is null or history.environment = :environment)
+order by history.number desc
+limit :limit
+
 -- name: trim_history
 -- The newest thousand of a deployment stay.
 delete from history

@@ -53,3 +53,24 @@ def data_bytes(pid: int | str = "self") -> int:
     """What RLIMIT_DATA counts: private writable memory, reserved or used (VmData)."""
     with open(f"/proc/{pid}/status", "rb") as file:
         return _kilobytes(file.read(), b"VmData:") * 1024
+
+
+def resident_bytes(pid: int | str = "self") -> int:
+    """All of the process that is in memory, files that it shares included: VmRSS."""
+    with open(f"/proc/{pid}/status", "rb") as file:
+        return _kilobytes(file.read(), b"VmRSS:") * 1024
+
+
+def machine_memory() -> tuple[int, int]:
+    """Bytes of memory that the machine has, and those that a program could still get."""
+    with open("/proc/meminfo", "rb") as file:
+        text = file.read()
+    return _kilobytes(text, b"MemTotal:") * 1024, _kilobytes(text, b"MemAvailable:") * 1024
+
+
+def machine_cpu() -> tuple[int, int]:
+    """Ticks that the machine's processors have worked, and all ticks, since it was started."""
+    with open("/proc/stat", "rb") as file:
+        ticks = [int(each) for each in file.readline().split()[1:9]]
+    idle = ticks[3] + ticks[4]  # idle, iowait
+    return sum(ticks) - idle, sum(ticks)

@@ -8,6 +8,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from v8box.catalog.model import Placement
@@ -38,6 +39,19 @@ _FORGET_SECONDS: Final = 10.0
 _COOL_SECONDS: Final = 0.05
 _MAX_COOL_SECONDS: Final = 2.0
 """After three breaches within ten seconds of each other the next start waits 0.1 s, then 0.2 s, … up to two seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupState:
+    """What the sandboxes of one placement do at this moment."""
+
+    placement: Placement
+    sandboxes: int
+    inflight: int
+    waiting: int
+    memory_bytes: int = 0
+    """Of all of them together, and of the one that has most; 0 where it was not looked at."""
+    most_memory_bytes: int = 0
 
 
 class Group:
@@ -288,6 +302,20 @@ class Group:
             sandbox.kill(Death(reason=StopReason.IDLE, detail="no request for a while"))
         elif self._is_spent(sandbox, now) or sandbox.used_memory() > 0.8:
             sandbox.kill(Death(reason=StopReason.RECYCLED, detail="after its share of age, requests or memory"))
+
+    def look(self, memory: bool) -> GroupState:
+        """What its sandboxes do now; their memory only when it is asked for, since that asks the kernel."""
+        alive = [sandbox for sandbox in self.sandboxes if sandbox.state is not SandboxState.DEAD]
+        most = self.placement.manifest.limits.memory_mb * 1_048_576
+        used = [round(sandbox.used_memory() * most) for sandbox in alive] if memory else []
+        return GroupState(
+            self.placement,
+            len(alive),
+            sum(len(sandbox.runs) for sandbox in alive),
+            self.waiting,
+            sum(used),
+            max(used, default=0),
+        )
 
     @property
     def waiting(self) -> int:

@@ -15,7 +15,7 @@ from v8box.catalog.model import Placement, RouteTable, route_key
 from v8box.errors import MissingVariables, NoCapacity, StopReason
 from v8box.kit.tasks import TaskSet
 from v8box.pool.blanks import Blanks
-from v8box.pool.group import Group, guard
+from v8box.pool.group import Group, GroupState, guard
 from v8box.sandbox.interface import Death, Invocation, Sandbox, SandboxFactory, SandboxState, StartupFailed
 from v8box.sandbox.limits import TICK_SECONDS
 from v8box.sandbox.run import Run
@@ -206,6 +206,10 @@ class Pool:
                 if group.is_empty:
                     del self._groups[key]
             self.freed()
+
+    def look(self, memory: bool = False) -> list[GroupState]:
+        """What every placement's sandboxes do; their memory only when it is asked for, since that asks the kernel."""
+        return [group.look(memory) for group in self._groups.values()]
 
     def states(self) -> Counter[str]:
         """How many sandboxes are in which state."""

@@ -216,6 +216,19 @@ class Logs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """What is kept of what was counted."""
+
+    budget_mb: Annotated[int, From("V8BOX_METRICS_MB", "metrics.budget_mb", whole_number(8, 1_048_576))] = 256
+    """MiB of `data/metrics.db`. Minutes and hours are kept for 90 days; beyond this the oldest minutes go first. About
+    a month of minutes of fifty busy workers."""
+
+    @property
+    def budget_bytes(self) -> int:
+        return self.budget_mb * 1_048_576
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Libsql:
     """A LibSQL server for databases. Without one, databases are SQLite files in the data directory."""
 
@@ -462,6 +475,7 @@ class Settings:
     sites: Sites
     cdn: Cdn
     logs: Logs
+    metrics: Metrics
     libsql: Libsql
     databases: Databases
     valkey: Valkey
@@ -520,6 +534,7 @@ GROUPS: Final[Mapping[str, type[Any]]] = {
     "sites": Sites,
     "cdn": Cdn,
     "logs": Logs,
+    "metrics": Metrics,
     "libsql": Libsql,
     "databases": Databases,
     "valkey": Valkey,

@@ -157,6 +157,12 @@ export interface Operations {
   "POST /api/v1/projects/{project}/sites/{site}/domains/{host}/verify": { path: { project: string; site: string; host: string }; query: {}; header: {}; body: undefined; answer: DomainInfo };
   "DELETE /api/v1/projects/{project}/sites/{site}/domains/{host}": { path: { project: string; site: string; host: string }; query: {}; header: {}; body: undefined; answer: undefined };
   "POST /api/v1/projects/{project}/sites/{site}/releases/{number}/optimise": { path: { project: string; site: string; number: number }; query: {}; header: {}; body: undefined; answer: Queued };
+  "GET /api/v1/projects/{project}/metrics": { path: { project: string }; query: { from?: string; to?: string; step?: number | null; worker?: string | null; environment?: string | null; version?: string | null; trigger?: string | null }; header: {}; body: undefined; answer: Chart };
+  "GET /api/v1/projects/{project}/metrics/top": { path: { project: string }; query: { from?: string; to?: string; by?: "requests" | "errors" | "error_rate" | "p50_ms" | "p95_ms" | "p99_ms" | "mean_ms" | "cold_starts" | "queued" | "cpu_ms" | "memory_bytes" | "bytes_in" | "bytes_out" | "binding_calls" | "binding_ms" | "terminations"; limit?: number; worker?: string | null; environment?: string | null; version?: string | null; trigger?: string | null }; header: {}; body: undefined; answer: TopWorkers };
+  "GET /api/v1/projects/{project}/metrics/live": { path: { project: string }; query: { past?: number; worker?: string | null; environment?: string | null; version?: string | null; trigger?: string | null }; header: {}; body: undefined; answer: unknown };
+  "GET /api/v1/box/metrics": { path: {}; query: { from?: string; to?: string; step?: number | null }; header: {}; body: undefined; answer: Chart };
+  "GET /api/v1/box/metrics/top": { path: {}; query: { from?: string; to?: string; by?: "requests" | "errors" | "error_rate" | "p50_ms" | "p95_ms" | "p99_ms" | "mean_ms" | "cold_starts" | "queued" | "cpu_ms" | "memory_bytes" | "bytes_in" | "bytes_out" | "binding_calls" | "binding_ms" | "terminations"; limit?: number }; header: {}; body: undefined; answer: TopWorkers };
+  "GET /api/v1/box/metrics/live": { path: {}; query: { past?: number }; header: {}; body: undefined; answer: unknown };
   "GET /api/v1/openapi.json": { path: {}; query: {}; header: {}; body: undefined; answer: Record<string, unknown> };
 }
 
@@ -166,6 +172,8 @@ export type ApiKeyChange = { name?: string | null; workers?: Array<string> | nul
 export type ApiKeyInfo = { id: string; name: string; begins: string; workers: Array<string>; methods: Array<string>; paths: Array<string>; environments: Array<string>; allow_ips: Array<string>; rate_limit: KeyLimit | null; created_at: string; created_by: string; expires_at: string | null; expired: boolean; last_used_at: string | null; previous_valid_until: string | null };
 export type ApiKeyWithText = { id: string; name: string; begins: string; workers: Array<string>; methods: Array<string>; paths: Array<string>; environments: Array<string>; allow_ips: Array<string>; rate_limit: KeyLimit | null; created_at: string; created_by: string; expires_at: string | null; expired: boolean; last_used_at: string | null; previous_valid_until: string | null; key: string };
 export type AppliedEntry = { number: number; name: string; checksum: string; appliedAt: string; reversible: boolean };
+export type BindingSeries = { calls: Array<number>; errors: Array<number>; ms: Array<number>; bytes: Array<number> };
+export type BindingTotals = { calls: number; errors: number; ms: number; bytes: number };
 export type BoxHealth = { status: "ok" | "degraded"; overall: Status; timestamp: string; phase: Phase; uptime_seconds: number; version: string; services: Record<string, ServiceHealth>; checks: Array<CheckInfo> };
 export type BoxInfo = { version: string; domain: string; urls: Record<string, string>; environments: Array<string>; health: HealthInfo };
 export type BucketChange = { quota: number | null };
@@ -176,6 +184,8 @@ export type CanaryGuards = { max_error_rate?: number | null; max_error_rate_incr
 export type CanaryInfo = { worker: string; environment: string; state: v8box__features__workers__canary_model__State; weight: number; steps: Array<number>; interval_seconds: number; guards: CanaryGuards; old: CanaryFigures; new: CanaryFigures; step_requests: number; reason: string; started_at: string; started_by: string; stepped_at: string; ended_at: string | null };
 export type Changed = { rowsAffected: number };
 export type ChangedInfo = { set: Array<string>; unchanged: Array<string>; deleted: Array<string> };
+export type Chart = { project: string | null; worker: string | null; environment: string | null; version: string | null; from: string; to: string; step_seconds: number; times: Array<string>; series: ChartSeries; box: Record<string, Array<number | null>> | null; totals: Totals; markers: Array<Marker> };
+export type ChartSeries = { requests: Array<number>; errors: Array<number>; error_rate: Array<number | null>; status: Record<string, Array<number>>; p50_ms: Array<number | null>; p95_ms: Array<number | null>; p99_ms: Array<number | null>; mean_ms: Array<number | null>; cold_starts: Array<number>; cold_ms: Array<number | null>; cold_ratio: Array<number | null>; queued: Array<number>; queue_ms: Array<number | null>; cpu_ms: Array<number>; memory_bytes: Array<number | null>; inflight: Array<number | null>; sandboxes: Array<number | null>; bytes_in: Array<number>; bytes_out: Array<number>; binding_calls: Array<number>; binding_bytes: Array<number>; binding_ms: Array<number>; log_lines: Record<string, Array<number>>; terminations: Array<number>; outcomes: Record<string, Array<number>>; termination_reasons: Record<string, Array<number>>; bindings: Record<string, BindingSeries> };
 export type CheckInfo = { name: string; status: Status; latency_ms: number; value: string; advice: string };
 export type Checked = { ok: boolean; diagnostics: Array<DiagnosticInfo> };
 export type CodeOnly = { code: string };
@@ -255,6 +265,7 @@ export type LogEntries = { items: Array<LogEntry> };
 export type LogEntry = { kind: "line" | "run"; time: string; level: string; run: string | null; version: string; environment: string; text?: string | null; fields?: unknown; request_id?: string | null; trigger?: string | null; method?: string | null; path?: string | null; status?: number | null; outcome?: string | null; duration_ms?: number | null; cold_ms?: number | null; cpu_ms?: number | null };
 export type LoginData = { user: string; roles: Record<string, string>; must_change_password: boolean };
 export type Manifest = { files: Record<string, string> };
+export type Marker = { at: string; worker: string; environment: string; change: string; version: string; version_number: number | null; deployment: number; by: string; message: string };
 export type MemberInfo = { user: string; name: string; role: string; disabled: boolean };
 export type Migrate = { migrations: Array<MigrationText>; dryRun?: boolean };
 export type MigrationReport = { dryRun: boolean; migrations: Array<string>; schemaChanges: Array<SchemaChange> | null };
@@ -352,6 +363,9 @@ export type TableSchema = { name: string; type: "table" | "view" | "virtual"; sq
 export type TemporaryPassword = { temporary_password: string };
 export type TokenMade = { id: string; user: string; label: string; scopes: Array<Scope>; project: string | null; created_at: string; expires_at: string | null; used_at: string | null; token: string };
 export type TokenRequest = { label?: string; access?: "read" | "write"; databases?: Array<string> | null; expires_in_seconds?: number | null };
+export type TopWorker = { requests: number; errors: number; error_rate: number | null; status: Record<string, number>; p50_ms: number | null; p95_ms: number | null; p99_ms: number | null; mean_ms: number | null; cold_starts: number; cold_ms: number | null; cold_ratio: number | null; queued: number; queue_ms: number | null; cpu_ms: number; memory_bytes: number | null; inflight: number | null; sandboxes: number | null; bytes_in: number; bytes_out: number; binding_calls: number; binding_bytes: number; binding_ms: number; log_lines: Record<string, number>; terminations: number; outcomes: Record<string, number>; termination_reasons: Record<string, number>; bindings: Record<string, BindingTotals>; project: string; worker: string; environment: string };
+export type TopWorkers = { by: string; items: Array<TopWorker> };
+export type Totals = { requests: number; errors: number; error_rate: number | null; status: Record<string, number>; p50_ms: number | null; p95_ms: number | null; p99_ms: number | null; mean_ms: number | null; cold_starts: number; cold_ms: number | null; cold_ratio: number | null; queued: number; queue_ms: number | null; cpu_ms: number; memory_bytes: number | null; inflight: number | null; sandboxes: number | null; bytes_in: number; bytes_out: number; binding_calls: number; binding_bytes: number; binding_ms: number; log_lines: Record<string, number>; terminations: number; outcomes: Record<string, number>; termination_reasons: Record<string, number>; bindings: Record<string, BindingTotals> };
 export type TriggerEntry = { name: string; table: string; sql: string };
 export type Update = { data: Record<string, unknown>; where?: string | null; whereArgs?: Array<unknown> };
 export type UpdateOne = { data: Record<string, unknown> };

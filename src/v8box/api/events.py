@@ -1,0 +1,57 @@
+"""Server-sent events: an answer that goes on for as long as the client listens.
+
+Whoever reads it takes it up again when it ends, so a proxy that keeps connections for a while only may have them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+from fastapi import Response
+
+from v8box.api.asgi import Receive, Scope, Send
+
+FOLLOW_SECONDS: Final = 3_600.0
+"""Then the stream ends, and whoever may still read it asks again."""
+
+
+class EventStream(Response):
+    """Sends what the generator gives: whole events, as text. The first one is taken before anything is sent, so that
+    what is refused can still be an error."""
+
+    def __init__(self, events: AsyncIterator[bytes], first: bytes, *, seconds: float = FOLLOW_SECONDS) -> None:
+        super().__init__(None, 200, {"content-type": "text/event-stream", "x-accel-buffering": "no"})
+        self._events = events
+        self._first = first
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
+        sending = asyncio.create_task(self._send(send, headers), name="send events")
+        leaving = asyncio.create_task(_disconnected(receive), name="watch for a client that leaves")
+        try:
+            await asyncio.wait((sending, leaving), timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        finally:
+            leaving.cancel()
+            sending.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+            with contextlib.suppress(RuntimeError):
+                await self._events.aclose()  # type: ignore[attr-defined] # it is a generator
+        if not leaving.done() or leaving.cancelled():
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": self._first, "more_body": True})
+        async for event in self._events:
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

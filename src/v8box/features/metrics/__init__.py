@@ -1,0 +1,1 @@
+"""What was counted, for charts and for Prometheus."""

@@ -1,0 +1,254 @@
+"""Counts what the feed tells, by worker, environment, version and trigger: about a microsecond a run, and no more.
+
+Everything here only grows, from the start of the box on; whoever wants what happened in a stretch of time takes the
+difference (`Series.take`). There are so many series at most; what comes beyond counts for its project as `_other`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from v8box.telemetry.metrics.figures import (
+    BOUNDS_MS,
+    BUCKETS,
+    BYTES_IN,
+    BYTES_OUT,
+    CALL_BYTES,
+    CALL_MS,
+    CALLS,
+    CLASSES,
+    COLD,
+    COLD_MS,
+    CPU_MS,
+    DEATHS,
+    DURATION_MS,
+    FAILED,
+    LEVELS,
+    LINES,
+    QUEUE_MS,
+    QUEUED,
+    REQUESTS,
+    ROW,
+    TIMED,
+    Figures,
+    Key,
+    since,
+)
+from v8box.telemetry.records import DeathRecord, LineRecord, RunRecord
+
+MAX_SERIES: Final = 4_096
+OTHER: Final = "_other"
+"""No worker can be called so."""
+IDLE_SECONDS: Final = 86_400.0
+"""A series in which nothing happened for so long is forgotten; what it counted is in the rollups."""
+_HURRIED_IDLE_SECONDS: Final = 600.0
+"""The same when there is no room for another."""
+
+_LEVEL_PLACES: Final = {level: LINES + index for index, level in enumerate(LEVELS)}
+_EMPTY_ROW: Final[list[float]] = [0] * ROW
+_NO_CALLS: Final[list[float]] = [0] * 4
+_SWITCHING: Final = 101
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Series:
+    """The counts of one worker's version in an environment, for one trigger."""
+
+    __slots__ = (
+        "_bindings_taken",
+        "_deaths_taken",
+        "_outcomes_taken",
+        "_taken",
+        "bindings",
+        "cold_buckets",
+        "deaths",
+        "exemplars",
+        "key",
+        "memory",
+        "outcomes",
+        "queue_buckets",
+        "row",
+        "touched",
+    )
+
+    def __init__(self, key: Key, now: float) -> None:
+        self.key = key
+        self.row: list[float] = _EMPTY_ROW.copy()
+        self.outcomes: dict[str, int] = {}
+        self.deaths: dict[str, int] = {}
+        self.bindings: dict[str, list[float]] = {}
+        self.cold_buckets: list[int] | None = None
+        self.queue_buckets: list[int] | None = None
+        self.exemplars: dict[int, tuple[str, float, float]] = {}
+        """By bucket: the trace, duration (ms) and time of the last run that had a trace."""
+        self.memory = 0
+        """The most since it was taken."""
+        self.touched = now
+        """When something was last found to have happened."""
+        self._taken = _EMPTY_ROW.copy()
+        self._outcomes_taken: dict[str, int] = {}
+        self._deaths_taken: dict[str, int] = {}
+        self._bindings_taken: dict[str, list[float]] = {}
+
+    def take(self, now: float) -> Figures | None:
+        """What happened since it was last taken; None: nothing."""
+        row, taken = self.row, self._taken
+        if row == taken:
+            return None
+        self.touched = now
+        found = Figures({place: row[place] - taken[place] for place in range(ROW) if row[place] != taken[place]})
+        self._taken = row.copy()
+        if self.outcomes:
+            found.outcomes, self._outcomes_taken = since(self.outcomes, self._outcomes_taken), self.outcomes.copy()
+        if self.deaths:
+            found.deaths, self._deaths_taken = since(self.deaths, self._deaths_taken), self.deaths.copy()
+        if self.bindings:
+            found.bindings = self._take_bindings()
+        if self.memory:
+            found.peaks, self.memory = {"memory": self.memory}, 0
+        return found
+
+    def _take_bindings(self) -> dict[str, list[float]]:
+        found = {}
+        for name, counted in self.bindings.items():
+            before = self._bindings_taken.get(name, _NO_CALLS)
+            if before != counted:
+                found[name] = [now - then for now, then in zip(counted, before, strict=True)]
+                self._bindings_taken[name] = counted.copy()
+        return found
+
+
+class Counters:
+    """Listens to the feed: `on_run`, `on_line`, `on_death`."""
+
+    def __init__(self, most: int = MAX_SERIES, clock: Callable[[], float] = time.time) -> None:
+        self._series: dict[tuple[str, ...], Series] = {}
+        self._most = most
+        self._clock = clock
+        self.lumped = 0
+        """How often something was counted as `_other`."""
+
+    def __iter__(self) -> Iterator[Series]:
+        return iter(tuple(self._series.values()))
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    def on_run(self, record: RunRecord) -> None:
+        key = (record.project, record.environment, record.worker, record.version, record.trigger)
+        series = self._series.get(key) or self._open(key)
+        row = series.row
+        status = record.status
+        row[REQUESTS] += 1
+        row[CLASSES + status // 100 if 0 < status < 600 else CLASSES] += 1
+        row[CPU_MS] += record.cpu
+        row[BYTES_OUT] += record.bytes_out
+        if status != _SWITCHING:
+            duration = record.duration
+            bucket = BUCKETS + bisect_left(BOUNDS_MS, duration)
+            row[TIMED] += 1
+            row[DURATION_MS] += duration
+            row[bucket] += 1
+            if record.trace:
+                series.exemplars[bucket] = (record.trace, duration, record.time)
+        if record.memory > series.memory:
+            series.memory = record.memory
+        if record.bytes_in:
+            row[BYTES_IN] += record.bytes_in
+        if record.outcome != "ok" or status >= 500:
+            _count_ill(series, record)
+        if record.calls:
+            _count_calls(series, record)
+        if record.cold or record.queue:
+            _count_waits(series, record)
+
+    def on_line(self, record: LineRecord) -> None:
+        key = (record.project, record.environment, record.worker, record.version, "")
+        series = self._series.get(key) or self._open(key)
+        series.row[_LEVEL_PLACES.get(record.level, LINES + 1)] += 1
+
+    def on_death(self, record: DeathRecord) -> None:
+        key = (record.project, record.environment, record.worker, record.version, "")
+        series = self._series.get(key) or self._open(key)
+        series.row[DEATHS] += 1
+        series.deaths[record.reason] = series.deaths.get(record.reason, 0) + 1
+        if record.peak_memory > series.memory:
+            series.memory = record.peak_memory
+
+    def forget(self, idle_seconds: float = IDLE_SECONDS) -> None:
+        """Series in which nothing happened for long go."""
+        before = self._clock() - idle_seconds
+        idle = [key for key, series in self._series.items() if series.touched < before and series.row == series._taken]
+        for key in idle:
+            del self._series[key]
+
+    def forget_project(self, project: str) -> None:
+        for key in [key for key in self._series if key[0] == project]:
+            del self._series[key]
+
+    def _open(self, key: tuple[str, ...]) -> Series:
+        if len(self._series) >= self._most and key[2] != OTHER:
+            return self._open_at_the_bound(key)
+        series = self._series[key] = Series(Key(*key), self._clock())
+        return series
+
+    def _open_at_the_bound(self, key: tuple[str, ...]) -> Series:
+        other = (key[0], "", OTHER, "", "")
+        if self.lumped % 1_000 == 0:  # looking for idle ones takes a while
+            self.forget(_HURRIED_IDLE_SECONDS)
+            if len(self._series) < self._most:
+                return self._open(key)
+        if not self.lumped:
+            _log.warning("there are %d series of metrics, as many as are kept: others count as %s", self._most, OTHER)
+        self.lumped += 1
+        return self._series.get(other) or self._open(other)
+
+
+def _count_ill(series: Series, record: RunRecord) -> None:
+    if record.failed:
+        series.row[FAILED] += 1
+    if record.outcome != "ok":
+        series.outcomes[record.outcome] = series.outcomes.get(record.outcome, 0) + 1
+
+
+def _count_waits(series: Series, record: RunRecord) -> None:
+    row = series.row
+    if record.cold:
+        row[COLD] += 1
+        row[COLD_MS] += record.cold
+        if series.cold_buckets is None:
+            series.cold_buckets = [0] * (len(BOUNDS_MS) + 1)
+        series.cold_buckets[bisect_left(BOUNDS_MS, record.cold)] += 1
+    if record.queue:
+        row[QUEUED] += 1
+        row[QUEUE_MS] += record.queue
+        if series.queue_buckets is None:
+            series.queue_buckets = [0] * (len(BOUNDS_MS) + 1)
+        series.queue_buckets[bisect_left(BOUNDS_MS, record.queue)] += 1
+
+
+def _count_calls(series: Series, record: RunRecord) -> None:
+    """Of a run with more calls than it has spans, the others are shared out as those were."""
+    row = series.row
+    row[CALLS] += record.calls
+    row[CALL_BYTES] += record.call_bytes
+    row[CALL_MS] += record.call_time
+    spans = record.spans
+    if not spans:
+        return
+    share = record.calls / len(spans)
+    for span in spans:
+        counted = series.bindings.get(span.binding)
+        if counted is None:
+            counted = series.bindings[span.binding] = [0, 0, 0.0, 0]
+        counted[0] += share
+        if span.error:
+            counted[1] += share
+        if span.duration > 0:
+            counted[2] += span.duration * share
+        counted[3] += (span.bytes_in + span.bytes_out) * share
