@@ -80,8 +80,9 @@ class Rollups:
 
     async def _end_of_second(self) -> None:
         end = int(self._clock()) + 1
-        while 0 < (left := end - self._clock()) < 2:  # a timer may come early; a clock that was set is not waited for
-            await asyncio.sleep(left)
+        await asyncio.sleep(end - self._clock())
+        if 0 < (early := end - self._clock()) < 1:  # timers go by another clock; one that was set is not waited for
+            await asyncio.sleep(early + 0.001)
 
     async def tick(self) -> None:
         """A second is over."""
