@@ -97,6 +97,7 @@ class FakeSandbox:
         assert self.state is SandboxState.READY, f"a lease of a sandbox that is {self.state}"
         self.run_count += 1
         run = Run(self.channel, self._loop, self.run_count * 2, invocation.run_id)
+        run.origin = invocation.origin
         self.runs[run.stream] = run
         if self.worker is not None:
             task = self._loop.create_task(self._work(self.worker, run, invocation))

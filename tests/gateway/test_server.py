@@ -57,6 +57,7 @@ async def test_a_request_and_its_answer(world: World) -> None:
         "x-forwarded-proto": "http",
         "x-forwarded-prefix": "/run/hello",
         "x-request-id": client.headers["x-request-id"],
+        "traceparent": seen.origin.header if seen.origin else "",
     }
     (record,) = world.records.runs
     assert (record.id, record.worker, record.path, record.status, record.outcome, record.bytes_out, record.client) == (
@@ -83,6 +84,48 @@ async def test_request_ids(world: World) -> None:
     assert [record.id for record in world.records.runs] == runs
     assert runs[0] != "mine-1"
     assert runs[1:] == ids[1:]
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+CALLER = "b7ad6b7169203331"
+
+
+async def test_a_callers_trace_goes_on(world: World) -> None:
+    given = (("traceparent", f"00-{TRACE}-{CALLER}-01"), ("tracestate", "a=1"), ("tracestate", "b=2"))
+    await world.get(headers=given)
+    (seen,) = world.seen
+    (record,) = world.records.runs
+    assert (record.trace, record.parent, record.sampled) == (TRACE, CALLER, True)
+    assert len(record.span) == 16
+    assert record.span != CALLER
+    pairs = [pair for pair in seen.headers if pair[0].startswith("trace")]
+    assert pairs == [("traceparent", f"00-{TRACE}-{record.span}-01"), ("tracestate", "a=1,b=2")]
+
+
+async def test_a_caller_decides_whether_its_trace_is_sampled(world: World) -> None:
+    await world.get(headers=(("traceparent", f"00-{TRACE}-{CALLER}-00"),))
+    assert dict(world.seen[0].headers)["traceparent"].endswith("-00")
+    assert not world.records.runs[0].sampled
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (),
+        (("traceparent", f"00-{'0' * 32}-{CALLER}-01"), ("tracestate", "a=1")),
+        (("traceparent", f"00-{TRACE}-{CALLER}-01"), ("traceparent", f"00-{TRACE}-{CALLER}-01")),
+        (("tracestate", "a=1"),),
+    ],
+    ids=["none", "invalid", "two", "state alone"],
+)
+async def test_without_a_valid_trace_of_the_caller_one_begins(world: World, given: tuple[tuple[str, str], ...]) -> None:
+    for _ in range(2):
+        await world.get(headers=given)
+    first, second = world.records.runs
+    assert len({first.trace, second.trace, TRACE}) == 3
+    assert len(first.trace) == 32
+    assert (first.parent, first.sampled) == ("", True)
+    assert [name for name, _ in world.seen[0].headers if name.startswith("trace")] == ["traceparent"]
 
 
 async def test_a_failed_request_is_named_as_its_client_did(world: World) -> None:

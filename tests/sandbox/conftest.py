@@ -20,6 +20,7 @@ from v8box.sandbox.interface import CallAnswer, Death, LogLine, Profile, Sandbox
 from v8box.sandbox.protocol import HEADER_BYTES, Kind, pack_header
 from v8box.sandbox.run import Run
 from v8box.telemetry.meter import Meter
+from v8box.telemetry.origin import Origin
 
 
 def a_frame(kind: int, flags: int = 0, stream: int = 0, head: Any = b"", body: bytes = b"") -> bytes:
@@ -153,6 +154,7 @@ class Bench:
     def invoke(self, run_id: str = "r1", *, upgrade: bool = False, body: bytes | None = b"") -> Run:
         invocation = an_invocation(run_id, body=body)
         invocation.upgrade = upgrade
+        invocation.origin = Origin("q1", "1.2.3.4", "a" * 32, "b" * 16, "", True)
         return self.sandbox.invoke(invocation)
 
     async def end(self, code: int | None = None, sig: int | None = None) -> Death:

@@ -25,6 +25,7 @@ from v8box.sandbox.protocol import (
     pack_credit,
 )
 from v8box.sandbox.run import MAX_MESSAGE_BYTES
+from v8box.telemetry.meter import MAX_SPANS
 
 END, DONE, UPGRADE, BODY = int(Flag.END), int(Flag.DONE), int(Flag.UPGRADE), int(Flag.BODY)
 GONE = Death(reason=StopReason.CLIENT_GONE, detail="the client went away")
@@ -134,6 +135,53 @@ async def test_log_lines_reach_the_observer(bench: Bench) -> None:
     ]
 
 
+async def test_a_runs_lines_have_its_origin(bench: Bench) -> None:
+    await bench.become_ready()
+    run = bench.invoke()
+    bench.says(a_frame(Kind.LOG, head=[[run.id, 1, 1.0, "in it", None], ["another", 1, 1.0, "not in it", None]]))
+    bench.says(a_frame(Kind.FAILED, 0, run.stream, {"name": "E", "message": "thrown"}))
+    bench.says(a_frame(Kind.DONE, 0, run.stream), a_frame(Kind.LOG, head=[[run.id, 1, 1.0, "late", None]]))
+    origins = {line.text: line.origin for line in bench.observed.lines}
+    assert origins == {"in it": run.origin, "not in it": None, "E: thrown": run.origin, "late": None}
+    assert run.origin is not None
+
+
+async def test_what_a_run_fetches_becomes_spans(bench: Bench) -> None:
+    await bench.become_ready()
+    run = bench.invoke()
+    bench.says(a_frame(Kind.FETCH, 0, run.stream, [1, "GET", "a.test", "b7ad6b7169203331"]))
+    bench.says(a_frame(Kind.FETCH, 0, run.stream, [2, "P" * 99, "h" * 999, "no span's id"]))
+    bench.says(a_frame(Kind.FETCH, 0, run.stream, [3, "GET", "slow.test", ""]))
+    bench.says(
+        a_frame(Kind.FETCH, END, run.stream, [1, 204, ""]), a_frame(Kind.FETCH, END, run.stream, [2, 0, "E" * 99])
+    )
+    bench.says(
+        a_frame(Kind.FETCH, END, run.stream, [1, 500, "again"]), a_frame(Kind.FETCH, END, run.stream, [9, 200, ""])
+    )
+    bench.says(a_frame(Kind.FETCH, 0, 998, [1, "GET", "a.test", ""]))  # of a run that has just ended
+    assert run.meter is not None
+    first, second, third = run.meter.spans
+    assert (first.binding, first.operation, first.what, first.status, first.error, first.id) == (
+        "fetch", "GET", "a.test", 204, "", "b7ad6b7169203331",
+    )  # fmt: skip
+    assert first.duration >= 0
+    assert (len(second.operation), len(second.what), second.error, second.id) == (64, 255, "E" * 64, "")
+    assert third.duration < 0
+    assert run.meter.total_calls == 0
+    bench.says(response(run.stream, END), a_frame(Kind.DONE, 0, run.stream))
+    assert run.done
+    assert bench.fault is None
+
+
+async def test_no_more_fetches_are_shown_than_a_run_has_spans(bench: Bench) -> None:
+    await bench.become_ready()
+    run = bench.invoke()
+    for number in range(MAX_SPANS + 5):
+        bench.says(a_frame(Kind.FETCH, 0, run.stream, [number, "GET", "a.test", ""]))
+    assert run.meter is not None
+    assert len(run.meter.spans) == MAX_SPANS
+
+
 async def test_a_long_request_body_waits_for_the_workers_credit(bench: Bench) -> None:
     await bench.become_ready()
     run = bench.invoke(body=None)
@@ -185,6 +233,8 @@ def hostile(stream: int) -> dict[str, bytes]:
         "CANCEL without a reason": a_frame(Kind.CANCEL, 0, stream),
         "a LOG of no lines": a_frame(Kind.LOG, head={"a": 1}),
         "a LOG line that is short": a_frame(Kind.LOG, head=[[None, 1, 1.0]]),
+        "a FETCH without its host": a_frame(Kind.FETCH, 0, stream, [1, "GET"]),
+        "a FETCH whose status is text": a_frame(Kind.FETCH, END, stream, [1, "ok", ""]),
         "a LOG level that is text": a_frame(Kind.LOG, head=[[None, "info", 1.0, "x", None]]),
         "a MESSAGE on a run without a WebSocket": a_frame(Kind.MESSAGE, 0, stream, body=b"x"),
         "a MESSAGE to no run": a_frame(Kind.MESSAGE, 0, 998, body=b"x"),

@@ -57,6 +57,7 @@ from v8box.features.workers.retention import retain_forever
 from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.failures import Failures
 from v8box.gateway.http import allow_many_files, free_port, http_server
+from v8box.gateway.origins import Origins
 from v8box.gateway.pages.answers import HotFiles
 from v8box.gateway.pages.assets import SiteAssets
 from v8box.gateway.pages.proxy import HostProxy
@@ -401,6 +402,7 @@ class Box:
                     ),
                 },
                 feed=telemetry.feed,
+                origins=Origins(settings.otlp.trace_ratio),
                 rates=telemetry.rates,
                 failures=failures,
                 policies=policies,

@@ -31,7 +31,7 @@ _HOP_BY_HOP: Final = frozenset(
 _FORWARDED: Final = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-prefix", b"x-real-ip"}
 )
-_DROPPED_IN: Final = _HOP_BY_HOP | _FORWARDED | {b"x-request-id", b"expect"}
+_DROPPED_IN: Final = _HOP_BY_HOP | _FORWARDED | {b"x-request-id", b"expect", b"traceparent", b"tracestate"}
 _DROPPED_OUT: Final = frozenset(name.decode() for name in _HOP_BY_HOP) | {
     "content-length",
     "x-request-id",
@@ -55,6 +55,8 @@ _REQUEST: Final = 6
 _FORWARD: Final = 7
 _VERSION: Final = 8
 _VERSION_KEY: Final = 9
+_TRACE_PARENT: Final = 10
+_TRACE_STATE: Final = 11
 _SPECIAL: Final = {
     b"host": _HOST,
     b"content-length": _LENGTH,
@@ -64,6 +66,8 @@ _SPECIAL: Final = {
     b"x-request-id": _REQUEST,
     b"v8box-version": _VERSION,
     b"v8box-version-key": _VERSION_KEY,
+    b"traceparent": _TRACE_PARENT,
+    b"tracestate": _TRACE_STATE,
     **dict.fromkeys(_FORWARDED, _FORWARD),
 }
 
@@ -97,6 +101,8 @@ class Incoming:
         "proto",
         "request_id",
         "size",
+        "trace_parent",
+        "trace_state",
         "version",
         "version_key",
     )
@@ -110,6 +116,9 @@ class Incoming:
         """`V8Box-Version: <worker>=<version>, …`: which of the live versions a caller asks for."""
         self.version_key: str | None = None
         """`V8Box-Version-Key`: callers with the same one get the same version of a split."""
+        self.trace_parent: bytes | None = None
+        """`traceparent` as it came; empty when it came more than once, which is as good as none."""
+        self.trace_state: str | None = None
         self.navigates = self._chunked = False
         self.proto = "http"
         self.client: str | None = None
@@ -167,6 +176,11 @@ class Incoming:
             )
         elif special == _VERSION_KEY:
             self.version_key = value.decode("latin-1")
+        elif special == _TRACE_PARENT:
+            self.trace_parent = value if self.trace_parent is None else b""
+        elif special == _TRACE_STATE:
+            state = value.decode("latin-1")
+            self.trace_state = state if self.trace_state is None else f"{self.trace_state},{state}"
         elif special == _REQUEST:
             if _REQUEST_ID.fullmatch(value):
                 self.request_id = value.decode("ascii")

@@ -51,7 +51,7 @@ class Recorder:
         record = RunRecord(
             invocation.run_id,
             exchange.request_id,
-            time.time(),
+            time.time() - (time.perf_counter() - exchange.began),
             placement.worker,
             placement.id,
             invocation.trigger,
@@ -69,11 +69,14 @@ class Recorder:
             record.environment = placement.environment
         if placement.project != DEFAULT_PROJECT:
             record.project = placement.project
+        if (origin := invocation.origin) is not None:
+            record.trace, record.span, record.parent = origin.trace, origin.span, origin.parent
+            record.sampled = origin.sampled
         if run is not None and (meter := run.meter) is not None:
             record.calls = meter.total_calls
             record.call_bytes = meter.total_bytes
             record.call_time = meter.seconds * 1000
-            record.spans = meter.spans
+            record.spans = meter.since(exchange.began)
         failure = exchange.failure or (run.failure if run is not None else None)
         if failure is None or (isinstance(failure, RunFailed) and failure.caller):
             self._feed.run(record)

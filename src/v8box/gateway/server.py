@@ -26,6 +26,7 @@ from v8box.gateway.cache.calls import worker_call
 from v8box.gateway.failures import Failures
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import BrokenResponse, Exchange, Receive, Send
+from v8box.gateway.origins import Origins
 from v8box.gateway.pages.server import SiteServer
 from v8box.gateway.policies.book import PolicyBook
 from v8box.gateway.policies.passage import FREE, FreePassage
@@ -68,6 +69,7 @@ class GatewayParts:
     rates: Rates = field(default_factory=Rates)
     failures: Failures | None = None
     """Who reads the stacks of what workers throw; None: they stay as V8 wrote them."""
+    origins: Origins = field(default_factory=Origins)
 
 
 class Gateway:
@@ -81,6 +83,7 @@ class Gateway:
         self._router = Router(parts.box.domain, parts.sites.domains)
         parts.sites.on_change(self._router.forget)
         self._ids = RequestIds()
+        self._origins = parts.origins
         self._path_mode = PathModePolicy(parts.box.domain)
         self._policies = parts.policies
         self._cache = parts.cache
@@ -137,12 +140,15 @@ class Gateway:
             target.prefix,
             self._trusted,
         )
-        incoming.pairs.append(("x-request-id", request_id))
+        origin = self._origins.of(incoming, request_id, client)
+        incoming.pairs += (("x-request-id", request_id), ("traceparent", origin.header))
+        if origin.state:
+            incoming.pairs.append(("tracestate", origin.state))
         query: bytes = scope["query_string"]
         url = f"{incoming.proto}://{target.host_name}{target.rest}"
         if query:
             url += "?" + query.decode("latin-1")
-        return Invocation(run_id, scope["method"], url, incoming.pairs), client
+        return Invocation(run_id, scope["method"], url, incoming.pairs, origin=origin), client
 
     # ---- http
 
@@ -198,7 +204,9 @@ class Gateway:
             if placement.manifest.cache.enabled:
 
                 async def fetch(receive: Receive, send: Send, pairs: Pairs, query: str | None) -> None:
-                    asked = Invocation(self._ids.new(), invocation.method, invocation.url, pairs)
+                    asked = Invocation(
+                        self._ids.new(), invocation.method, invocation.url, pairs, origin=invocation.origin
+                    )
                     if query is not None:
                         asked.url = invocation.url.partition("?")[0] + ("?" + query if query else "")
                     exchange = Exchange(

@@ -62,6 +62,8 @@ class Journal:
             text, fields = redactor.text(text), redactor.value(line.fields)
             record = _line(placement, line.time_ms / 1000, line.run, level, text, fields)
             record.thrown = line.thrown
+            if line.origin is not None:
+                record.trace, record.span = line.origin.trace, line.origin.span
             held = self._held.get(placement.id)
             stack = placement.source_map_hash is not None and "blob:" in text
             if (held is None and not stack) or self._held_count >= _MAX_HELD:

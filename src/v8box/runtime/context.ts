@@ -93,6 +93,10 @@ export class Context {
   get version(): string {
     return this.#info.version;
   }
+  /** The trace that the run belongs to, 32 hex digits: what a log elsewhere may name, to be found again. */
+  get traceId(): string {
+    return this.#run.traceparent?.slice(3, 35) ?? "";
+  }
   /** Runs on after the response; what it throws is logged. */
   get waitUntil(): (promise: unknown) => void {
     return (promise) =>

@@ -9,6 +9,7 @@
 import { createConsole, describe, type LogBudget, type Logs } from "./logs.ts";
 import { Level, LOG_FLOOD_EXIT_CODE } from "./protocol.ts";
 import type { Run } from "./run.ts";
+import { fetchOf } from "./tracing.ts";
 import { createUpgrade, WebSocketPair, wrapResponse } from "./websocket.ts";
 
 export type ServeHandler = (request: Request, info: unknown) => Response | Promise<Response>;
@@ -136,17 +137,18 @@ export function seal(logs: Logs, subrequestLimit: () => number): Kept {
     toObject: () => ({ ...variables }),
   });
 
-  const count = (what: string): void => {
+  const count = (what: string): Run | undefined => {
     const run = current.get();
     if (run !== undefined && ++run.subrequests > subrequestLimit()) {
       throw new Error(`${what}: this run has used up its limits.subrequests (${subrequestLimit()})`);
     }
+    return run;
   };
   const { fetch } = globalThis;
   define(globalThis, "fetch", async (input: RequestInfo | URL, init?: RequestInit) => {
-    count("fetch");
+    const run = count("fetch");
     void globalThis.Response; // what comes back is one, so the shim must know the class
-    return await fetch(input, init);
+    return await (run === undefined ? fetch(input, init) : fetchOf(run, fetch, input, init));
   });
   defineLazily("WebSocket", (native) =>
     new Proxy(native, {

@@ -69,6 +69,7 @@ function onFrame(kind: number, flags: number, stream: number, head: string, body
     case Kind.INVOKE: {
       const invocation = parseJson(head);
       const started = new Run(channel, stream, invocation[1], endRun, (flags & Flag.UPGRADE) !== 0);
+      started.headers = invocation[4];
       runs.set(stream, started);
       invoker!.invoke(started, flags, invocation, body);
       return;

@@ -45,6 +45,7 @@ export const Kind = {
   PONG: 18,
   DRAIN: 19,
   TRIM: 20,
+  FETCH: 21,
 } as const;
 
 /** Bits of a frame's flags. */

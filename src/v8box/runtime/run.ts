@@ -18,6 +18,10 @@ export class Run implements LogBudget {
   readonly mayUpgrade: boolean;
   logged = 0;
   subrequests = 0;
+  /** Outgoing requests that the box was told of. */
+  fetches = 0;
+  /** The request's, with names in lower case. */
+  headers: readonly [string, string][] = [];
   /** Set when the box ended the run. */
   cancelled: string | null = null;
   requestBody: Inbound | null = null;
@@ -35,6 +39,27 @@ export class Run implements LogBudget {
     this.stream = stream;
     this.id = id;
     this.#onEnd = onEnd;
+  }
+
+  /** This run's place in its trace, as what it calls is told; null where there is none. */
+  get traceparent(): string | null {
+    return this.#header("traceparent");
+  }
+
+  get tracestate(): string | null {
+    return this.#header("tracestate");
+  }
+
+  #header(name: string): string | null {
+    for (let at = this.headers.length - 1; at >= 0; at--) {
+      if (this.headers[at]![0] === name) return this.headers[at]![1];
+    }
+    return null;
+  }
+
+  /** Tells the box of an outgoing request, unless the run is over. */
+  report(flags: number, head: string): void {
+    if (!this.#ended) this.#channel.send(Kind.FETCH, flags, this.stream, head);
   }
 
   /** Made when first asked for: most handlers never look at it. */

@@ -36,6 +36,13 @@ class _Call:
         self.sending: Outbound | None = None
 
 
+def meter_of(run: Run) -> Meter:
+    """The run's meter, from the first thing on that it has to count."""
+    if run.meter is None:
+        run.meter = Meter(run.origin)
+    return run.meter
+
+
 class Calls:
     """Runs each call as its own task, cancelled when its run ends."""
 
@@ -75,7 +82,7 @@ class Calls:
                 source = call.receiving.__aiter__()
         if run.calls is None:
             run.calls = set()
-            run.meter = Meter()
+            meter_of(run)
         run.calls.add(stream)
         call.task = asyncio.get_running_loop().create_task(
             self._serve(placement, stream, call, binding, operation, args, source), name=f"call {binding}.{operation}"

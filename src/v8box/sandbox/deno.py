@@ -15,7 +15,7 @@ import msgspec
 from v8box.catalog.model import Placement
 from v8box.errors import StopReason
 from v8box.kit import procfs
-from v8box.sandbox.calls import Calls
+from v8box.sandbox.calls import Calls, meter_of
 from v8box.sandbox.channel import Channel, Inbound, Outbound
 from v8box.sandbox.curve import CURVE_SECONDS, REPORTED, Curve, running
 from v8box.sandbox.interface import (
@@ -43,6 +43,7 @@ from v8box.sandbox.protocol import (
 )
 from v8box.sandbox.run import MAX_MESSAGE_BYTES, Messages, Response, Run
 from v8box.sandbox.spawner import Child, ExitStatus
+from v8box.telemetry.origin import Origin
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ _MAX_LOG_BYTES_PER_TICK = 8 * _MIB
 _MAX_STREAM = 0xFFFF_FFF0
 _MAX_STACK_CHARS = 20_000
 _MAX_MESSAGE_CHARS = 2_000
+_MAX_WORD_CHARS = 64
+_MAX_HOST_CHARS = 255
 _STALLED_LOOKS = 3
 """A process that says nothing for so many looks gets no new runs while another can take them."""
 
@@ -84,6 +87,8 @@ _failure_head = msgspec.json.Decoder(_Failure).decode
 _loaded_head = msgspec.json.Decoder(_Loaded).decode
 _reason_head = msgspec.json.Decoder(_Reason).decode
 _close_head = msgspec.json.Decoder(_Close).decode
+_fetch_head = msgspec.json.Decoder(tuple[int, str, str, str]).decode
+_fetched_head = msgspec.json.Decoder(tuple[int, int, str]).decode
 _log_head = msgspec.json.Decoder(list[tuple[str | None, int, float, str, Any]]).decode
 
 
@@ -114,6 +119,8 @@ class DenoSandbox:
         self._curve: Curve | None = None
         """Of a sandbox that had runs within the last minute."""
         self.runs: dict[int, Run] = {}
+        self._origins: dict[str, Origin | None] = {}
+        """Of the runs, by their ids: log lines say no more."""
         self.run_count = 0
         self._trimmed_runs = 0
         self.stalled = False
@@ -312,6 +319,7 @@ class DenoSandbox:
         run = Run(self.channel, self._loop, stream, invocation.run_id)
         run.may_upgrade = invocation.upgrade
         run.invocation = invocation
+        run.origin = self._origins[run.id] = invocation.origin
         if not self.runs:
             self._unaccounted = True
         self.runs[stream] = run
@@ -341,6 +349,7 @@ class DenoSandbox:
     def _end_run(self, run: Run) -> None:
         if self.runs.pop(run.stream, None) is None:
             return
+        self._origins.pop(run.id, None)
         if run.calls is not None and self.placement is not None:
             self._calls.end_run(self.placement, run)
         if run.death is not None and self._death is None:
@@ -432,6 +441,8 @@ class DenoSandbox:
                 self._on_credit(stream, body)
             case Kind.LOG:
                 self._on_log(head)
+            case Kind.FETCH:
+                self._on_fetch(flags, stream, head)
             case Kind.FAILED:
                 self._on_failed(stream, head)
             case Kind.CANCEL:
@@ -517,8 +528,21 @@ class DenoSandbox:
             run.body.fail(f"the worker threw while it was sending: {error}")
         if self.placement is not None and not failure.caller:
             text = stack or f"{failure.name[:200]}: {message}"
-            line = LogLine(run.id, Level.ERROR, time.time() * 1000, text, thrown=True)
+            line = LogLine(run.id, Level.ERROR, time.time() * 1000, text, origin=run.origin, thrown=True)
             self._observer.logged(self.placement, [line])
+
+    def _on_fetch(self, flags: int, stream: int, head: bytes) -> None:
+        run = self.runs.get(stream)
+        if run is None:
+            return  # it has just ended here
+        meter = meter_of(run)
+        if flags & _END:
+            number, status, error = _fetched_head(head)
+            meter.fetched(number, status if 100 <= status <= 599 else 0, error[:_MAX_WORD_CHARS])
+        else:
+            number, method, host, span = _fetch_head(head)
+            span = span if len(span) == 16 and span.isascii() and span.isalnum() else ""
+            meter.fetch(number, method[:_MAX_WORD_CHARS], host[:_MAX_HOST_CHARS], span)
 
     def _on_log(self, head: bytes) -> None:
         self._log_bytes += len(head)
@@ -527,7 +551,9 @@ class DenoSandbox:
             self.kill(self._flood_death())
             return
         if self.placement is not None:
-            self._observer.logged(self.placement, [LogLine(*line) for line in _log_head(head)])
+            origins = self._origins
+            lines = [LogLine(*line, origin=origins.get(line[0]) if line[0] else None) for line in _log_head(head)]
+            self._observer.logged(self.placement, lines)
 
     def _on_hello(self, head: bytes) -> None:
         if self._hello.done():
@@ -611,7 +637,8 @@ class DenoSandbox:
 
     def _tell(self, run: Run, text: str) -> None:
         if self.placement is not None:
-            self._observer.logged(self.placement, [LogLine(run.id, Level.ERROR, time.time() * 1000, text)])
+            line = LogLine(run.id, Level.ERROR, time.time() * 1000, text, origin=run.origin)
+            self._observer.logged(self.placement, [line])
 
     def _demote(self, child: Child, hog: bool) -> None:
         """A hog goes last on the processors until it behaves; where that cannot be undone it is replaced instead."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from v8box.catalog.model import Placement
 from v8box.errors import StopReason
 from v8box.telemetry.meter import Meter
+from v8box.telemetry.origin import Origin
 from v8box.telemetry.records import CurvePoint
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Invocation:
     body: bytes | None = b""
     upgrade: bool = False
     trigger: str = "http"
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class LogLine:
     fields: Any = None
     thrown: bool = False
     """It is what the run, or the start of the worker, threw: `Run.failure` and `StartupFailed` have the same."""
+    origin: Origin | None = None
+    """Of its run."""
 
 
 class CallRefused(Exception):

@@ -61,6 +61,7 @@ class Kind(IntEnum):
     PONG = 18  # worker, 0
     DRAIN = 19  # box, 0: {reason}; no new runs will come
     TRIM = 20  # box, 0: there is nothing to do; give back the memory of what was done
+    FETCH = 21  # worker, run: [number, method, host, span]; the worker fetches. With END: [number, status, error]
 
 
 class Flag(IntEnum):

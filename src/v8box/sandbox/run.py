@@ -13,6 +13,7 @@ from v8box.sandbox.channel import Channel, Inbound, Outbound, StreamClosed
 from v8box.sandbox.interface import Death, Invocation, RunFailed, RunKilled
 from v8box.sandbox.protocol import WINDOW_BYTES, Flag, Kind, ProtocolError, pack_credit
 from v8box.telemetry.meter import Meter
+from v8box.telemetry.origin import Origin
 
 _encode = msgspec.json.encode
 
@@ -56,6 +57,7 @@ class Run:
         "meter",
         "on_done",
         "on_slow",
+        "origin",
         "progress",
         "request",
         "response",
@@ -85,6 +87,7 @@ class Run:
         self.done = False
         self.failure: RunFailed | None = None
         """What the worker threw."""
+        self.origin: Origin | None = None
         self.may_upgrade = False
         self.upgraded = False
         self.death: Death | None = None

@@ -17,10 +17,12 @@ from v8box.settings.readers import (
     cdn_kind,
     cdn_zone,
     domain,
+    header_list,
     key_256,
     networks,
     password,
     places,
+    ratio,
     seconds,
     secret,
     server_url,
@@ -226,6 +228,29 @@ class Metrics:
     @property
     def budget_bytes(self) -> int:
         return self.budget_mb * 1_048_576
+
+
+class Otlp:
+    """Where traces and logs are sent beside what the box keeps itself. The variables are OpenTelemetry's own."""
+
+    endpoint: Annotated[
+        ServerUrl | None,
+        From("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp.endpoint", server_url("http", "https"), hidden=True),
+    ] = None
+    """A collector that takes OTLP over HTTP, without `/v1/traces`: `http://localhost:4318`. Not set: nothing is
+    sent."""
+
+    headers: Annotated[Secret | None, From("OTEL_EXPORTER_OTLP_HEADERS", "otlp.headers", header_list, hidden=True)] = (
+        None
+    )
+    """What it asks for: `Authorization=Bearer%20…`, several separated by commas."""
+
+    trace_ratio: Annotated[float, From("OTEL_TRACES_SAMPLER_ARG", "otlp.trace_ratio", ratio)] = 1.0
+    """Which share of the traces that begin at this box is sent. A caller's `traceparent` decides for its own. All of
+    them: nobody is surprised by one that is missing, and a busy box sets less."""
+
+    logs: Annotated[bool, From("V8BOX_OTLP_LOGS", "otlp.logs", yes_or_no)] = True
+    """Whether log lines are sent too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -476,6 +501,7 @@ class Settings:
     cdn: Cdn
     logs: Logs
     metrics: Metrics
+    otlp: Otlp
     libsql: Libsql
     databases: Databases
     valkey: Valkey
@@ -535,6 +561,7 @@ GROUPS: Final[Mapping[str, type[Any]]] = {
     "cdn": Cdn,
     "logs": Logs,
     "metrics": Metrics,
+    "otlp": Otlp,
     "libsql": Libsql,
     "databases": Databases,
     "valkey": Valkey,

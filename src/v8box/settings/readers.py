@@ -9,7 +9,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from v8box.kit.keys import parse_key
 from v8box.settings.values import Secret, ServerUrl
@@ -167,6 +167,29 @@ def template(*names: str) -> Reader[str]:
         return value
 
     return read
+
+
+def ratio(raw: Any) -> float:
+    wanted = "must be a number from 0 to 1"
+    if isinstance(raw, str):
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", raw.strip()):
+            raise ValueError(wanted)
+        raw = float(raw)
+    if not isinstance(raw, int | float) or isinstance(raw, bool) or not 0 <= raw <= 1:
+        raise ValueError(wanted)
+    return float(raw)
+
+
+def header_list(raw: Any) -> Secret:
+    """Headers as OpenTelemetry writes them: `name=value,name=value`, values percent-encoded."""
+    value = text(raw)
+    for part in value.split(","):
+        name, equals, content = part.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name.strip()):
+            raise ValueError("must be headers: name=value, separated by commas, values percent-encoded")
+        if not unquote(content).isprintable() or not unquote(content).isascii():
+            raise ValueError("must have header values of printable ASCII characters")
+    return Secret(value)
 
 
 def bucket(raw: Any) -> str:

@@ -11,15 +11,19 @@ from typing import Any, Final
 
 import msgspec
 
+from v8box.telemetry.origin import Origin
+
 MAX_SPANS: Final = 100
 
 
 class Span(msgspec.Struct, omit_defaults=True):
-    """One binding call. Times in milliseconds, `start` since the run's first; bytes both ways, streams included."""
+    """One binding call, or one outgoing `fetch` (binding `fetch`, its method as operation). Times in milliseconds;
+    bytes both ways, streams included."""
 
     binding: str
     operation: str
     start: float
+    """Since the run's beginning; while the run goes on, since its first span."""
     duration: float = -1.0
     """Until the answer; a stream that goes on after it is in the bytes only. Below zero: not answered."""
     bytes_in: int = 0
@@ -27,17 +31,35 @@ class Span(msgspec.Struct, omit_defaults=True):
     rows: int = 0
     written: int = 0
     error: str = ""
-    """The code it was refused with."""
+    """The code it was refused with; of a `fetch` that failed the error's name."""
     what: str = ""
-    """Upon what, without values: the statement with `?` for its literals, a bucket, the beginning of a key."""
+    """Upon what, without values: the statement with `?` for its literals, a bucket, the beginning of a key; the host
+    that was fetched from, the worker that was called."""
+    status: int = 0
+    """What that host or worker answered."""
+    id: str = ""
+    """The span's id in the trace, where somebody was told it."""
 
 
 class Meter:
     """The account of one run. `bytes` are those since the last `renew`; the totals go into the record."""
 
-    __slots__ = ("began", "bytes", "calls", "kept", "seconds", "spans", "total_bytes", "total_calls", "used")
+    __slots__ = (
+        "_fetches",
+        "began",
+        "bytes",
+        "calls",
+        "kept",
+        "origin",
+        "seconds",
+        "spans",
+        "total_bytes",
+        "total_calls",
+        "used",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, origin: Origin | None = None) -> None:
+        self.origin = origin
         self.began = time.perf_counter()
         self.calls = 0
         self.bytes = 0
@@ -47,6 +69,8 @@ class Meter:
         self.spans: list[Span] = []
         self.used: set[str] | None = None
         """The bindings that hear of the run's end."""
+        self._fetches: dict[int, Span] | None = None
+        """Those that are under way, by the worker's number for them."""
         self.kept: Any = None
         """The broker's own: what it needs again at the run's next call."""
 
@@ -65,6 +89,30 @@ class Meter:
         span.duration = (time.perf_counter() - self.began) * 1000 - span.start
         span.error = error
         self.seconds += span.duration / 1000
+
+    def fetch(self, number: int, method: str, host: str, span_id: str) -> None:
+        """The worker fetches from elsewhere. Such spans stand among the others and count as none of the calls."""
+        if len(self.spans) < MAX_SPANS:
+            start = (time.perf_counter() - self.began) * 1000
+            span = Span("fetch", method, start, what=host, id=span_id)
+            self.spans.append(span)
+            self._fetches = self._fetches or {}
+            self._fetches[number] = span
+
+    def fetched(self, number: int, status: int, error: str) -> None:
+        """The head of its answer came, or none will."""
+        span = self._fetches.pop(number, None) if self._fetches else None
+        if span is not None:
+            span.duration = (time.perf_counter() - self.began) * 1000 - span.start
+            span.status, span.error = status, error
+
+    def since(self, began: float) -> list[Span]:
+        """The spans, their starts counted from the run's beginning (`time.perf_counter`), once it is over."""
+        offset = (self.began - began) * 1000
+        self.began = began
+        for span in self.spans:
+            span.start += offset
+        return self.spans
 
     def take(self, span: Span, size: int) -> None:
         """Bytes from the worker."""

@@ -69,6 +69,8 @@ class RunRecord(msgspec.Struct, omit_defaults=True):
     span: str = ""
     parent: str = ""
     findings: list[Finding] = []
+    sampled: bool = True
+    """Whether its trace is."""
 
     @property
     def failed(self) -> bool:
@@ -90,6 +92,9 @@ class LineRecord(msgspec.Struct, omit_defaults=True):
     environment: str = "production"
     thrown: bool = False
     """It is what the run, or the start of the worker, threw: the record of the run has the same as its `error`."""
+    trace: str = ""
+    span: str = ""
+    """Of its run."""
 
 
 class RunningRecord(msgspec.Struct, omit_defaults=True):

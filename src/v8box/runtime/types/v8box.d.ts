@@ -59,6 +59,8 @@ declare namespace V8Box {
     readonly worker: string;
     /** The id of the version that runs. */
     readonly version: string;
+    /** The trace that this run belongs to (W3C trace context), 32 hex digits. What the run fetches carries it on. */
+    readonly traceId: string;
     /** Lets a promise finish after the response has been sent. What it throws is logged. */
     readonly waitUntil: (promise: unknown) => void;
     /** Part of the module syntax; there is no origin to pass through to. */
