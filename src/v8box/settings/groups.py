@@ -230,6 +230,7 @@ class Metrics:
         return self.budget_mb * 1_048_576
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Otlp:
     """Where traces and logs are sent beside what the box keeps itself. The variables are OpenTelemetry's own."""
 
