@@ -51,7 +51,7 @@ test: test-typescript $(DASHBOARD) test-python ## run every test
 test-typescript: $(INSTALLED_DEV) ## run the tests of the runtime (ARGS for deno test)
 	$(DENO) test --quiet --allow-all --permit-no-files $(ARGS) src/v8box
 
-test-python: $(INSTALLED_DEV) | $(DASHBOARD) ## run pytest (ARGS for pytest)
+test-python: $(INSTALLED_DEV) $(if $(wildcard $(DASHBOARD)),,$(DASHBOARD)) ## run pytest (ARGS for pytest)
 	$(PY) -m pytest -n $(TESTERS) $(ARGS)
 
 check: check-python check-typescript check-dashboard ## formatting, lint, types, layers

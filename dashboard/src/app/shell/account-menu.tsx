@@ -57,10 +57,9 @@ export function AccountMenu({ onShortcuts }: { onShortcuts: () => void }) {
       <button
         type="button"
         aria-label={`${t.account}: ${name}`}
-        className="grid size-8 shrink-0 place-content-center rounded-full bg-accent-soft text-xs font-semibold text-accent uppercase hover:ring-2 hover:ring-line-strong lg:ml-auto"
-      >
-        {name.slice(0, 2)}
-      </button>
+        data-initials={name.slice(0, 2)}
+        className="grid size-8 shrink-0 place-content-center rounded-full bg-accent-soft text-xs font-semibold text-accent uppercase before:content-[attr(data-initials)] hover:ring-2 hover:ring-line-strong lg:ml-auto"
+      />
     </Menu>
   );
 }

@@ -38,10 +38,9 @@ export function ProjectSwitcher({ onGo }: { onGo?: () => void }) {
       >
         <span
           aria-hidden
-          className="grid size-4.5 place-content-center rounded-sm bg-accent-soft text-xs font-semibold text-accent uppercase"
-        >
-          {here.slice(0, 1)}
-        </span>
+          className="grid size-4.5 place-content-center rounded-sm bg-accent-soft text-xs font-semibold text-accent uppercase before:content-[attr(data-initial)]"
+          data-initial={here.slice(0, 1)}
+        />
         <span className="truncate">{here}</span>
         <ChevronsUpDown aria-hidden className="ml-auto size-3.5 shrink-0 text-muted" />
       </Popover.Trigger>

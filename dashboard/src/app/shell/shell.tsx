@@ -62,12 +62,12 @@ export function Shell() {
         </span>
         <button
           type="button"
-          aria-label={t.palette}
+          title={t.palette}
           onClick={() => setOpen("palette")}
           className="ml-auto flex h-8 items-center gap-2 rounded-md border bg-surface px-2.5 text-sm text-muted shadow-low hover:border-line-strong lg:mr-auto lg:ml-0 lg:w-72"
         >
           <Search aria-hidden className="size-3.5" />
-          <span className="max-sm:hidden">{t.searchHint}</span>
+          <span className="max-sm:sr-only">{t.searchHint}</span>
           <kbd className="ml-auto rounded-sm border bg-sunken px-1.5 font-sans text-xs leading-5 max-lg:hidden">
             {isMac ? "⌘" : "Ctrl "}K
           </kbd>
