@@ -132,6 +132,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.explain import routes as explain_routes
     from v8box.features.health import routes as health
     from v8box.features.hrana import routes as hrana
+    from v8box.features.kills import routes as kills
     from v8box.features.manifest import routes as manifests
     from v8box.features.metrics import routes as metrics_routes
     from v8box.features.metrics.service import Metrics
@@ -197,6 +198,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         operations.build_router(parts.operations),
         cache_purge.build_router(parts.cache, partial(audit.record, parts.database)),
         audit_routes.build_router(AuditLog(parts.database)),
+        kills.build_router(parts.telemetry.kills),
         health.build_router(
             parts.health,
             domain=parts.settings.box.domain,
@@ -276,6 +278,7 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
         Owned(kind="API keys", remove=remove_api_keys),
         of_databases(parts.services.databases),
         of_buckets(parts.services.objects),
+        Owned(kind="kill reports", remove=lambda project, _: parts.telemetry.kills.forget_project(project)),
         Owned(kind="roles", remove=lambda project, _: parts.auth.accounts.forget_project(project)),
         Owned(kind="metrics", remove=lambda project, _: parts.telemetry.rollups.forget_project(project)),
         Owned(kind="cached keys", remove=lambda project, _: parts.services.forget_cache(project)),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from v8box.catalog.catalog import Catalog
 from v8box.catalog.model import RouteTable
+from v8box.features.kills import KillReports
 from v8box.kit.tasks import TaskSet
 from v8box.settings import Settings
 from v8box.storage import Database
@@ -33,6 +34,7 @@ class Telemetry:
     rates: Rates
     counters: Counters
     rollups: Rollups
+    kills: KillReports
 
 
 async def open_telemetry(
@@ -47,6 +49,11 @@ async def open_telemetry(
     tasks.forever(runs.write_forever(), "run log")
     feed.on_run(runs.run)
     feed.on_line(runs.line)
+
+    kills = await KillReports.open(database)
+    stack.push_async_callback(kills.close)
+    kills.listen(feed)
+    tasks.forever(kills.write_forever(), "kill reports")
 
     rates = Rates()
 
@@ -64,4 +71,12 @@ async def open_telemetry(
     stack.push_async_callback(rollups.close)
     tasks.forever(rollups.run(), "metrics")
 
-    return Telemetry(feed=feed, runs=runs, tail=Tail(runs), rates=rates, counters=counters, rollups=rollups)
+    return Telemetry(
+        feed=feed,
+        runs=runs,
+        tail=Tail(runs),
+        rates=rates,
+        counters=counters,
+        rollups=rollups,
+        kills=kills,
+    )

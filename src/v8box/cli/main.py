@@ -37,6 +37,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "cache": "v8box.cli.response_cache",
             "run": "v8box.cli.call",
             "logs": "v8box.cli.logs",
+            "kills": "v8box.cli.kills",
             "explain": "v8box.cli.explain",
             "open": "v8box.cli.call",
             "env": "v8box.cli.env",

@@ -1,0 +1,203 @@
+"""What to do about an end, in words, and which limit would have let it go on. Pure judgement on what was seen."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from v8box.catalog.manifest_keys import LIMITS
+from v8box.errors import StopReason
+from v8box.features.kills.observed import Need
+from v8box.features.kills.report import Suggestion
+from v8box.telemetry.records import CurvePoint, DeathRecord
+
+_MIB: Final = 1024 * 1024
+_NEAR: Final = 0.5
+"""Good runs that need more than this share of a limit are near it: then it is the limit that is wrong."""
+_STEADY_SECONDS: Final = 10.0
+_SUDDEN_MS: Final = 3_000.0
+
+_LIMIT_OF: Final = {
+    StopReason.WALL: "wall_ms",
+    StopReason.CPU: "cpu_ms",
+    StopReason.MEMORY: "memory_mb",
+    StopReason.LOG_BYTES: "log_kb",
+    StopReason.RESPONSE_BYTES: "response_mb",
+    StopReason.SUBREQUESTS: "subrequests",
+    StopReason.STARTUP: "startup_ms",
+}
+_MOST: Final = {key.name: key.kind.schema().get("maximum") for key in LIMITS.keys}
+
+
+def advise(death: DeathRecord, need: Need) -> tuple[list[str], Suggestion | None]:
+    """What to do, the likeliest first, and the limit to write down, where one would help."""
+    match death.reason:
+        case StopReason.CPU:
+            return _cpu(death, need)
+        case StopReason.MEMORY:
+            return _memory(death, need)
+        case StopReason.WALL:
+            return _wall(death, need)
+        case StopReason.STARTUP:
+            return _startup(death)
+        case StopReason.LOG_BYTES:
+            return [
+                "It printed without end: look for a log call in a loop; the last lines show what it says.",
+                "A run that logs much on purpose is cut at limits.log_kb and goes on; it is stopped at 16 times that.",
+            ], _suggest(death, 2)
+        case StopReason.RESPONSE_BYTES:
+            return [
+                "The response was longer than limits.response_mb, so the connection was cut in the middle of it.",
+                "Page the result, or put large files into a bucket and answer with a presigned URL.",
+            ], _suggest(death, 2)
+        case StopReason.SUBREQUESTS:
+            return ["It called out again and again: look for a fetch in a loop, or ask for many at once."], None
+        case StopReason.EXIT:
+            return [
+                "The code, or a package it imports, called Deno.exit() or process.exit(). That ends every run in the "
+                "process: throw an error or return a response instead."
+            ], None
+        case StopReason.PROTOCOL:
+            return [
+                "The process wrote something to the box that the runtime never writes. Code that tampers with the "
+                "runtime does that; if yours does not, this is a fault of V8Box: please report it."
+            ], None
+        case _:
+            return [
+                "The process ended by itself. The last output says more where the engine printed a reason; native "
+                "add-ons and WebAssembly are the usual suspects.",
+                "If it comes back, run the same request with `v8box dev` and look at what it prints.",
+            ], None
+
+
+def _cpu(death: DeathRecord, need: Need) -> tuple[list[str], Suggestion | None]:
+    limit = death.limit or 0
+    if not death.runs and death.run_count == 0:
+        return [
+            "It burnt processor time while it had no run: a timer or loop that an earlier run left behind. Clear "
+            "timers when a run ends, and await what it starts (or give it to `ctx.waitUntil`)."
+        ], None
+    if need.runs and need.cpu < limit * _NEAR:
+        return [
+            f"The {need.runs} good runs of this version needed at most {_ms(need.cpu)} of the {_ms(limit)} allowed, so "
+            "this one was not just a little longer: look for a loop that does not end, or input that makes it explode "
+            "(a regular expression, a large list).",
+            "Raising limits.cpu_ms would only let it burn for longer.",
+        ], None
+    more = [
+        "Move heavy work out of the request: cache the result, do it in pieces, or leave it to a database.",
+        "`v8box profile` shows where the time goes.",
+    ]
+    if need.runs:
+        near = f"Good runs need up to {_ms(need.cpu)} of the {_ms(limit)} allowed: the limit is too low for them."
+        return [near, *more], _suggest(death, 2, need.cpu)
+    return [
+        "No run of this version has ended well yet. If it only needs longer, raise the limit; else look for a loop.",
+        *more,
+    ], _suggest(death, 2)
+
+
+def _memory(death: DeathRecord, need: Need) -> tuple[list[str], Suggestion | None]:
+    limit = (death.limit or 0) * _MIB
+    shape = _growth(death.curve)
+    if shape == "steady":
+        return [
+            "Its memory grew steadily over many seconds, as a leak does: look for a list, map or cache at the top of a "
+            "module that only ever grows, and for closures or streams that are kept.",
+            "`v8box heap` takes a snapshot of a live process that shows what is kept and by whom.",
+            "A higher limit only puts the end off.",
+        ], None
+    if need.runs and 0 < need.memory < limit * _NEAR:
+        return [
+            f"Good runs of this version had at most {_mb(need.memory)} in use; this one went far beyond. Look at the "
+            "runs that were going on: a large body, query or file that is read as a whole.",
+            "Read large things as streams, page queries, and bound what a caller may ask for.",
+        ], _suggest(death, 2)
+    advice = ["It needed more than it may have. Read large things as streams, and page queries."]
+    if death.run_count > 1:
+        advice.append(
+            f"{death.run_count} runs shared the process and its memory: a lower limits.concurrency gives each more."
+        )
+    if shape == "sudden":
+        advice.append("It grew within seconds: look at what the runs that were going on had just begun to load.")
+    return advice, _suggest(death, 2)
+
+
+def _wall(death: DeathRecord, need: Need) -> tuple[list[str], Suggestion | None]:
+    waiting = [what for run in death.runs for what in run.waiting_for]
+    advice = []
+    if waiting:
+        advice.append(
+            f"It was waiting for {', '.join(dict.fromkeys(waiting))}: look why that takes so long (a missing index, a "
+            "lock that another transaction holds, a key that nobody sets)."
+        )
+    elif death.runs and death.runs[0].cpu > death.runs[0].elapsed / 2:
+        advice.append("It was computing most of the time: do less in one request. `v8box profile` shows where.")
+    else:
+        advice.append(
+            "It waited for something that is no binding: an outgoing fetch (give it an AbortSignal.timeout), or a "
+            "promise that nobody resolves."
+        )
+    limit = death.limit or 0
+    if need.runs and need.duration < limit * _NEAR:
+        advice.append(f"The {need.runs} good runs of this version took {_ms(need.duration)} at most.")
+        return advice, None
+    return advice, _suggest(death, 2, need.duration)
+
+
+def _startup(death: DeathRecord) -> tuple[list[str], Suggestion | None]:
+    if death.limit is None:
+        return [
+            "The module threw while it was loaded, so no request can be answered: the last lines have the error. What "
+            "stands at the top of a module must not need a request, or a variable that is not set."
+        ], None
+    return [
+        "Loading the module took too long: a top-level await on something slow, or much work at the top of it. Do that "
+        "at the first request and keep the result."
+    ], _suggest(death, 2)
+
+
+def _suggest(death: DeathRecord, factor: float, needed: float = 0.0) -> Suggestion | None:
+    """That much more than the limit, or than what good runs need. None where the most is allowed already."""
+    name = _LIMIT_OF.get(StopReason(death.reason))
+    if name is None or not death.limit:
+        return None
+    value = _round_up(max(death.limit, needed) * factor)
+    most = _MOST.get(name)
+    if most is not None:
+        value = min(value, most)
+    if value <= death.limit:
+        return None
+    return Suggestion(name, value, f"[workers.{death.worker}.limits]\n{name} = {value}")
+
+
+def _growth(curve: list[CurvePoint]) -> str:
+    """`steady`: it grew all along; `sudden`: most of it came in the last seconds; else nothing that can be said."""
+    if len(curve) < 3:
+        return ""
+    first, last = curve[0], curve[-1]
+    grown = last.memory - first.memory
+    if grown <= 0:
+        return ""
+    before = next((point for point in reversed(curve) if point.at <= last.at - _SUDDEN_MS), first)
+    if last.memory - before.memory > grown * 0.7:
+        return "sudden"
+    if last.at - first.at < _STEADY_SECONDS * 1000:
+        return ""
+    middle = next(point for point in curve if point.at >= (first.at + last.at) / 2)
+    share = (middle.memory - first.memory) / grown
+    return "steady" if 0.25 < share < 0.75 else ""
+
+
+def _round_up(value: float) -> int:
+    """To two digits that matter."""
+    step = 10 ** max(0, math.floor(math.log10(max(value, 1))) - 1)
+    return int(math.ceil(value / step) * step)
+
+
+def _ms(value: float) -> str:
+    return f"{value / 1000:.1f} s" if value >= 10_000 else f"{value:.0f} ms"
+
+
+def _mb(value: float) -> str:
+    return f"{value / _MIB:.0f} MB"
