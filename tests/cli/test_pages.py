@@ -189,3 +189,24 @@ def test_small_files_go_together_and_large_ones_alone(tmp_path: Path, monkeypatc
     assert box.stored == [False, True]  # 900 kB of zeros in 1 kB would be a bomb
     assert box.alone == [f"projects/default/sites/x/files/{by_name['/d']}"]
     assert sum(told) == 2 + 900_000 + 1_500_000
+
+
+def test_functions_that_lie_beside_the_build_go_with_it(shell: Shell, tmp_path: Path) -> None:
+    dist = write(tmp_path / "dist", {"index.html": "<h1>one</h1>"})
+    functions = write(tmp_path / "functions", {"hello.ts": "export default () => 'hello';", "_lib.ts": "export {};"})
+    made = shell.call("pages", "deploy", str(dist), "--site", "fns", "--functions", str(functions))
+    assert made.returncode == 0, made.stderr
+    assert "/hello is answered by the worker fns--hello, functions/hello.ts" in made.stderr
+    assert visit(shell, "/hello", label="fns").json()["data"] == "hello"
+    assert visit(shell, "/functions/hello.ts", label="fns").status_code == 404
+    assert "at the site fns" in shell.call("list").stdout
+    assert "functions/ of the site fns" in shell.call("show", "fns--hello").stdout
+
+    write(functions, {"hello.ts": "export default () =>\n  'hello' +;"})
+    broken = shell.call("pages", "deploy", str(dist), "--site", "fns", "--functions", str(functions))
+    assert broken.returncode != 0
+    assert "functions/hello.ts:2:" in broken.stderr
+    assert visit(shell, "/hello", label="fns").json()["data"] == "hello"
+    write(dist, {"functions/other.ts": "export default () => 1;"})
+    twice = shell.call("pages", "deploy", str(dist), "--site", "fns", "--functions", str(functions))
+    assert "has functions/ of its own" in twice.stderr

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.pages.conftest import World, write
+from tests.pages.conftest import World, open_catalog, write
 from tests.pages.web import Answer, Web, web_of
 
 from v8box.catalog.sites import Sites
@@ -176,7 +176,7 @@ async def served(folder: Path) -> AsyncIterator[tuple[World, Web, Watched]]:
     blobs = Watched(folder / "sites")
     blobs.asked = set()
     await blobs.open()
-    world = World(folder, database, await Sites.open(database), blobs)
+    world = World(folder, database, await Sites.open(database), blobs, await open_catalog(folder, database))
     await world.staging.open()
     write(folder, {"keys/local.token": "SECRET-token", "secret.html": "SECRET-beside"})
     await world.deploy(BLOG)

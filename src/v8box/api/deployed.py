@@ -106,7 +106,10 @@ class WorkerInfo(BaseModel):
 
     project: str
     name: str
-    source: Literal["folder", "api"] = Field(description="`folder`: it is a file in the served folder.")
+    source: Literal["folder", "site", "api"] = Field(
+        description="`folder`: it is a file in the served folder; `site`: a function of a site."
+    )
+    sites: list[str] = Field(description="The sites whose function it is, and at which it answers.")
     environments: list[DeploymentInfo]
     versions: int = Field(description="How many it has.")
     newest: NewestVersion | None
@@ -125,6 +128,7 @@ class WorkerInfo(BaseModel):
         base: str,
         from_folder: bool,
         error: DeployFault | None,
+        sites: Sequence[str] = (),
     ) -> WorkerInfo:
         newest = None
         if summary is not None:
@@ -132,7 +136,8 @@ class WorkerInfo(BaseModel):
         return cls(
             project=project,
             name=name,
-            source="folder" if from_folder else "api",
+            source="folder" if from_folder else "site" if sites else "api",
+            sites=list(sites),
             environments=[DeploymentInfo.of(each, base) for each in deployments],
             versions=0 if summary is None else summary.versions,
             newest=newest,

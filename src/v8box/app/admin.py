@@ -248,7 +248,7 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
 
     async def remove_sites(project: str, actor: Actor) -> None:
         for each in await sites.list(project):
-            await sites.delete(project, each.name, actor)
+            await parts.sites.service.delete(project, each.name, actor)
 
     async def count_sites(project: str) -> int:
         return len(await sites.list(project))
@@ -270,8 +270,8 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
         return len(await catalog.workers(project))
 
     return (
-        Owned(kind="workers", count=count_workers, remove=remove_workers),
         Owned(kind="sites", count=count_sites, remove=remove_sites),
+        Owned(kind="workers", count=count_workers, remove=remove_workers),
         Owned(kind="variables", count=variables.count, remove=lambda project, _: variables.forget_project(project)),
         Owned(kind="database tokens", remove=remove_tokens),
         Owned(kind="S3 keys", remove=remove_keys),

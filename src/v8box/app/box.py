@@ -10,9 +10,9 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -32,11 +32,11 @@ from v8box.app.telemetry import open_telemetry
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
-from v8box.catalog.model import DEFAULT_PROJECT, Placement
+from v8box.catalog.model import DEFAULT_PROJECT, Build, Manifest, Placement, Version
 from v8box.catalog.projects import Projects, Usage, quotas_of
 from v8box.catalog.sites import Sites
 from v8box.catalog.variables import Variables
-from v8box.errors import V8BoxError
+from v8box.errors import NotFound, V8BoxError
 from v8box.features.api_keys.service import ApiKeys
 from v8box.features.cdn import CdnClient, Purges
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Alone, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
@@ -47,6 +47,7 @@ from v8box.features.health.service import Health, Phase
 from v8box.features.hrana import HranaApp, Tokens
 from v8box.features.metrics.gauges import Gauges
 from v8box.features.pages import FolderSites, PagesService, PreviewPasswords, SiteEvent
+from v8box.features.pages.function_builds import FunctionBuilds
 from v8box.features.pages.internal import InternalApp
 from v8box.features.pages.optimise import Optimiser, OptimiserProcess, Outcomes
 from v8box.features.pages.retention import retain_forever as retain_sites_forever
@@ -245,7 +246,18 @@ class Box:
         cache = ResponseCache(settings.response_cache, data / "cache" / "responses")
         await cache.open()
         self._stack.push_async_callback(cache.stop)
-        sites = await self._sites(database, room, cache, helpers)
+        bundler = Bundler(
+            settings.directory,
+            data,
+            deno=deno,
+            run=partial(_run_bundler, helpers),
+            run_sealed=partial(_run_sealed, helpers),
+            environ=self._environ,
+        )
+        functions = FunctionBuilds(
+            partial(_bundle_function, bundler, catalog), catalog.arrive, partial(_is_known, catalog)
+        )
+        sites = await self._sites(database, room, cache, helpers, catalog, functions, variables.forget_worker)
         services = registry.build(
             registry.Resources(
                 settings=settings,
@@ -287,15 +299,6 @@ class Box:
         pool.start()
         catalog.subscribe(pool.follow)
 
-        run_bundler = partial(_run_bundler, helpers)
-        bundler = Bundler(
-            settings.directory,
-            data,
-            deno=deno,
-            run=run_bundler,
-            run_sealed=partial(_run_sealed, helpers),
-            environ=self._environ,
-        )
         deploys = FolderDeploys(
             settings.directory,
             data,
@@ -439,10 +442,21 @@ class Box:
             self._listeners.on_password(auth.made_password)
         return auth
 
-    async def _sites(self, database: Database, room: Room, cache: ResponseCache, helpers: Helpers) -> SiteParts:
+    async def _sites(
+        self,
+        database: Database,
+        room: Room,
+        cache: ResponseCache,
+        helpers: Helpers,
+        catalog: Catalog,
+        functions: FunctionBuilds,
+        forget_worker: Callable[[str, str], Awaitable[None]],
+    ) -> SiteParts:
         """The static sites: their releases, what serves them, and what deploys the folder's."""
         data, settings = self.settings.data_directory, self.settings.sites
         sites = await Sites.open(database)
+        catalog.hold(sites.table.held)
+        sites.subscribe(lambda table: catalog.hold(table.held))  # before anybody sees the site that needs them
         blobs = FolderBlobs(data / "sites")
         await blobs.open()
         staging = Staging(data / "staging-sites", _SITES_AT_ONCE)
@@ -452,7 +466,14 @@ class Box:
         optimiser.follow(sites.table)
         sites.subscribe(optimiser.follow)
         service = PagesService(
-            sites, blobs, staging, optimisation=optimiser.state, admission=room, max_bytes=settings.max_bytes
+            sites,
+            blobs,
+            staging,
+            optimisation=optimiser.state,
+            admission=room,
+            functions=functions,
+            forget_worker=forget_worker,
+            max_bytes=settings.max_bytes,
         )
         releases = Releases(blobs.get)
         hasher = Passwords()
@@ -588,6 +609,25 @@ async def _load_variables(variables: Variables, redactors: Redactors, placement:
 
 def _redactor(redactors: Redactors, placement: Placement) -> Redactor:
     return redactors.of(placement.project, placement.environment, placement.worker)
+
+
+async def _bundle_function(
+    bundler: Bundler, catalog: Catalog, folder: Path, project: str, worker: str, manifest: Manifest
+) -> tuple[Build, Manifest]:
+    """A function of a site. Its packages stay as they were, unless the site has a lock file."""
+    newest = await catalog.versions.list(project, worker, limit=1)
+    lock = await catalog.lock(newest[0].version) if newest else None
+    own = bundler.of(folder)
+    build = await own.bundle(manifest.entry, lock=lock)
+    return replace(build, fingerprint={}), await own.settle(manifest, build)
+
+
+async def _is_known(catalog: Catalog, version: Version) -> bool:
+    try:
+        await catalog.versions.get(version.project, version.worker, version.id)
+    except NotFound:
+        return False
+    return True
 
 
 async def _run_bundler(

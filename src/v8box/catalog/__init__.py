@@ -15,6 +15,7 @@ from v8box.catalog.manifest import (
 )
 from v8box.catalog.model import (
     DEFAULT_PROJECT,
+    PREVIEW,
     PRODUCTION,
     Build,
     Change,
@@ -39,6 +40,7 @@ from v8box.catalog.stored import manifest_hash
 __all__ = [
     "DEFAULT_PROJECT",
     "ENTRY_SUFFIXES",
+    "PREVIEW",
     "PRODUCTION",
     "BadWorkerName",
     "Build",

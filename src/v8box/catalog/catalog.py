@@ -34,6 +34,7 @@ from v8box.catalog.deployments import (
     read_history,
     unpoint,
 )
+from v8box.catalog.held import Arrived, WorkerInUse, holders
 from v8box.catalog.manifest import check_worker_name
 from v8box.catalog.model import (
     DEFAULT_PROJECT,
@@ -41,6 +42,7 @@ from v8box.catalog.model import (
     Build,
     Change,
     Deployment,
+    HeldVersion,
     HistoryEntry,
     Manifest,
     Route,
@@ -88,6 +90,7 @@ class Catalog:
         self._revision = revision
         self._quota = quota
         self._routes = RouteTable(MappingProxyType({}))
+        self._held: Mapping[str, HeldVersion] = {}
         self._fingerprints: dict[str, Mapping[str, str]] = {}
         self._subscribers: list[Subscriber] = []
         self._changing = asyncio.Lock()
@@ -168,9 +171,10 @@ class Catalog:
 
     async def _refresh(self) -> None:
         async with self._changing:
-            routes = {key: self._placed_again(route) for key, route in self._routes.workers.items()}
-            if any(routes[key] is not route for key, route in self._routes.workers.items()):
-                self._swap(routes, await self._database.write(next_generation))
+            if any(self._placed_again(route) is not route for route in self._routes.workers.values()):
+                generation = await self._database.write(next_generation)
+                routes = {key: self._placed_again(route) for key, route in self._routes.workers.items()}
+                self._swap(routes, generation)
 
     def _placed_again(self, route: Route) -> Route:
         revision = self._revision(route.project, route.environment, route.worker)
@@ -181,7 +185,34 @@ class Catalog:
         )
         return replace(route, shares=shares)
 
+    def hold(self, held: Mapping[str, HeldVersion]) -> None:
+        """The versions that releases of sites hold, by `held_key`: they are on the routes from here on, and those that
+        were before are not. Takes effect at once, without waiting for anything."""
+        if held.keys() != self._held.keys():
+            self._held = held
+            self._swap(dict(self._routes.workers), self._routes.generation)
+
+    def _held_routes(self) -> dict[str, Route]:
+        found = {}
+        for key, each in self._held.items():
+            version, environment = each.version, each.environment
+            revision = self._revision(version.project, environment, version.worker)
+            known = self._routes.workers.get(key)
+            if known is None or known.newest.revision != revision:
+                known = Route(
+                    project=version.project,
+                    worker=version.worker,
+                    environment=environment,
+                    shares=(Share(place(version, environment, revision), 100),),
+                    held=True,
+                )
+            found[key] = known
+        return found
+
     def _swap(self, routes: dict[str, Route], generation: int) -> None:
+        """`routes`: of what is deployed. What is held goes with it."""
+        if self._held or any(route.held for route in routes.values()):
+            routes = {key: route for key, route in routes.items() if not route.held} | self._held_routes()
         self._routes = RouteTable(MappingProxyType(routes), generation)
         for subscriber in tuple(self._subscribers):
             try:
@@ -220,6 +251,12 @@ class Catalog:
             return kept
 
         return await to_its_end(self._database.write(write))
+
+    async def arrive(self, project: str, worker: str, build: Build, manifest: Manifest) -> Arrived:
+        """The bytes of a version that a site's release will hold; it is written down with the release."""
+        check_worker_name(worker)
+        version = await self.versions.make(project, worker, build, manifest)
+        return Arrived(version, len(build.bundle), self._quota(project))
 
     async def deploy(
         self,
@@ -439,6 +476,8 @@ class Catalog:
             deployments = read_deployments(sql, project, worker)
             if not sql.rows(_queries["version_infos"], {**key, "id": None, "before": 1 << 62, "limit": 1}):
                 raise NotFound(f"There is no worker called {worker}.")
+            if sites := holders(sql, project, worker):
+                raise WorkerInUse(worker, sites)
             for each in deployments:
                 unpoint(sql, Where(project=project, environment=each.environment, worker=worker), actor, None)
             sql.execute(_queries["delete_tags_of_worker"], key)
@@ -525,6 +564,10 @@ class Catalog:
         key = {"project": project, "worker": name}
         row = await self._database.read(lambda sql: sql.row(_queries["worker"], key))
         return None if row is None else read_summary(row)
+
+    async def holders_of(self, project: str, workers: Sequence[str]) -> dict[str, Sequence[str]]:
+        """The sites whose functions the workers are, by worker."""
+        return await self._database.read(lambda sql: {name: holders(sql, project, name) for name in workers})
 
     # For the pool and the folder's deploys.
 

@@ -16,6 +16,8 @@ from v8box.catalog.policies import NO_CACHE, NO_RULES, CacheRules, PolicyRules, 
 
 DEFAULT_PROJECT: Final = "default"
 PRODUCTION: Final = "production"
+PREVIEW: Final = "preview"
+"""Where the functions of a site run at its previews: with this environment's variables, not with production's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +159,8 @@ class Route:
     sticky: str = ""
     """What keeps a caller on one version of a split: `ip`, `header:<name>`, `cookie:<name>`; empty: nothing but the
     header `V8Box-Version-Key`."""
+    held: bool = False
+    """Whether it is a version that a site's release holds, which answers at the site only, under a `held_key`."""
 
     @property
     def newest(self) -> Placement:
@@ -174,7 +178,9 @@ class RouteTable:
         """The newest live version of every worker of a project in an environment, by the worker's name."""
         routes = self.workers.values()
         return {
-            each.worker: each.newest for each in routes if (each.project, each.environment) == (project, environment)
+            each.worker: each.newest
+            for each in routes
+            if (each.project, each.environment) == (project, environment) and not each.held
         }
 
     def live(self, worker: str, project: str = DEFAULT_PROJECT, environment: str = PRODUCTION) -> Placement | None:
@@ -187,6 +193,19 @@ def route_key(project: str, worker: str, environment: str) -> str:
     """`hello`, `hello@staging`, `acme:hello`, `acme:hello@staging`: as it stands in an address behind `/run/`."""
     key = worker if project == DEFAULT_PROJECT else f"{project}:{worker}"
     return key if environment == PRODUCTION else f"{key}@{environment}"
+
+
+def held_key(project: str, worker: str, environment: str, version: str) -> str:
+    """Of one version of a worker, whatever is deployed. No address has such a key."""
+    return f"{route_key(project, worker, environment)}#{version}"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldVersion:
+    """A version that a release of a site holds, in an environment where it answers."""
+
+    version: Version
+    environment: str
 
 
 class Change(StrEnum):

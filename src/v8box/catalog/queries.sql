@@ -110,6 +110,9 @@ where v.project = :project and v.worker = :worker and v.pinned = 0
     and not exists (
         select 1 from shares s where s.project = v.project and s.worker = v.worker and s.version = v.id
     )
+    and not exists (
+        select 1 from held_versions h where h.project = v.project and h.worker = v.worker and h.version = v.id
+    )
 
 -- name: workers
 -- Every worker that has a version, with how many, and the newest one's number, id and time.
@@ -211,3 +214,35 @@ delete from tags where project = :project and worker = :worker
 
 -- name: delete_versions_of_worker
 delete from versions where project = :project and worker = :worker
+
+-- name: hold
+insert into held_versions (project, worker, version, site, release)
+values (:project, :worker, :version, :site, :release)
+
+-- name: held_by_release
+select project, worker, version from held_versions
+where site = :site and (:release is null or release = :release)
+order by worker
+
+-- name: let_go
+delete from held_versions where site = :site and (:release is null or release = :release)
+
+-- name: holders
+-- Who holds versions of a worker.
+select distinct site from held_versions
+where project = :project and worker = :worker and (:version is null or version = :version)
+order by site
+
+-- name: held
+-- Every version that is held, and whether the release that holds it is live.
+select h.project, h.worker, h.version, max(s.live is r.key)
+from held_versions h
+join releases r on r.site = h.site and r.number = h.release
+join sites s on s.name = h.site
+group by h.project, h.worker, h.version
+
+-- name: idle_worker
+-- A worker that is live nowhere and that no release holds.
+select 1
+where not exists (select 1 from deployments where project = :project and worker = :worker)
+    and not exists (select 1 from held_versions where project = :project and worker = :worker)

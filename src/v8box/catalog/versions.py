@@ -215,6 +215,9 @@ class Versions:
                 )
             if before.pinned or before.tags:
                 raise VersionInUse
+            holder = {"project": version.project, "worker": version.worker, "version": version.id}
+            if sites := sql.rows(_queries["holders"], holder):
+                raise VersionInUse(f"v{version.number} belongs to a release of the site {sites[0][0]!s}")
             sql.execute(_queries["delete_version"], key)
             event = audit.Event(
                 action="version.delete",

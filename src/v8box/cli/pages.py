@@ -39,6 +39,10 @@ def deploy(
     command: Command,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder with the site, e.g. dist.")],
     site: Annotated[str, typer.Option("--site", "-s", envvar="V8BOX_SITE", show_envvar=True, help="Which site it is.")],
+    functions: Annotated[
+        Path | None,
+        typer.Option("--functions", metavar="DIR", help="The site's functions/, where DIR does not hold it."),
+    ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Do not make it live: it answers at its own address.")] = False,
     message: Message = "",
 ) -> None:
@@ -46,7 +50,7 @@ def deploy(
     from v8box.cli import site_files
 
     began = time.perf_counter()
-    files = site_files.read_site(folder)
+    files = site_files.read_site(folder, functions)
     at = command.at("sites", site)
     listed = {"files": site_files.manifest(files)}
     wanted = {**listed, "message": message, "live": not draft}
@@ -346,6 +350,8 @@ def _show_deployed(command: Command, site: str, release: Any, sent: int, millise
     else:
         typer.echo(printable(f"✓ release {release['number']} of {site} is a draft: {release['url']}"))
     command.say(f"{release['files']} files, {size(release['bytes'])}, {size(sent)} sent, in {milliseconds:.0f} ms")
+    for each in release["report"].get("functions", ())[:_MAX_TOLD]:
+        command.say(f"  {each['path']} is answered by the worker {each['worker']}, {each['file']}")
     _tell_report(command, release["report"])
     if release["live"]:
         command.say(f"Go back: v8box pages rollback {site}")

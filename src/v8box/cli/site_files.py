@@ -21,6 +21,7 @@ from v8box.cli.v1 import V1
 
 IGNORE_FILE: Final = ".v8boxignore"
 LARGE_BYTES: Final = 16 * 1024 * 1024
+_FUNCTIONS: Final = "/functions/"
 _MAX_FILES: Final = 100_000
 _BATCH_FILES: Final = 2_000
 _BATCH_BYTES: Final = 64 * 1024 * 1024
@@ -38,11 +39,17 @@ class LocalFile:
     bytes: int
 
 
-def read_site(root: Path) -> list[LocalFile]:
-    """All files of a site, hashed. Raises `CommandFailed`."""
+def read_site(root: Path, functions: Path | None = None) -> list[LocalFile]:
+    """All files of a site, hashed; `functions`: a folder elsewhere that is its `functions/`. Raises `CommandFailed`."""
     if not root.is_dir():
         raise CommandFailed(f"{root} is no folder. Say the one that your build writes, e.g. dist")
     found = [_read(root, name) for name in _names(root)]
+    if functions is not None:
+        if not functions.is_dir():
+            raise CommandFailed(f"{functions} is no folder. Say the one with the site's functions")
+        if any(each.path.startswith(_FUNCTIONS) for each in found):
+            raise CommandFailed(f"{root} has functions/ of its own. Leave one of them out")
+        found += [_read(functions, name, _FUNCTIONS) for name in _names(functions)]
     if not found:
         raise CommandFailed(f"{root} holds nothing to deploy")
     if len(found) > _MAX_FILES:
@@ -82,7 +89,7 @@ def _is_shown(name: str) -> bool:
     return name == ".well-known" or not (name.startswith(".") or name == "node_modules")
 
 
-def _read(root: Path, name: str) -> LocalFile:
+def _read(root: Path, name: str, prefix: str = "/") -> LocalFile:
     file = root / name
     try:
         with file.open("rb") as opened:
@@ -90,7 +97,7 @@ def _read(root: Path, name: str) -> LocalFile:
             size = os.fstat(opened.fileno()).st_size
     except OSError as error:
         raise CommandFailed(f"{file} cannot be read: {error.strerror or error}") from error
-    return LocalFile(f"/{name}", file, digest, size)
+    return LocalFile(f"{prefix}{name}", file, digest, size)
 
 
 def _batches(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:

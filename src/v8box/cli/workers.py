@@ -16,6 +16,7 @@ from v8box.cli.exits import Exit
 app = typer.Typer()
 
 PRODUCTION: Final = "production"
+_SOURCES: Final = {"folder": "the served folder", "site": "functions/ of the site {}", "api": "the API"}
 _COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 Worker = Annotated[str, typer.Argument(help="The worker's name.")]
@@ -33,7 +34,7 @@ def list_workers(command: Command) -> None:
     rows = [
         (
             each["name"],
-            ", ".join(live(one) for one in each["environments"]) or "not live",
+            ", ".join(live(one) for one in each["environments"]) or _not_live(each),
             each["source"],
             each["deployed_at"] or "",
             _fault(each["error"]),
@@ -45,6 +46,11 @@ def list_workers(command: Command) -> None:
         command.say(
             f"The project {command.project} has no workers. `v8box init` makes one, `v8box deploy` puts it here"
         )
+
+
+def _not_live(worker: Any) -> str:
+    """A function answers with the releases of its site."""
+    return f"at the site {', '.join(worker['sites'])}" if worker["sites"] else "not live"
 
 
 @app.command("show")
@@ -243,7 +249,7 @@ def _show(command: Command, worker: Any) -> None:
         "worker": worker["name"],
         "project": worker["project"],
         "url": worker["url"],
-        "from": "the served folder" if worker["source"] == "folder" else "the API",
+        "from": _SOURCES[worker["source"]].format(", ".join(worker["sites"])),
         "newest": f"v{newest['number']} ({newest['version'][:8]}), made {newest['created_at']}" if newest else "",
         "versions": worker["versions"],
         "error": _fault(worker["error"]),

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
-from v8box.catalog.model import Placement, RouteTable, route_key
+from v8box.catalog.model import Placement, RouteTable
 from v8box.errors import MissingVariables, NoCapacity, StopReason
 from v8box.kit.tasks import TaskSet
 from v8box.pool.blanks import Blanks
@@ -175,13 +175,14 @@ class Pool:
     def follow(self, routes: RouteTable) -> None:
         """Compares with what is live; versions that are not drain."""
         live = {share.placement.key for route in routes.workers.values() for share in route.shares}
+        places = {(route.project, route.environment, route.worker) for route in routes.workers.values()}
         for group in tuple(self._groups.values()):
             placement = group.placement
             if placement.key in live:
                 if group.retired is not None:
                     group.revive()
             elif group.retired is None:
-                replaced = route_key(placement.project, placement.worker, placement.environment) in routes.workers
+                replaced = (placement.project, placement.environment, placement.worker) in places
                 group.retire(StopReason.REPLACED if replaced else StopReason.REMOVED)
 
     # ---- looking after them

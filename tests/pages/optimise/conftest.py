@@ -100,7 +100,7 @@ class OptimisedWorld(World):
 
 @pytest.fixture
 async def small(world: World, tmp_path: Path) -> AsyncIterator[OptimisedWorld]:
-    made = OptimisedWorld(tmp_path, world.database, world.sites, world.blobs)
+    made = OptimisedWorld(tmp_path, world.database, world.sites, world.blobs, world.catalog)
     await made.staging.open()
     made.outcomes = await Outcomes.open(world.database)
     made.start()

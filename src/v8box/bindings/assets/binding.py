@@ -96,5 +96,6 @@ def _read(call: Call) -> AssetRequest:
         query=parts.query,
         follow=asked.follow,
         run=call.scope.run,
+        environment=call.scope.environment,
         headers=[(name.lower(), value) for name, value in asked.headers if name.lower() in _PASSED],
     )

@@ -21,6 +21,8 @@ class AssetRequest:
     query: str
     follow: bool
     run: str
+    environment: str = ""
+    """Where the worker runs."""
     headers: Sequence[tuple[str, str]] = ()
 
 

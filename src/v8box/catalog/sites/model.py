@@ -8,6 +8,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from v8box.catalog.model import HeldVersion
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
@@ -85,6 +87,8 @@ class SiteTable:
     sites: Mapping[str, SiteRoute] = field(default_factory=lambda: MappingProxyType({}))
     previews: Mapping[str, SiteRoute] = field(default_factory=lambda: MappingProxyType({}))
     domains: Mapping[str, SiteRoute] = field(default_factory=lambda: MappingProxyType({}))
+    held: Mapping[str, HeldVersion] = field(default_factory=lambda: MappingProxyType({}))
+    """The functions of all releases, by `held_key`."""
 
     @property
     def keys(self) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from v8box.catalog.held import read_held
 from v8box.catalog.sites.model import Domain, Preview, ReleaseInfo, Site, SiteRoute, SiteTable
 from v8box.storage import Row, Transaction, Value, load_queries
 
@@ -15,7 +16,8 @@ NEWER_THAN_ALL: Final = 1 << 62
 _queries: Final = load_queries("v8box.catalog.sites")
 
 
-def read_table(sql: Transaction) -> SiteTable:
+def read_table(sql: Transaction, before: SiteTable) -> SiteTable:
+    """The snapshot; `before` is the last one, whose functions need not be read again."""
     found = [site(row) for row in sql.rows(_queries["sites"], {"project": None, "name": None})]
     by_name = {each.name: each for each in found}
     live = {
@@ -41,7 +43,12 @@ def read_table(sql: Transaction) -> SiteTable:
         )
     hosts = [domain(row) for row in sql.rows(_queries["domains"], {"site": None, "host": None})]
     verified = {each.host: live[each.site] for each in hosts if each.verified_at is not None and each.site in live}
-    return SiteTable(MappingProxyType(live), MappingProxyType(previews), MappingProxyType(verified))
+    return SiteTable(
+        sites=MappingProxyType(live),
+        previews=MappingProxyType(previews),
+        domains=MappingProxyType(verified),
+        held=MappingProxyType(read_held(sql, before.held)),
+    )
 
 
 def find_site(sql: Transaction, project: str, name: str) -> Site | None:

@@ -18,6 +18,8 @@ from typing import Any, Final
 
 import msgspec
 
+from v8box.catalog import held
+from v8box.catalog.held import Arrived
 from v8box.catalog.sites import rows
 from v8box.catalog.sites.model import Domain, Preview, ReleaseInfo, Site, SiteTable
 from v8box.catalog.sites.rows import NEWER_THAN_ALL, find_release, find_site, read_table
@@ -96,6 +98,7 @@ class Sites:
     @classmethod
     async def open(cls, database: Database) -> Sites:
         await audit.open_audit(database)
+        await database.migrate("catalog", load_migrations("v8box.catalog"))  # where what releases hold is
         await database.migrate("sites", load_migrations("v8box.catalog.sites"))
         sites = cls(database)
         await sites.reload()
@@ -118,7 +121,7 @@ class Sites:
             await self._reload()
 
     async def _reload(self) -> None:
-        self._table = await self._database.read(read_table)
+        self._table = await self._database.read(partial(read_table, before=self._table))
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(self._table)
@@ -169,16 +172,20 @@ class Sites:
         await self._change(write)
         return await self.get(project, name)
 
-    async def delete(self, project: str, name: str, actor: Actor) -> None:
-        """The site with its releases, previews and domains. Raises `NotFound`."""
+    async def delete(self, project: str, name: str, actor: Actor) -> Sequence[tuple[str, str]]:
+        """The site with its releases, previews, domains and functions. Gives project and name of the workers that went
+        with it. Raises `NotFound`."""
 
-        def write(sql: Transaction) -> None:
+        def write(sql: Transaction) -> Sequence[tuple[str, str]]:
             if find_site(sql, project, name) is None:
                 raise NotFound(f"There is no site called {name[:63]}")
             sql.execute(_queries["delete_site"], {"name": name})
+            gone = held.let_go(sql, name, None, actor)
             _note(sql, "site.delete", project, name, actor)
+            return gone
 
-        await self._change(write)
+        gone: Sequence[tuple[str, str]] = await self._change(write)
+        return gone
 
     async def set_settings(self, project: str, name: str, settings: Mapping[str, Any], actor: Actor) -> Site:
         """Replaces what people set of the site; the next release is made with it."""
@@ -207,8 +214,11 @@ class Sites:
         message: str = "",
         live: bool = True,
         fingerprint: str | None = None,
+        functions: Sequence[Arrived] = (),
+        functions_of: int | None = None,
     ) -> ReleaseInfo:
-        """A release whose bytes are all stored. Unless told otherwise it goes live. Raises `NotFound`."""
+        """A release whose bytes are all stored, with its functions, or with those of another release. Unless told
+        otherwise it goes live. Raises `NotFound`, `CountQuotaExceeded`."""
 
         def write(sql: Transaction) -> int:
             if find_site(sql, project, site) is None:
@@ -218,6 +228,9 @@ class Sites:
             row["id"] = secrets.token_hex(5)
             row |= {"at": _now(), "by": actor.name, "message": message, "report": _encode(dict(report)).decode()}
             sql.execute(_queries["add_release"], row)
+            held.hold(sql, site, int(str(number)), functions, actor, message)
+            if functions_of is not None:
+                held.hold_same(sql, site, int(str(number)), functions_of)
             if live:
                 _go_live(sql, project, site, int(str(number)), key, "deployed", actor, message, fingerprint)
             else:
@@ -347,6 +360,7 @@ class Sites:
             if present.live_number == number or release.pinned or shown:
                 raise ReleaseInUse
             sql.execute(_queries["delete_release"], {"site": site, "number": number})
+            held.let_go(sql, site, number, actor)
             _note(sql, "site.release_delete", project, site, actor, {"release": number})
 
         await self._change(write)
@@ -361,6 +375,7 @@ class Sites:
                 old = sql.rows(_queries["releases_to_prune"], {"site": site.name, "keep": keep})
                 for (number,) in old:
                     sql.execute(_queries["delete_release"], {"site": site.name, "number": number})
+                    held.let_go(sql, site.name, int(str(number)), RETENTION)
                 if old:
                     numbers = [number for (number,) in old]
                     _note(sql, "site.prune", site.project, site.name, RETENTION, {"releases": numbers})

@@ -88,7 +88,10 @@ class Naming:
             return f"jsr:{match[1]}@{match[2]}/{match[3]}"
         if re.match(r"[a-z]+:", source):
             return source  # https:, data:, node: and the like: no file of this machine
-        return self.name(Path(os.path.normpath(folder / source)))
+        path = Path(os.path.normpath(folder / source))
+        if not path.is_file():  # some characters of a file's name ([id].ts) are written as in a URL
+            path = Path(os.path.normpath(folder / unquote(source)))
+        return self.name(path)
 
     def _is_private(self, path: Path, relative: Path) -> bool:
         if is_within(path, self._data_directory) or any(part.startswith(".") for part in relative.parts):

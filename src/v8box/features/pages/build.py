@@ -10,13 +10,17 @@ import asyncio
 import os
 import stat
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from v8box.errors import BadRequest, PayloadTooLarge
 from v8box.features.pages.content_types import content_type
+from v8box.features.pages.function_builds import NONE, MadeFunctions
+from v8box.features.pages.functions import is_function_file
 from v8box.features.pages.rules import MAX_RULE_BYTES, RULE_FILES, SiteRules, SiteRulesError, read_rules
 from v8box.gateway.pages.release import Asset, Release, Stored, encode
 from v8box.storage import FolderBlobs
@@ -25,7 +29,6 @@ MAX_FILES: Final = 100_000
 MAX_PATH_BYTES: Final = 1_024
 MAX_REPORTED: Final = 200
 """Lines that count for nothing, as the report of a release has them; the rest is counted."""
-FUNCTIONS: Final = "/functions/"
 
 
 class BadSite(BadRequest):
@@ -43,6 +46,7 @@ class Built:
     rules: SiteRules
     size: int
     report: Mapping[str, Any]
+    functions: MadeFunctions = NONE
 
 
 class Told(Protocol):
@@ -68,11 +72,17 @@ Check = Callable[[Mapping[str, int]], None]
 raise `V8BoxError`."""
 
 
-async def build(blobs: FolderBlobs, site: str, folder: Path, *, check: Check, told: Told) -> Built:
-    """Raises `BadSite`, `SiteRulesError`, `PayloadTooLarge`, and what `check` raises."""
+MakeFunctions = Callable[[SiteRules], Awaitable[MadeFunctions]]
+"""Makes the functions of the release, before any file is taken into the store. May raise `V8BoxError`."""
+
+
+async def build(
+    blobs: FolderBlobs, site: str, folder: Path, *, check: Check, make_functions: MakeFunctions, told: Told
+) -> Built:
+    """Raises `BadSite`, `SiteRulesError`, `PayloadTooLarge`, and what `check` and `make_functions` raise."""
     files, sizes, rules = await asyncio.to_thread(_look, folder)
-    if not files:
-        raise BadSite("There is no file to serve: a site has an index.html at least")
+    functions = await make_functions(rules)
+    check_not_empty(files, functions)
     told.step(f"storing {len(files)} files")
 
     def count(done: int) -> None:
@@ -80,10 +90,18 @@ async def build(blobs: FolderBlobs, site: str, folder: Path, *, check: Check, to
 
     keys = await blobs.adopt(list(files.values()), check=check, on_file=count)
     stored = {path: Stored(key, sizes[path]) for path, key in zip(files, keys, strict=True)}
-    return await finish(blobs, site, stored, rules)
+    return await finish(blobs, site, stored, rules, functions)
 
 
-async def finish(blobs: FolderBlobs, site: str, stored: Mapping[str, Stored], rules: SiteRules) -> Built:
+def check_not_empty(files: Collection[str], functions: MadeFunctions) -> None:
+    """Raises `BadSite`."""
+    if not files and not functions.mounts:
+        raise BadSite("There is no file to serve: a site has an index.html at least")
+
+
+async def finish(
+    blobs: FolderBlobs, site: str, stored: Mapping[str, Stored], rules: SiteRules, functions: MadeFunctions
+) -> Built:
     """The release of files that are in the store already."""
 
     def make() -> tuple[Release, bytes]:  # a hundred thousand files take a while, and others go on meanwhile
@@ -95,14 +113,15 @@ async def finish(blobs: FolderBlobs, site: str, stored: Mapping[str, Stored], ru
             files=assets,
             redirects=tuple(rules.redirects),
             headers=tuple(rules.headers),
-            settings=rules.settings,
+            settings=msgspec.structs.replace(rules.settings, mounts=rules.settings.mounts + functions.mounts),
         )
         return release, encode(release)
 
     release, data = await asyncio.to_thread(make)
     size = sum(each.size for each in stored.values())
     key = await blobs.put(data)
-    return Built(key=key, release=release, rules=rules, size=size, report=_report(release.files, rules))
+    report = _report(release.files, rules, functions)
+    return Built(key=key, release=release, rules=rules, size=size, report=report, functions=functions)
 
 
 def check_path(path: str) -> None:
@@ -128,7 +147,7 @@ def _same(path: str, other: str) -> BadSite:
 
 def is_served(path: str) -> bool:
     """Whether a file is part of what visitors see: hidden files, rules and functions are not."""
-    if path in RULE_FILES or path.startswith(FUNCTIONS):
+    if path in RULE_FILES or is_function_file(path):
         return False
     return not any(
         (part.startswith(".") and part != ".well-known") or part == "node_modules" for part in path.split("/")
@@ -176,10 +195,10 @@ def _look(folder: Path) -> tuple[dict[str, Path], dict[str, int], SiteRules]:
     return found, sizes, read_rules(read)
 
 
-def _report(assets: Mapping[str, Asset], rules: SiteRules) -> dict[str, Any]:
+def _report(assets: Mapping[str, Asset], rules: SiteRules, functions: MadeFunctions) -> dict[str, Any]:
     told: Sequence[Any] = [asdict(each) for each in rules.ignored[:MAX_REPORTED]]
     warnings = []
-    if "/index.html" not in assets:
+    if "/index.html" not in assets and not any(mount.pattern in ("/", "/*") for mount in functions.mounts):
         warnings.append("There is no index.html: the site's own address shows nothing.")
     return {
         "redirects": len(rules.redirects),
@@ -187,4 +206,5 @@ def _report(assets: Mapping[str, Asset], rules: SiteRules) -> dict[str, Any]:
         "ignored": told,
         "ignored_count": len(rules.ignored),
         "warnings": warnings,
+        "functions": list(functions.report),
     }

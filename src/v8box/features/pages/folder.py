@@ -115,7 +115,7 @@ class FolderSites:
             del self._failed[name]
         for name, site in live.items():
             if site.fingerprint and name not in states and not (self._directory / name).is_dir():
-                await self._sites.delete(self._project, name, FOLDER)
+                await self._service.delete(self._project, name, FOLDER)
                 self._on_event(SiteRemoved(name))
 
     async def _deploy(self, name: str, state: str) -> None:

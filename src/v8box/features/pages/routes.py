@@ -92,7 +92,7 @@ def _sites(service: PagesService, address: Address) -> APIRouter:
         found = await sites.get(project, site)
         if found.fingerprint:
             raise BadRequest(f"{site} comes from the served folder: delete pages/{site} there")
-        await sites.delete(project, site, who.actor)
+        await service.delete(project, site, who.actor)
         return no_content()
 
     @routes.get("/{site}/history", response_model=Page[HistoryEntry], dependencies=_READ)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
 from v8box.errors import BadRequest
+from v8box.features.pages.function_manifests import FunctionManifests, no_manifests
 from v8box.gateway.pages import headers as header_rules
 from v8box.gateway.pages import redirects as redirect_rules
 from v8box.gateway.pages.headers import HeaderBlock
@@ -29,7 +30,7 @@ MAX_RULE_BYTES: Final = 4 * 1024 * 1024
 _SITE_KEYS: Final = frozenset(
     {
         *("html_handling", "not_found_handling", "compat", "strict", "security_headers", "proxy_hosts"),
-        *("mounts", "redirects", "headers", "optimise"),
+        *("mounts", "redirects", "headers", "optimise", "functions"),
     }
 )
 _OPTIMISE: Final = frozenset({"html", "css", "js", "svg", "images"})
@@ -60,6 +61,7 @@ class SiteRules:
     redirects: list[Redirect] = field(default_factory=list)
     headers: list[HeaderBlock] = field(default_factory=list)
     ignored: list[Told] = field(default_factory=list)
+    functions: FunctionManifests = field(default_factory=no_manifests)
 
 
 def read_rules(read: Callable[[str], str | None]) -> SiteRules:
@@ -131,6 +133,11 @@ class _Own:
             mounts=self._mounts(table.get("mounts", [])),
             optimise=self._optimise(table.get("optimise", [])),
         )
+        functions = table.get("functions", {})
+        if isinstance(functions, dict) and all(isinstance(each, dict) for each in functions.values()):
+            rules.functions = FunctionManifests(functions, self._lines)
+        else:
+            self._fault('functions must be tables: [site.functions.<name>], or "*" for all', "site", "functions")
         for number, values in enumerate(self._tables(table, "redirects")):
             line = self._lines.of("site", "redirects")
             try:

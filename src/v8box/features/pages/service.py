@@ -7,8 +7,8 @@ over is a rename. Several sites are deployed at once, one site's deploys come on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
@@ -19,17 +19,19 @@ from v8box.errors import BadRequest, NotFound, PayloadTooLarge, V8BoxError
 from v8box.features.pages.ahead import SentAhead
 from v8box.features.pages.build import (
     MAX_FILES,
-    BadSite,
     Built,
     Told,
     Untold,
     build,
+    check_not_empty,
     check_paths,
     finish,
     is_served,
     read_text,
 )
-from v8box.features.pages.rules import RULE_FILES, read_rules
+from v8box.features.pages.function_builds import FunctionBuilds, MadeFunctions, collect, part
+from v8box.features.pages.functions import is_function_file
+from v8box.features.pages.rules import RULE_FILES, SiteRules, read_rules
 from v8box.features.pages.usage import SiteBytes
 from v8box.gateway.pages.release import Release, Stored, decode
 from v8box.kit.archives import Bounds
@@ -100,9 +102,12 @@ class PagesService:
         *,
         optimisation: Callable[[ReleaseInfo], Mapping[str, Any] | None],
         admission: Admission,
+        functions: FunctionBuilds,
+        forget_worker: Callable[[str, str], Awaitable[None]],
         max_bytes: int,
     ) -> None:
-        """`max_bytes`: of one release, and of the archive that it comes in."""
+        """`max_bytes`: of one release, and of the archive that it comes in. `forget_worker` takes what else is kept of
+        a function, by project and worker, when its site goes."""
         self.sites = sites
         self.max_bytes = max_bytes
         self.bounds = Bounds(entries=MAX_FILES, total_bytes=max_bytes, file_bytes=max_bytes)
@@ -111,6 +116,8 @@ class PagesService:
         self._staging = staging
         self._optimisation = optimisation
         self._admission = admission
+        self._functions = functions
+        self._forget_worker = forget_worker
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ahead = SentAhead()
@@ -152,12 +159,20 @@ class PagesService:
 
     async def deploy_folder(self, wanted: Deploy, place: Place, told: Told = _UNTOLD) -> ReleaseInfo:
         """A release of the files in a place, which is emptied. The site is made if there is none of the name. Raises
-        `BadSite`, `SiteRulesError`, and as `check`."""
+        `BadSite`, `SiteRulesError`, `FunctionsRefused`, and as `check`."""
         async with self._one_at_a_time(wanted.site):
             await self.check(wanted)
             known = await self._known(wanted.project, wanted.site)
             free = _Free(self._admission, wanted.project, known, self.max_bytes, asyncio.get_running_loop())
-            built = await build(self._blobs, wanted.site, place.files, check=free, told=told)
+
+            async def make_functions(rules: SiteRules) -> MadeFunctions:
+                folder = place.root / "functions"
+                await asyncio.to_thread(part, place.files, folder)
+                return await self._functions.make(wanted.project, wanted.site, folder, rules.functions, told.step)
+
+            built = await build(
+                self._blobs, wanted.site, place.files, check=free, make_functions=make_functions, told=told
+            )
             return await self._release(wanted, built, told)
 
     async def missing(self, project: str, site: str, files: Mapping[str, str]) -> list[str]:
@@ -191,21 +206,30 @@ class PagesService:
         """A release of files that were all sent ahead or are in an earlier release, by path and hash. Raises
         `FilesMissing`, and as `deploy_folder`."""
         check_paths(files)
-        async with self._one_at_a_time(wanted.site):
+        async with AsyncExitStack() as stack:
+            place: Place | None = None
+            if any(map(is_function_file, files)):  # before its turn: who has a place waits for one, too
+                place = await stack.enter_async_context(self.staged())
+            await stack.enter_async_context(self._one_at_a_time(wanted.site))
             await self.check(wanted)
             kept = await self._keep(wanted.project, wanted.site, files)
             missing = sorted({key for key in files.values() if key not in kept})
             if missing:
                 raise FilesMissing(missing)
             stored = {path: Stored(key, kept[key]) for path, key in files.items() if is_served(path)}
-            if not stored:
-                raise BadSite("There is no file to serve: a site has an index.html at least")
             await self._admit_stored(wanted, stored)
             texts = {path: await self._text(path, files[path]) for path in sorted(RULE_FILES & files.keys())}
-            built = await finish(self._blobs, wanted.site, stored, read_rules(texts.get))
+            rules = read_rules(texts.get)
+            folder = None if place is None else place.root / "functions"
+            if folder is not None:
+                await collect(files, kept, self._blobs.get, folder)
+            made = await self._functions.make(wanted.project, wanted.site, folder, rules.functions, told.step)
+            check_not_empty(stored, made)
+            built = await finish(self._blobs, wanted.site, stored, rules, made)
             info = await self._release(wanted, built, told)
             self._ahead.forget(wanted.project, wanted.site)
             return info
+        raise AssertionError("the stack lets nothing pass")
 
     # ---- looking and going back
 
@@ -245,6 +269,11 @@ class PagesService:
         number = to if to is not None else await self.sites.before_live(project, site)
         return await self.sites.go_live(project, site, number, actor, message=message, expected=expected)
 
+    async def delete(self, project: str, site: str, actor: Actor) -> None:
+        """The site with all that belongs to it. Raises `NotFound`."""
+        for owner, worker in await self.sites.delete(project, site, actor):
+            await self._forget_worker(owner, worker)
+
     async def sweep(self) -> int:
         """Removes the bytes that no release refers to. Gives how many files."""
         kept: set[str] = set()
@@ -277,6 +306,7 @@ class PagesService:
             message=wanted.message,
             live=wanted.live,
             fingerprint=wanted.fingerprint,
+            functions=built.functions.arrived,
         )
 
     async def _admit_stored(self, wanted: Deploy, stored: Mapping[str, Stored]) -> None:

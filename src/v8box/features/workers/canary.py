@@ -292,7 +292,7 @@ class Canaries:
 
     def _placement(self, canary: Canary, version: str) -> str:
         for route in self._catalog.routes.workers.values():
-            if (route.project, route.worker, route.environment) == canary.key:
+            if (route.project, route.worker, route.environment) == canary.key and not route.held:
                 return next((each.placement.key for each in route.shares if each.placement.id == version), "")
         return ""
 

@@ -85,6 +85,7 @@ class Workers:
         found = [await self.catalog.worker(project, name) for name in names]
         summaries = {each.worker: each for each in found if each is not None}
         deployments = await self.catalog.deployments_of(project, names)
+        sites = await self.catalog.holders_of(project, names)
         faults = self._folder.faults() if project == DEFAULT_PROJECT else {}
         return [
             WorkerInfo.of(
@@ -95,6 +96,7 @@ class Workers:
                 base=self.base,
                 from_folder=self.is_from_folder(project, name),
                 error=faults.get(name),
+                sites=sites[name],
             )
             for name in names
             if name in summaries or name in faults

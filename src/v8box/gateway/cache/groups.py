@@ -26,11 +26,11 @@ class Groups:
         self._sites: dict[tuple[str, str], str] = {}
 
     def follow_routes(self, table: RouteTable) -> None:
-        live = {
-            (route.project, group_of(route)): frozenset(share.placement.key for share in route.shares)
-            for route in table.workers.values()
-            if route.newest.manifest.cache.enabled and not route.newest.manifest.cache.keep_on_deploy
-        }
+        live: dict[tuple[str, str], frozenset[str]] = {}
+        for route in table.workers.values():
+            if route.newest.manifest.cache.enabled and not route.newest.manifest.cache.keep_on_deploy:
+                where = (route.project, group_of(route))  # a site's function may be there in several versions
+                live[where] = live.get(where, frozenset()) | {share.placement.key for share in route.shares}
         for where, keys in self._workers.items():
             if live.get(where) != keys:
                 self._purges.group(*where)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from v8box.bindings.assets.interface import AssetAnswer, AssetRequest
-from v8box.catalog.sites import SiteTable
+from v8box.catalog.model import PREVIEW
+from v8box.catalog.sites import SiteRoute, SiteTable
 from v8box.errors import V8BoxError
 from v8box.gateway.headers import Incoming
 from v8box.gateway.invoke import Message
@@ -30,12 +31,13 @@ class SiteAssets:
 
     async def fetch(self, asked: AssetRequest) -> AssetAnswer:
         """What the site answers; an error of the site is an answer with its status, too."""
-        route = self._table().sites.get(asked.site)
+        route = self._route(asked)
         if route is None or route.project != asked.project:
             return _refusal(404, f"There is no site called {asked.site} in this project, or nothing of it is live.")
         incoming = Incoming([(name.encode("latin-1", "replace"), _bytes(value)) for name, value in asked.headers])
         incoming.proto = "https" if asked.secure else "http"
-        prefix = f"/pages/{asked.site}"
+        label = route.site if not route.label else f"{route.label}--{route.site}"
+        prefix = f"/pages/{label}"
         if ("x-forwarded-prefix", prefix) not in asked.headers:
             prefix = ""
         request = SiteRequest(
@@ -51,6 +53,17 @@ class SiteAssets:
         except BaseException:
             sending.cancel()
             raise
+
+    def _route(self, asked: AssetRequest) -> SiteRoute | None:
+        """What is live; for a function at a preview of the site, what is shown there."""
+        table = self._table()
+        if asked.environment == PREVIEW:
+            given = dict(asked.headers).get("x-forwarded-prefix", "").removeprefix("/pages/")
+            for name in (asked.host.partition(".")[0], given):
+                shown = table.previews.get(name)
+                if shown is not None and shown.site == asked.site:
+                    return shown
+        return table.sites.get(asked.site)
 
     async def _answer(self, request: SiteRequest, follow: bool, caught: _Caught) -> None:
         try:

@@ -54,6 +54,8 @@ class Mount(msgspec.Struct, frozen=True, omit_defaults=True):
     pattern: str
     worker: str
     first: bool = True
+    version: str = ""
+    """Of a function of the site's own: the version that belongs to the release. Empty: what is deployed."""
 
 
 class SiteSettings(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -105,12 +107,12 @@ class LoadedRelease:
         self._first = PatternTree([(place, mount.pattern) for place, mount in mounts if mount.first])
         self._last = PatternTree([(place, mount.pattern) for place, mount in mounts if not mount.first])
 
-    def mounted(self, path: str, *, first: bool) -> str | None:
+    def mounted(self, path: str, *, first: bool) -> Mount | None:
         """The worker that answers for the path before the files, or where there is none."""
         if not self.release.settings.mounts:
             return None
         found = (self._first if first else self._last).matches(path)
-        return self.release.settings.mounts[found[0][0]].worker if found else None
+        return self.release.settings.mounts[found[0][0]] if found else None
 
 
 class Releases:

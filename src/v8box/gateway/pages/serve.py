@@ -85,6 +85,8 @@ class ToPlace(NamedTuple):
 
 class ToWorker(NamedTuple):
     worker: str
+    version: str = ""
+    """Of a function of the site's own."""
 
 
 class ToHost(NamedTuple):
@@ -159,12 +161,12 @@ class Pages:
             return await self._send(outcome, request, send)
         return await _send_place(outcome, request, send)
 
-    async def worker_at(self, request: SiteRequest) -> str | None:
+    async def worker_at(self, request: SiteRequest) -> ToWorker | None:
         """The worker that is mounted where a WebSocket is opened. Raises `V8BoxError`."""
         if request.route.label:
             await self._admit_preview(request)
         outcome = decide(await self._releases.get(request.route.key), request)
-        return outcome.worker if isinstance(outcome, ToWorker) else None
+        return outcome if isinstance(outcome, ToWorker) else None
 
     async def _admit_preview(self, request: SiteRequest) -> None:
         route = request.route
@@ -211,8 +213,8 @@ class Pages:
 
 def decide(release: LoadedRelease, request: SiteRequest) -> Outcome:
     """What answers. Raises `NotFound`, `BadRequest`."""
-    if (worker := release.mounted(request.path, first=True)) is not None:
-        return ToWorker(worker)
+    if (mount := release.mounted(request.path, first=True)) is not None:
+        return ToWorker(mount.worker, mount.version)
     path = resolve.decode_path(request.path)
     if path is None:
         raise BadRequest("The path is not text in UTF-8.")
@@ -223,8 +225,8 @@ def decide(release: LoadedRelease, request: SiteRequest) -> Outcome:
         if rule is not None:
             return _follow(release, request, rule.rule, rule.place)
         ruled = True
-    if found is None and (worker := release.mounted(request.path, first=False)) is not None:
-        return ToWorker(worker)
+    if found is None and (mount := release.mounted(request.path, first=False)) is not None:
+        return ToWorker(mount.worker, mount.version)
     if found is None:
         found = resolve.not_found(release.release, path)
     if found is None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Container, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from v8box.catalog.model import PRODUCTION, route_key
+from v8box.catalog.model import PREVIEW, PRODUCTION, held_key, route_key
 from v8box.catalog.sites import SiteRoute, SiteTable
 from v8box.errors import NotFound
 from v8box.gateway.cache.cache import ResponseCache
@@ -70,7 +70,7 @@ class SiteServer:
         outcome = await self._pages.answer(request, send)
         match outcome:
             case ToWorker():
-                return route_key(route.project, outcome.worker, PRODUCTION)
+                return _key(route, outcome)
             case ToHost():
                 await self._pass_on(outcome.url, request, scope, target, receive, send)
                 return None
@@ -128,10 +128,10 @@ class SiteServer:
         request = SiteRequest(
             route, incoming, "GET", target.host_name, target.rest or "/", query, target.prefix, request_id=""
         )
-        worker = await self._pages.worker_at(request)
-        if worker is None:
+        outcome = await self._pages.worker_at(request)
+        if outcome is None:
             raise NotFound("No worker answers a WebSocket at this address of the site.")
-        return route_key(route.project, worker, PRODUCTION)
+        return _key(route, outcome)
 
     def _route(self, name: str) -> SiteRoute:
         routes: Mapping[str, SiteRoute] = self._table.sites
@@ -143,6 +143,14 @@ class SiteServer:
         if route is None:
             raise NotFound("There is no site at this host name.")
         return route
+
+
+def _key(route: SiteRoute, outcome: ToWorker) -> str:
+    """A mounted worker is the one of production wherever it is mounted. A function is the release's own."""
+    if not outcome.version:
+        return route_key(route.project, outcome.worker, PRODUCTION)
+    environment = PREVIEW if route.label else PRODUCTION
+    return held_key(route.project, outcome.worker, environment, outcome.version)
 
 
 async def _to_folder(send: Send, target: Target, query: bytes, request_id: str) -> None:

@@ -834,7 +834,33 @@ declare namespace V8Box {
      */
     fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
   }
+
+  // --- functions of a site, as Cloudflare Pages has them --------------------------------------------------------------
+
+  /** What `onRequest…` in a site's `functions/` is given. `env.ASSETS` has the site's files. */
+  interface FunctionContext<
+    E = Env,
+    P extends string = string,
+    D extends Record<string, unknown> = Record<string, unknown>,
+  > extends Omit<Context<E & { ASSETS: Assets }>, "params"> {
+    /** What the placeholders of the file's path stand for: a text, or a list for `[[name]]`. */
+    // deno-lint-ignore no-explicit-any
+    readonly params: Record<P, any>;
+    /** The same object for all that answers one request: middleware puts things there. */
+    readonly data: D;
+    /** The path that was asked for; for middleware, its folder. */
+    readonly functionPath: string;
+    /** What comes next: the next function, else the site's file. With arguments, another request is passed on. */
+    readonly next: (input?: string | URL | Request, init?: RequestInit) => Promise<Response>;
+  }
 }
+
+/** A function of a site: `export const onRequestGet: PagesFunction = ({ params }) => …`. */
+declare type PagesFunction<
+  E = V8Box.Env,
+  P extends string = string,
+  D extends Record<string, unknown> = Record<string, unknown>,
+> = (context: V8Box.FunctionContext<E, P, D>) => Response | Promise<Response>;
 
 /** Two ends of a WebSocket, as Cloudflare has it: answer `new Response(null, {status: 101, webSocket: pair[0]})`. */
 declare class WebSocketPair {
