@@ -39,6 +39,7 @@ from v8box.gateway.pages.assets import SiteAssets
 from v8box.gateway.pages.server import SiteServer
 from v8box.gateway.policies.counts import Counts
 from v8box.gateway.routing import Router
+from v8box.gateway.trials import Trials
 from v8box.settings import Settings
 from v8box.storage import Database
 from v8box.storage.encryption import Encryption
@@ -83,6 +84,7 @@ class AdminParts:
     operations: Operations
     canaries: Canaries
     telemetry: Telemetry
+    trials: Trials
     deploys: FolderDeploys
     uploads: Uploads
     staging: Staging
@@ -151,6 +153,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.variables import encryption_routes as encryption
     from v8box.features.variables import routes as variables
     from v8box.features.workers import routes as workers_api
+    from v8box.features.workers import trial_routes
     from v8box.features.workers.workers import Workers
     from v8box.gateway.policies import order
 
@@ -217,6 +220,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         own_account.build_account_router(parts.auth),
         users.build_router(parts.auth, parts.project_exists),
         personal_tokens.build_router(parts.auth, parts.project_exists),
+        trial_routes.build_router(workers, parts.trials),
         *workers_api.build_routers(workers, parts.canaries, parts.telemetry.tail, parts.settings.versions.keep),
         *deploy.build_routers(deploys),
         file_routes.build_router(parts.files, workers.show_version),

@@ -72,6 +72,7 @@ from v8box.gateway.policies.limiter import Limiter
 from v8box.gateway.policies.order import Parts
 from v8box.gateway.routing import Router
 from v8box.gateway.server import Gateway, GatewayParts
+from v8box.gateway.trials import Trials
 from v8box.kit.lock import AlreadyLocked, DirectoryLock
 from v8box.kit.runtime_folder import RuntimeFolder
 from v8box.kit.tasks import TaskSet
@@ -363,6 +364,7 @@ class Box:
             operations=operations,
             canaries=canaries,
             telemetry=telemetry,
+            trials=Trials(settings.box.domain, lambda: gateway),
             deploys=deploys,
             uploads=uploads,
             staging=staging,

@@ -99,6 +99,7 @@ export interface Operations {
   "GET /api/v1/tokens": { path: {}; query: { user?: string | null }; header: {}; body: undefined; answer: Page_TokenInfo_ };
   "POST /api/v1/tokens": { path: {}; query: {}; header: {}; body: NewToken_Input; answer: TokenMade };
   "DELETE /api/v1/tokens/{token_id}": { path: { token_id: string }; query: {}; header: {}; body: undefined; answer: undefined };
+  "POST /api/v1/projects/{project}/workers/{worker}/test": { path: { project: string; worker: string }; query: {}; header: {}; body: TestRequest; answer: TestResult };
   "GET /api/v1/projects/{project}/workers": { path: { project: string }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_WorkerInfo_ };
   "GET /api/v1/projects/{project}/workers/{worker}": { path: { project: string; worker: string }; query: {}; header: {}; body: undefined; answer: WorkerInfo };
   "DELETE /api/v1/projects/{project}/workers/{worker}": { path: { project: string; worker: string }; query: { files?: boolean }; header: {}; body: undefined; answer: undefined };
@@ -371,6 +372,8 @@ export type TableDefinition = { tableName: string; columns: Array<ColumnDefiniti
 export type TableEntry = { name: string; type: "table" | "view" | "virtual"; columns: number; strict: boolean; withoutRowid: boolean };
 export type TableSchema = { name: string; type: "table" | "view" | "virtual"; sql: string | null; strict: boolean; withoutRowid: boolean; columns: Array<ColumnEntry>; indexes: Array<IndexEntry>; foreignKeys: Array<ForeignKeyEntry>; rowCount: number | null; rowCountIsExact: boolean; error: string | null };
 export type TemporaryPassword = { temporary_password: string };
+export type TestRequest = { method?: string; path?: string; headers?: Array<Array<unknown>>; body?: string; encoding?: "text" | "base64"; environment?: string };
+export type TestResult = { status: number; headers: Array<Array<unknown>>; body: string; encoding: "text" | "base64"; bytes: number; truncated: boolean; broken: boolean; duration_ms: number; run_id: string };
 export type TokenMade = { id: string; user: string; label: string; scopes: Array<Scope>; project: string | null; created_at: string; expires_at: string | null; used_at: string | null; token: string };
 export type TokenRequest = { label?: string; access?: "read" | "write"; databases?: Array<string> | null; expires_in_seconds?: number | null };
 export type TopWorker = { requests: number; errors: number; error_rate: number | null; status: Record<string, number>; p50_ms: number | null; p95_ms: number | null; p99_ms: number | null; mean_ms: number | null; cold_starts: number; cold_ms: number | null; cold_ratio: number | null; queued: number; queue_ms: number | null; cpu_ms: number; memory_bytes: number | null; inflight: number | null; sandboxes: number | null; bytes_in: number; bytes_out: number; binding_calls: number; binding_bytes: number; binding_ms: number; log_lines: Record<string, number>; terminations: number; outcomes: Record<string, number>; termination_reasons: Record<string, number>; bindings: Record<string, BindingTotals>; project: string; worker: string; environment: string };
