@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from v8box.catalog import manifest_values as values
 from v8box.catalog.manifest_kinds import REQUIRED, At, Each, Flag, Key, Map, Table, Tables, Text, Whole, Word, texts
-from v8box.catalog.model import Limits, Manifest, Permissions
+from v8box.catalog.model import Limits, Manifest, Observability, Permissions
 from v8box.catalog.policies import (
     CORS_HEADERS,
     CORS_METHODS,
@@ -61,6 +61,18 @@ LIMITS: Final = Table(
         _limit("binding_mb", 1, 1_048_576, "MiB that those calls may move, both ways together."),
         _limit("concurrency", 1, 10_000, "Runs at once in one process."),
         _limit("max_instances", 1, 64, "Processes of one version at most."),
+    ),
+)
+
+OBSERVABILITY: Final = Table(
+    Observability,
+    (
+        Key(
+            "slow_ms",
+            Whole(0, 900_000),
+            Observability().slow_ms,
+            "A run that takes longer is in the slow log; 0: none is.",
+        ),
     ),
 )
 
@@ -315,6 +327,7 @@ MANIFEST: Final = Table(
             "What browsers are shown instead of the box's errors: a status, 4xx or 5xx = a .html or .json file.",
         ),
         Key("cache", CACHE, NO_CACHE, "Which answers the box keeps."),
+        Key("observability", OBSERVABILITY, Observability(), "What is kept of its runs."),
         Key("schedules", Tables(SCHEDULE, 50), (), "When it runs by itself."),
         Key("queues", Tables(QUEUE, 20), (), "Queues whose messages it takes."),
     ),

@@ -60,6 +60,13 @@ class EnvBinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Observability:
+    """What is kept of a worker's runs. `slow_ms`: a run that takes longer is in the slow log; 0: none is."""
+
+    slow_ms: int = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """One worker's manifest (`[workers.<name>]` in v8box.toml). `entry` is relative to the served folder."""
 
@@ -72,6 +79,7 @@ class Manifest:
     bindings: Mapping[str, EnvBinding] = field(default_factory=lambda: MappingProxyType({}))
     rules: PolicyRules = NO_RULES
     cache: CacheRules = NO_CACHE
+    observability: Observability = Observability()
     schedules: tuple[Schedule, ...] = ()
     queues: tuple[QueueConsumer, ...] = ()
 

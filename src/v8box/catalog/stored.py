@@ -16,6 +16,7 @@ from v8box.catalog.model import (
     EnvBinding,
     Limits,
     Manifest,
+    Observability,
     Permissions,
     Version,
     VersionInfo,
@@ -38,6 +39,7 @@ from v8box.catalog.policies import (
 from v8box.storage import Row
 
 encode: Final = msgspec.json.Encoder(order="sorted").encode
+_LATER: Final = ("env_required", "rules", "cache", "observability", "schedules", "queues")
 
 
 class _StoredRules(msgspec.Struct):
@@ -58,6 +60,7 @@ class _StoredManifest(msgspec.Struct):
     env_required: tuple[str, ...] = ()
     rules: _StoredRules | None = None
     cache: CacheRules = NO_CACHE
+    observability: Observability = Observability()
     schedules: tuple[Schedule, ...] = ()
     queues: tuple[QueueConsumer, ...] = ()
 
@@ -72,9 +75,7 @@ def plain_manifest(manifest: Manifest) -> dict[str, Any]:
         "env": dict(manifest.env),
         "bindings": {name: [bound.kind, bound.name] for name, bound in manifest.bindings.items()},
     }
-    later = {
-        name: _plain(getattr(manifest, name)) for name in ("env_required", "rules", "cache", "schedules", "queues")
-    }
+    later = {name: _plain(getattr(manifest, name)) for name in _LATER}
     return plain | {name: value for name, value in later.items() if value}
 
 
@@ -110,6 +111,7 @@ def read_manifest(text: str) -> Manifest:
         env_required=stored.env_required,
         rules=NO_RULES if rules is None else _read_rules(rules),
         cache=stored.cache,
+        observability=stored.observability,
         schedules=stored.schedules,
         queues=stored.queues,
     )
