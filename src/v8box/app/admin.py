@@ -16,6 +16,7 @@ from v8box.api.auth.passwords import Passwords
 from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.api.staging import Staging
+from v8box.app.deployed import Deployed
 from v8box.app.telemetry import Telemetry
 from v8box.bindings import registry
 from v8box.catalog.catalog import Catalog
@@ -130,6 +131,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.database import routes as database
     from v8box.features.deploy import file_routes, served
     from v8box.features.deploy import routes as deploy
+    from v8box.features.errors import routes as errors
     from v8box.features.explain import explain
     from v8box.features.explain import routes as explain_routes
     from v8box.features.health import routes as health
@@ -224,6 +226,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         *workers_api.build_routers(workers, parts.canaries, parts.telemetry.tail, parts.settings.versions.keep),
         *deploy.build_routers(deploys),
         file_routes.build_router(parts.files, workers.show_version),
+        errors.build_router(parts.telemetry.errors, Deployed(parts.catalog).source),
         explain_routes.build_router(
             explain.Explainer(parts.router, lambda: parts.catalog.routes, order.describe, parts.sites.server.foresee)
         ),
@@ -276,6 +279,7 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
     return (
         Owned(kind="sites", count=count_sites, remove=remove_sites),
         Owned(kind="workers", count=count_workers, remove=remove_workers),
+        Owned(kind="errors", remove=lambda project, _: parts.telemetry.errors.forget_project(project)),
         Owned(kind="variables", count=variables.count, remove=lambda project, _: variables.forget_project(project)),
         Owned(kind="database tokens", remove=remove_tokens),
         Owned(kind="S3 keys", remove=remove_keys),

@@ -458,6 +458,14 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Errors:
+    """What workers throw and are killed for, grouped."""
+
+    days: Annotated[int, From("V8BOX_ERROR_DAYS", "errors.days", whole_number(1, 3_650))] = 90
+    """Days for which an error is kept that nobody sees any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vault:
     """A HashiCorp Vault (KV version 2) that variables come from. Without one, they come from the box alone."""
 
@@ -503,6 +511,7 @@ class Settings:
     logs: Logs
     metrics: Metrics
     otlp: Otlp
+    errors: Errors
     libsql: Libsql
     databases: Databases
     valkey: Valkey
@@ -563,6 +572,7 @@ GROUPS: Final[Mapping[str, type[Any]]] = {
     "logs": Logs,
     "metrics": Metrics,
     "otlp": Otlp,
+    "errors": Errors,
     "libsql": Libsql,
     "databases": Databases,
     "valkey": Valkey,
