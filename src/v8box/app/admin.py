@@ -129,6 +129,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.audit import routes as audit_routes
     from v8box.features.cache_purge import routes as cache_purge
     from v8box.features.database import routes as database
+    from v8box.features.database import types as database_types
     from v8box.features.deploy import file_routes, served
     from v8box.features.deploy import routes as deploy
     from v8box.features.errors import routes as errors
@@ -199,6 +200,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         hrana.build_router(parts.tokens, services.databases, lambda: parts.db_url),
         s3_api.build_router(parts.keys, lambda: parts.s3_url),
         database.build_router(services.databases, parts.room.check_database),
+        database_types.build_router(services.databases),
         objects.build_router(services.objects, parts.room.check_bucket),
         operations.build_router(parts.operations),
         cache_purge.build_router(parts.cache, partial(audit.record, parts.database)),

@@ -60,6 +60,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "Data": {
             "db": "v8box.cli.db",
             "s3": "v8box.cli.s3",
+            "types": "v8box.cli.types",
         },
     }
 )

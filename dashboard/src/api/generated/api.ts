@@ -28,6 +28,7 @@ export interface Operations {
   "GET /admin/database/databases/{database}/migrations": { path: { database: string }; query: { project?: string | null }; header: {}; body: undefined; answer: Array<AppliedEntry> };
   "POST /admin/database/databases/{database}/migrations": { path: { database: string }; query: { project?: string | null }; header: {}; body: Migrate; answer: MigrationReport };
   "POST /admin/database/databases/{database}/migrations/rollback": { path: { database: string }; query: { project?: string | null }; header: {}; body: v8box__features__database__schemas__Rollback; answer: MigrationReport };
+  "GET /api/v1/projects/{project}/types": { path: { project: string }; query: {}; header: {}; body: undefined; answer: Response };
   "GET /admin/s3/buckets": { path: {}; query: { project?: string | null }; header: {}; body: undefined; answer: Array<BucketEntry> };
   "POST /admin/s3/buckets": { path: {}; query: { project?: string | null }; header: {}; body: NewBucket; answer: BucketEntry };
   "PATCH /admin/s3/buckets/{bucket}": { path: { bucket: string }; query: { project?: string | null }; header: {}; body: BucketChange; answer: BucketEntry };
