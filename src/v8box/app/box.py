@@ -28,6 +28,7 @@ from v8box.api.operations import Operations
 from v8box.api.staging import Staging
 from v8box.app.admin import AdminParts, SiteParts, build_admin_api, variable_names
 from v8box.app.health import open_health
+from v8box.app.metrics import open_scraper
 from v8box.app.telemetry import open_telemetry
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
@@ -46,6 +47,7 @@ from v8box.features.health.pages import build_pages
 from v8box.features.health.service import Health, Phase
 from v8box.features.hrana import HranaApp, Tokens
 from v8box.features.metrics.gauges import Gauges
+from v8box.features.metrics.page import MetricsPage
 from v8box.features.pages import FolderSites, PagesService, PreviewPasswords, SiteEvent
 from v8box.features.pages.function_builds import FunctionBuilds
 from v8box.features.pages.internal import InternalApp
@@ -384,13 +386,27 @@ class Box:
         )
         policies = PolicyBook(Parts(keyring=api_keys.keyring, limiter=limiter, counts=counts, usage=usage))
         catalog.subscribe(policies.follow)
+        scraper = open_scraper(
+            settings,
+            database=database,
+            telemetry=telemetry,
+            catalog=catalog,
+            pool=pool,
+            health=health,
+            cache=cache,
+            refusals=counts,
+            sites=sites.server,
+        )
         gateway = Gateway(
             GatewayParts(
                 box=settings.box,
                 requests=settings.requests,
                 routes=lambda: catalog.routes,
                 pool=pool,
-                pages=build_pages(health, auth.identities, settings.box),
+                pages={
+                    **build_pages(health, auth.identities, settings.box),
+                    "/metrics": MetricsPage(scraper, auth.identities, settings.box, settings.metrics),
+                },
                 sites=sites.server,
                 mounts={
                     "admin": Dashboard(

@@ -19,6 +19,7 @@ from v8box.settings.readers import (
     domain,
     header_list,
     key_256,
+    long_secret,
     networks,
     password,
     places,
@@ -219,11 +220,24 @@ class Logs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """What is kept of what was counted."""
+    """What is kept of what was counted, and who may read it."""
 
     budget_mb: Annotated[int, From("V8BOX_METRICS_MB", "metrics.budget_mb", whole_number(8, 1_048_576))] = 256
     """MiB of `data/metrics.db`. Minutes and hours are kept for 90 days; beyond this the oldest minutes go first. About
     a month of minutes of fifty busy workers."""
+
+    token: Annotated[Secret | None, From("V8BOX_METRICS_TOKEN", "metrics.token", long_secret, hidden=True)] = None
+    """What a Prometheus sends as `Authorization: Bearer` to read `/metrics`, and nothing else: at least 20 characters.
+    Without it, a personal token that may read the whole box does."""
+
+    max_series: Annotated[int, From("V8BOX_METRICS_SERIES", "metrics.max_series", whole_number(100, 1_000_000))] = (
+        10_000
+    )
+    """Time series of one metric at `/metrics`. More would take a Prometheus, and the box, seconds for each look."""
+
+    local: Annotated[bool, From("V8BOX_METRICS_LOCAL", "metrics.local", yes_or_no)] = True
+    """Whether programs on the same machine may read `/metrics` without a token. Say no where a proxy on this machine
+    passes requests on without a word of it, as a bare nginx does: they would look the same."""
 
     @property
     def budget_bytes(self) -> int:

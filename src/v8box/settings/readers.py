@@ -66,6 +66,13 @@ def secret(raw: Any) -> Secret:
     return Secret(text(raw))
 
 
+def long_secret(raw: Any) -> Secret:
+    """One that nobody can guess."""
+    if not isinstance(raw, str) or len(raw) < 20 or not raw.isascii() or not raw.isprintable() or " " in raw:
+        raise ValueError("must have at least 20 letters, digits or signs, without spaces")
+    return Secret(raw)
+
+
 def password(raw: Any) -> Secret:
     if not isinstance(raw, str) or len(raw) < 8:
         raise ValueError("must have at least 8 characters")
