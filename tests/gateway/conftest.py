@@ -123,7 +123,10 @@ class World:
         if manifest := settings.pop("manifest", ""):
             read = own_table(manifest, "v8box.toml", settings.pop("read_file", no_files)).manifest("x.ts")
             self.version = replace(
-                self.version, manifest=replace(self.version.manifest, rules=read.rules, cache=read.cache)
+                self.version,
+                manifest=replace(
+                    self.version.manifest, rules=read.rules, cache=read.cache, observability=read.observability
+                ),
             )
         self.keyring = Keyring()
         self.limiter = Limiter()

@@ -235,3 +235,9 @@ async def test_a_broker_that_stops_waits_for_no_binding() -> None:
     await settle()
     await broker.stop()
     assert hanging.cancelled
+
+
+async def test_a_span_tells_what_its_call_was_upon(broker: Broker) -> None:
+    meter = Meter()
+    await serve(broker, meter, operation="execute", args={"sql": "select * from t where a = 'hunter2'"})
+    assert [span.what for span in meter.spans] == ["select * from t where a = ?"]

@@ -69,6 +69,15 @@ def redis_server() -> Path:
     return _debian("redis-server", "redis-server")
 
 
+def prometheus() -> Path:
+    return _debian("prometheus", "prometheus")
+
+
+def promtool() -> Path:
+    """Of the same package."""
+    return _debian("promtool", "prometheus")
+
+
 def chromium() -> Path:
     return _debian("chromium", "chromium")
 

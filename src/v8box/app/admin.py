@@ -16,7 +16,7 @@ from v8box.api.auth.passwords import Passwords
 from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.api.staging import Staging
-from v8box.app.notifications import NotificationParts
+from v8box.app.deployed import Deployed
 from v8box.app.telemetry import Telemetry
 from v8box.bindings import registry
 from v8box.catalog.catalog import Catalog
@@ -97,7 +97,6 @@ class AdminParts:
     run_url: str
     router: Callable[[], Router]
     health: Health
-    notices: NotificationParts
     projects: Projects
     usage: Usage
     api_keys: ApiKeys
@@ -130,8 +129,10 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.audit import routes as audit_routes
     from v8box.features.cache_purge import routes as cache_purge
     from v8box.features.database import routes as database
+    from v8box.features.database import types as database_types
     from v8box.features.deploy import file_routes, served
     from v8box.features.deploy import routes as deploy
+    from v8box.features.errors import routes as errors
     from v8box.features.explain import explain
     from v8box.features.explain import routes as explain_routes
     from v8box.features.health import routes as health
@@ -140,7 +141,6 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.manifest import routes as manifests
     from v8box.features.metrics import routes as metrics_routes
     from v8box.features.metrics.service import Metrics
-    from v8box.features.notifications import routes as notifications
     from v8box.features.objects import routes as objects
     from v8box.features.operations import routes as operations
     from v8box.features.pages import deploy_routes as site_deploys
@@ -195,12 +195,12 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
             bounds=parts.sites.service.bounds,
             deploy=deploy_site,
         ),
-        on_failed=parts.notices.deploy_failed,
     )
     return [
         hrana.build_router(parts.tokens, services.databases, lambda: parts.db_url),
         s3_api.build_router(parts.keys, lambda: parts.s3_url),
         database.build_router(services.databases, parts.room.check_database),
+        database_types.build_router(services.databases),
         objects.build_router(services.objects, parts.room.check_bucket),
         operations.build_router(parts.operations),
         cache_purge.build_router(parts.cache, partial(audit.record, parts.database)),
@@ -211,7 +211,6 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
             domain=parts.settings.box.domain,
             urls={"run": parts.run_url, "db": parts.db_url, "s3": parts.s3_url},
         ),
-        *notifications.build_routers(parts.notices.notifications, parts.notices.desk),
         projects.build_router(
             ProjectService(parts.projects, parts.usage, parts.room, parts.operations, _owned_by_projects(parts)),
             parts.auth.accounts.members,
@@ -229,6 +228,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         *workers_api.build_routers(workers, parts.canaries, parts.telemetry.tail, parts.settings.versions.keep),
         *deploy.build_routers(deploys),
         file_routes.build_router(parts.files, workers.show_version),
+        errors.build_router(parts.telemetry.errors, Deployed(parts.catalog).source),
         explain_routes.build_router(
             explain.Explainer(parts.router, lambda: parts.catalog.routes, order.describe, parts.sites.server.foresee)
         ),
@@ -281,6 +281,7 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
     return (
         Owned(kind="sites", count=count_sites, remove=remove_sites),
         Owned(kind="workers", count=count_workers, remove=remove_workers),
+        Owned(kind="errors", remove=lambda project, _: parts.telemetry.errors.forget_project(project)),
         Owned(kind="variables", count=variables.count, remove=lambda project, _: variables.forget_project(project)),
         Owned(kind="database tokens", remove=remove_tokens),
         Owned(kind="S3 keys", remove=remove_keys),
@@ -288,7 +289,6 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
         of_databases(parts.services.databases),
         of_buckets(parts.services.objects),
         Owned(kind="kill reports", remove=lambda project, _: parts.telemetry.kills.forget_project(project)),
-        Owned(kind="notifications", remove=lambda project, _: parts.notices.desk.forget(project)),
         Owned(kind="roles", remove=lambda project, _: parts.auth.accounts.forget_project(project)),
         Owned(kind="metrics", remove=lambda project, _: parts.telemetry.rollups.forget_project(project)),
         Owned(kind="cached keys", remove=lambda project, _: parts.services.forget_cache(project)),

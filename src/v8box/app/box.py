@@ -28,7 +28,7 @@ from v8box.api.operations import Operations
 from v8box.api.staging import Staging
 from v8box.app.admin import AdminParts, SiteParts, build_admin_api, variable_names
 from v8box.app.health import open_health
-from v8box.app.notifications import open_notifications
+from v8box.app.metrics import open_scraper
 from v8box.app.telemetry import open_telemetry
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
@@ -47,6 +47,7 @@ from v8box.features.health.pages import build_pages
 from v8box.features.health.service import Health, Phase
 from v8box.features.hrana import HranaApp, Tokens
 from v8box.features.metrics.gauges import Gauges
+from v8box.features.metrics.page import MetricsPage
 from v8box.features.pages import FolderSites, PagesService, PreviewPasswords, SiteEvent
 from v8box.features.pages.function_builds import FunctionBuilds
 from v8box.features.pages.internal import InternalApp
@@ -301,13 +302,12 @@ class Box:
         pool.start()
         catalog.subscribe(pool.follow)
 
-        deploy_listeners = [self._listeners.on_deploy]
         deploys = FolderDeploys(
             settings.directory,
             data,
             catalog,
             bundler,
-            on_event=partial(_tell_each, deploy_listeners),
+            on_event=self._listeners.on_deploy,
             alone=self._alone,
             variable_names=partial(variable_names, variables),
         )
@@ -349,21 +349,6 @@ class Box:
             missing_rungs=self.missing_rungs,
         )
         self._stack.push_async_callback(health.stop)
-        notices = await open_notifications(
-            settings,
-            database=database,
-            encryption=encryption,
-            telemetry=telemetry,
-            catalog=catalog,
-            health=health,
-            projects=projects,
-            usage=usage,
-            room=room,
-            canaries=canaries,
-            stack=self._stack,
-            tasks=self._tasks,
-        )
-        deploy_listeners.append(notices.deploy_event)
         hrana = HranaApp(services.databases, tokens)
         self._stack.push_async_callback(hrana.stop)
         admin = AdminParts(
@@ -392,7 +377,6 @@ class Box:
             run_url=settings.run_url(self.port),
             router=lambda: Router(settings.box.domain, sites.server.domains),
             health=health,
-            notices=notices,
             projects=projects,
             usage=usage,
             room=room,
@@ -402,13 +386,27 @@ class Box:
         )
         policies = PolicyBook(Parts(keyring=api_keys.keyring, limiter=limiter, counts=counts, usage=usage))
         catalog.subscribe(policies.follow)
+        scraper = open_scraper(
+            settings,
+            database=database,
+            telemetry=telemetry,
+            catalog=catalog,
+            pool=pool,
+            health=health,
+            cache=cache,
+            refusals=counts,
+            sites=sites.server,
+        )
         gateway = Gateway(
             GatewayParts(
                 box=settings.box,
                 requests=settings.requests,
                 routes=lambda: catalog.routes,
                 pool=pool,
-                pages=build_pages(health, auth.identities, settings.box),
+                pages={
+                    **build_pages(health, auth.identities, settings.box),
+                    "/metrics": MetricsPage(scraper, auth.identities, settings.box, settings.metrics),
+                },
                 sites=sites.server,
                 mounts={
                     "admin": Dashboard(
@@ -608,11 +606,6 @@ def _vault(settings: VaultSettings) -> VaultSource | None:
     from v8box.catalog.variables.vault_client import VaultClient
 
     return VaultSource(VaultClient(settings), settings)
-
-
-def _tell_each(listeners: Sequence[Callable[[DeployEvent], None]], event: DeployEvent) -> None:
-    for listener in listeners:
-        listener(event)
 
 
 async def _admit_workers(projects: Projects, catalog: Catalog, project: str, workers: Sequence[str]) -> None:

@@ -9,8 +9,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from v8box.app.deployed import Deployed
 from v8box.catalog.catalog import Catalog
 from v8box.catalog.model import RouteTable
+from v8box.features.errors import Errors
 from v8box.features.kills import KillReports
 from v8box.kit.tasks import TaskSet
 from v8box.settings import Settings
@@ -35,6 +37,7 @@ class Telemetry:
     counters: Counters
     rollups: Rollups
     kills: KillReports
+    errors: Errors
 
 
 async def open_telemetry(
@@ -54,6 +57,10 @@ async def open_telemetry(
     stack.push_async_callback(kills.close)
     kills.listen(feed)
     tasks.forever(kills.write_forever(), "kill reports")
+    errors = await Errors.open(database, Deployed(catalog), days=settings.errors.days)
+    stack.push_async_callback(errors.close)
+    tasks.forever(errors.write_forever(), "errors of workers")
+    errors.listen(feed)
 
     rates = Rates()
 
@@ -79,4 +86,5 @@ async def open_telemetry(
         counters=counters,
         rollups=rollups,
         kills=kills,
+        errors=errors,
     )

@@ -38,6 +38,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "run": "v8box.cli.call",
             "logs": "v8box.cli.logs",
             "kills": "v8box.cli.kills",
+            "errors": "v8box.cli.errors",
             "explain": "v8box.cli.explain",
             "open": "v8box.cli.call",
             "env": "v8box.cli.env",
@@ -59,6 +60,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "Data": {
             "db": "v8box.cli.db",
             "s3": "v8box.cli.s3",
+            "types": "v8box.cli.types",
         },
     }
 )

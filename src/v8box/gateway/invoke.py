@@ -43,6 +43,7 @@ class Exchange:
         "_pool",
         "_pump",
         "_watch",
+        "answered",
         "began",
         "bytes_out",
         "ended",
@@ -91,6 +92,8 @@ class Exchange:
         self.started = False
         self.status = 0
         self.bytes_out = 0
+        self.answered = 0.0
+        """When the head of an answer was sent whose body is a stream."""
         self.ended = 0.0
 
     async def perform(self, invocation: Invocation) -> None:
@@ -263,6 +266,7 @@ class Exchange:
         if length is not None:
             headers.append((b"content-length", b"%d" % length))
         await self.send({"type": "http.response.start", "status": response.status, "headers": headers})
+        self.answered = time.perf_counter()
         self._watch_client()
         await self._stream(run, body, length)
 

@@ -11,6 +11,7 @@ from v8box.gateway.failures import Failures
 from v8box.gateway.invoke import Exchange
 from v8box.gateway.policies.order import Usage
 from v8box.sandbox.interface import Invocation, RunFailed
+from v8box.telemetry import findings
 from v8box.telemetry.feed import Feed
 from v8box.telemetry.rates import Rates
 from v8box.telemetry.records import RunRecord
@@ -77,6 +78,11 @@ class Recorder:
             record.call_bytes = meter.total_bytes
             record.call_time = meter.seconds * 1000
             record.spans = meter.since(exchange.began)
+            if len(record.spans) >= findings.REPEATS:
+                record.findings = findings.repeated(record.spans, meter.more)
+        limit = placement.manifest.observability.slow_ms
+        if duration >= limit > 0 and not invocation.upgrade:
+            self._note_slow(record, exchange, limit)
         failure = exchange.failure or (run.failure if run is not None else None)
         if failure is None or (isinstance(failure, RunFailed) and failure.caller):
             self._feed.run(record)
@@ -87,3 +93,11 @@ class Recorder:
             failed = exchange.status >= 500 or outcome not in _NOT_THE_VERSIONS_FAULT
             self._rates.record(placement.key, duration, failed)
         self._usage.add(placement.project, cpu / 1000)
+
+    @staticmethod
+    def _note_slow(record: RunRecord, exchange: Exchange, limit: float) -> None:
+        """A body that is sent as it is made may take its time: then it counts how long its beginning took."""
+        duration = ((exchange.answered or exchange.ended) - exchange.began) * 1000
+        if duration >= limit:
+            split = findings.split_of(duration, record.queue, record.cold, record.spans)
+            record.findings = [findings.slow(duration, limit, split), *record.findings]

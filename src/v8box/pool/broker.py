@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from v8box.bindings.interface import NO_GRANTS, Answer, Binding, BindingError, Call, Scope
+from v8box.bindings.what import what_of
 from v8box.catalog.model import Manifest, Placement
 from v8box.kit.tasks import TaskSet
 from v8box.sandbox.interface import CallRefused
@@ -52,7 +53,7 @@ class Broker:
         limits = placement.manifest.limits
         if meter.calls >= limits.binding_calls:
             raise CallRefused("CALL_LIMIT", f"this run has used up its limits.binding_calls ({limits.binding_calls})")
-        span = meter.begin(binding, operation, size)
+        span = meter.begin(binding, operation, size, what_of(binding, operation, args))
         most = limits.binding_mb * 1_048_576
         code = "CANCELLED"
         try:

@@ -19,7 +19,7 @@ from v8box.settings.readers import (
     domain,
     header_list,
     key_256,
-    mail_address,
+    long_secret,
     networks,
     password,
     places,
@@ -220,11 +220,24 @@ class Logs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """What is kept of what was counted."""
+    """What is kept of what was counted, and who may read it."""
 
     budget_mb: Annotated[int, From("V8BOX_METRICS_MB", "metrics.budget_mb", whole_number(8, 1_048_576))] = 256
     """MiB of `data/metrics.db`. Minutes and hours are kept for 90 days; beyond this the oldest minutes go first. About
     a month of minutes of fifty busy workers."""
+
+    token: Annotated[Secret | None, From("V8BOX_METRICS_TOKEN", "metrics.token", long_secret, hidden=True)] = None
+    """What a Prometheus sends as `Authorization: Bearer` to read `/metrics`, and nothing else: at least 20 characters.
+    Without it, a personal token that may read the whole box does."""
+
+    max_series: Annotated[int, From("V8BOX_METRICS_SERIES", "metrics.max_series", whole_number(100, 1_000_000))] = (
+        10_000
+    )
+    """Time series of one metric at `/metrics`. More would take a Prometheus, and the box, seconds for each look."""
+
+    local: Annotated[bool, From("V8BOX_METRICS_LOCAL", "metrics.local", yes_or_no)] = True
+    """Whether programs on the same machine may read `/metrics` without a token. Say no where a proxy on this machine
+    passes requests on without a word of it, as a bare nginx does: they would look the same."""
 
     @property
     def budget_bytes(self) -> int:
@@ -459,32 +472,11 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notifications:
-    """How people are told when something is wrong."""
+class Errors:
+    """What workers throw and are killed for, grouped."""
 
-    smtp_url: Annotated[
-        ServerUrl | None,
-        From(
-            "V8BOX_SMTP_URL",
-            "notifications.smtp_url",
-            server_url("smtp", "smtps", "smtp+plain", login=True),
-            hidden=True,
-        ),
-    ] = None
-    """The mail server of channels that name none: `smtp://user:password@host` (STARTTLS, port 587), `smtps://` (TLS,
-    465), `smtp+plain://` (neither, 25; on your own network). Not set: each names one."""
-
-    smtp_from: Annotated[str | None, From("V8BOX_SMTP_FROM", "notifications.smtp_from", mail_address)] = None
-    """Whom mails are from. Not set: `v8box@` and the domain."""
-
-    allow_private: Annotated[bool, From("V8BOX_NOTIFY_PRIVATE", "notifications.allow_private", yes_or_no)] = False
-    """Whether channels of projects may lead to addresses that are not public, and to plain http. No: who administers a
-    project is not to reach your network through the box. The box's own channels may."""
-
-    disable_days: Annotated[
-        int, From("V8BOX_NOTIFY_DISABLE_DAYS", "notifications.disable_days", whole_number(1, 365))
-    ] = 5
-    """Days without a delivery, though there were tries, after which a channel is turned off. Longer than a weekend."""
+    days: Annotated[int, From("V8BOX_ERROR_DAYS", "errors.days", whole_number(1, 3_650))] = 90
+    """Days for which an error is kept that nobody sees any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -533,6 +525,7 @@ class Settings:
     logs: Logs
     metrics: Metrics
     otlp: Otlp
+    errors: Errors
     libsql: Libsql
     databases: Databases
     valkey: Valkey
@@ -541,7 +534,6 @@ class Settings:
     projects: Projects
     audit: Audit
     health: Health
-    notifications: Notifications
     vault: Vault
 
     def db_url(self, port: int) -> str:
@@ -594,6 +586,7 @@ GROUPS: Final[Mapping[str, type[Any]]] = {
     "logs": Logs,
     "metrics": Metrics,
     "otlp": Otlp,
+    "errors": Errors,
     "libsql": Libsql,
     "databases": Databases,
     "valkey": Valkey,
@@ -602,6 +595,5 @@ GROUPS: Final[Mapping[str, type[Any]]] = {
     "projects": Projects,
     "audit": Audit,
     "health": Health,
-    "notifications": Notifications,
     "vault": Vault,
 }

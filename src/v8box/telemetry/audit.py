@@ -168,3 +168,9 @@ def hash_of(previous: str, row: Mapping[str, str | int | None]) -> str:
 
 def _text(value: object) -> str:
     return str(value)
+
+
+async def count(database: Database) -> int:
+    """How many entries there ever were; those that are gone by their age included."""
+    last = await database.read(lambda sql: sql.row(queries["last"]))
+    return 0 if last is None else int(_text(last[0]))

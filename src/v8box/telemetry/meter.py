@@ -14,6 +14,7 @@ import msgspec
 from v8box.telemetry.origin import Origin
 
 MAX_SPANS: Final = 100
+MAX_GROUPS: Final = 100
 
 
 class Span(msgspec.Struct, omit_defaults=True):
@@ -41,6 +42,10 @@ class Span(msgspec.Struct, omit_defaults=True):
     """The span's id in the trace, where somebody was told it."""
 
 
+class Unkept(Span):
+    """One beyond those that are kept."""
+
+
 class Meter:
     """The account of one run. `bytes` are those since the last `renew`; the totals go into the record."""
 
@@ -50,6 +55,7 @@ class Meter:
         "bytes",
         "calls",
         "kept",
+        "more",
         "origin",
         "seconds",
         "spans",
@@ -67,6 +73,8 @@ class Meter:
         self.total_bytes = 0
         self.seconds = 0.0
         self.spans: list[Span] = []
+        self.more: dict[tuple[str, str, str], list[float]] = {}
+        """How many calls there were beyond the spans, and their milliseconds: by binding, operation and what."""
         self.used: set[str] | None = None
         """The bindings that hear of the run's end."""
         self._fetches: dict[int, Span] | None = None
@@ -74,14 +82,17 @@ class Meter:
         self.kept: Any = None
         """The broker's own: what it needs again at the run's next call."""
 
-    def begin(self, binding: str, operation: str, size: int) -> Span:
+    def begin(self, binding: str, operation: str, size: int, what: str = "") -> Span:
         """A call of so many bytes starts."""
         self.calls += 1
         self.total_calls += 1
-        span = Span(binding, operation, (time.perf_counter() - self.began) * 1000)
-        self.take(span, size)
+        start = (time.perf_counter() - self.began) * 1000
         if len(self.spans) < MAX_SPANS:
+            span = Span(binding, operation, start, what=what)
             self.spans.append(span)
+        else:
+            span = Unkept(binding, operation, start, what=what)
+        self.take(span, size)
         return span
 
     def end(self, span: Span, error: str = "") -> None:
@@ -89,6 +100,18 @@ class Meter:
         span.duration = (time.perf_counter() - self.began) * 1000 - span.start
         span.error = error
         self.seconds += span.duration / 1000
+        if type(span) is Unkept:
+            self._count(span)
+
+    def _count(self, span: Span) -> None:
+        """Beyond the spans that are kept, calls are counted by what they are upon."""
+        key = (span.binding, span.operation, span.what)
+        group = self.more.get(key)
+        if group is not None:
+            group[0] += 1
+            group[1] += span.duration
+        elif len(self.more) < MAX_GROUPS:
+            self.more[key] = [1, span.duration]
 
     def fetch(self, number: int, method: str, host: str, span_id: str) -> None:
         """The worker fetches from elsewhere. Such spans stand among the others and count as none of the calls."""

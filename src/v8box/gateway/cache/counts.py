@@ -26,5 +26,8 @@ class Counts:
             counts = self._owners[owner] = Counter()
         counts[result] += 1
 
+    def all(self) -> Mapping[Owner, Counter[str]]:
+        return {owner: counts.copy() for owner, counts in self._owners.copy().items()}
+
     def of(self, project: str) -> Mapping[Owner, Counter[str]]:
         return {owner: counts for owner, counts in self._owners.items() if owner.project == project}

@@ -13,6 +13,7 @@ from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.cache.calls import host_call
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import Receive, Send
+from v8box.gateway.pages.counts import SiteCounts
 from v8box.gateway.pages.foresee import Foreseen, foresee
 from v8box.gateway.pages.proxy import HostProxy
 from v8box.gateway.pages.release import Releases
@@ -31,6 +32,7 @@ class SiteServer:
         self._releases = releases
         self._proxy = proxy
         self._cache = cache
+        self.counts = SiteCounts()
         self._subscribers: list[Callable[[], None]] = []
 
     def follow(self, table: SiteTable) -> None:
@@ -47,6 +49,11 @@ class SiteServer:
     def domains(self) -> Container[str]:
         """The host names of somebody's own that answer."""
         return self._table.domains
+
+    @property
+    def live(self) -> int:
+        """How many sites answer."""
+        return len(self._table.sites)
 
     async def answer(
         self,
@@ -67,12 +74,13 @@ class SiteServer:
         request = SiteRequest(
             route, incoming, scope["method"], target.host_name, target.rest, query, target.prefix, request_id, extra
         )
-        outcome = await self._pages.answer(request, send)
+        counting = self.counts.counting(route, request.method, send)
+        outcome = await self._pages.answer(request, counting)
         match outcome:
             case ToWorker():
                 return _key(route, outcome)
             case ToHost():
-                await self._pass_on(outcome.url, request, scope, target, receive, send)
+                await self._pass_on(outcome.url, request, scope, target, receive, counting)
                 return None
             case _:
                 return None

@@ -35,6 +35,9 @@ class Counts:
         if key in self._counters or len(self._counters) < _MAX_COUNTERS:
             self._counters[key] += 1
 
+    def all(self) -> list[Refusals]:
+        return [Refusals(*key, count) for key, count in self._counters.copy().items()]
+
     def of(self, project: str) -> Iterator[Refusals]:
         for key, count in self._counters.items():
             if key[0] == project:

@@ -95,6 +95,26 @@ class Series:
         self._deaths_taken: dict[str, int] = {}
         self._bindings_taken: dict[str, list[float]] = {}
 
+    def fold(self, other: Series) -> None:
+        """What `other` has counted, and what was taken of it, counts here from now on."""
+        for mine, others in ((self.row, other.row), (self._taken, other._taken)):
+            mine[:] = [a + b for a, b in zip(mine, others, strict=True)]
+        for name, number in other.outcomes.items():
+            self.outcomes[name] = self.outcomes.get(name, 0) + number
+        for name, number in other.deaths.items():
+            self.deaths[name] = self.deaths.get(name, 0) + number
+        for name, counted in other.bindings.items():
+            have = self.bindings.get(name, _NO_CALLS)
+            self.bindings[name] = [a + b for a, b in zip(have, counted, strict=True)]
+        self.cold_buckets = _added(self.cold_buckets, other.cold_buckets)
+        self.queue_buckets = _added(self.queue_buckets, other.queue_buckets)
+        self.touched = max(self.touched, other.touched)
+
+    @property
+    def idle(self) -> bool:
+        """Whether all of it was taken."""
+        return self.row == self._taken
+
     def take(self, now: float) -> Figures | None:
         """What happened since it was last taken; None: nothing."""
         row, taken = self.row, self._taken
@@ -128,6 +148,8 @@ class Counters:
 
     def __init__(self, most: int = MAX_SERIES, clock: Callable[[], float] = time.time) -> None:
         self._series: dict[tuple[str, ...], Series] = {}
+        self._retired: dict[tuple[str, ...], Series] = {}
+        """What forgotten versions counted, by worker: sums over versions must not shrink."""
         self._most = most
         self._clock = clock
         self.lumped = 0
@@ -180,16 +202,28 @@ class Counters:
         if record.peak_memory > series.memory:
             series.memory = record.peak_memory
 
+    def all(self) -> tuple[Series, ...]:
+        """Those of forgotten versions included, which have no version. From any thread."""
+        return (*tuple(self._series.values()), *tuple(self._retired.values()))
+
     def forget(self, idle_seconds: float = IDLE_SECONDS) -> None:
-        """Series in which nothing happened for long go."""
-        before = self._clock() - idle_seconds
-        idle = [key for key, series in self._series.items() if series.touched < before and series.row == series._taken]
-        for key in idle:
-            del self._series[key]
+        """Series in which nothing happened for long go; the worker's sums keep what they counted."""
+        now = self._clock()
+        for key in [key for key, each in self._series.items() if each.touched < now - idle_seconds and each.idle]:
+            project, environment, worker, _, trigger = key
+            kept = (project, environment, worker, "", trigger)
+            if kept not in self._retired:
+                self._retired[kept] = Series(Key(*kept), 0.0)
+            self._retired[kept].fold(self._series.pop(key))
+        used = {(key[0], key[1], key[2]) for key in self._series}
+        for key in [key for key, each in self._retired.items() if each.touched < now - 2 * idle_seconds]:
+            if (key[0], key[1], key[2]) not in used:
+                del self._retired[key]
 
     def forget_project(self, project: str) -> None:
-        for key in [key for key in self._series if key[0] == project]:
-            del self._series[key]
+        for series in (self._series, self._retired):
+            for key in [key for key in series if key[0] == project]:
+                del series[key]
 
     def _open(self, key: tuple[str, ...]) -> Series:
         if len(self._series) >= self._most and key[2] != OTHER:
@@ -207,6 +241,12 @@ class Counters:
             _log.warning("there are %d series of metrics, as many as are kept: others count as %s", self._most, OTHER)
         self.lumped += 1
         return self._series.get(other) or self._open(other)
+
+
+def _added(have: list[int] | None, more: list[int] | None) -> list[int] | None:
+    if have is None or more is None:
+        return have or more
+    return [a + b for a, b in zip(have, more, strict=True)]
 
 
 def _count_ill(series: Series, record: RunRecord) -> None:
