@@ -210,3 +210,23 @@ def test_functions_that_lie_beside_the_build_go_with_it(shell: Shell, tmp_path: 
     write(dist, {"functions/other.ts": "export default () => 1;"})
     twice = shell.call("pages", "deploy", str(dist), "--site", "fns", "--functions", str(functions))
     assert "has functions/ of its own" in twice.stderr
+
+
+def test_rules_are_listed_and_tried_and_settings_set(shell: Shell, tmp_path: Path) -> None:
+    site = {"index.html": "<h1>one</h1>", "_redirects": "/old/* /new/:splat\n/de /willkommen 302 Language=de\n"}
+    assert shell.call("pages", "deploy", str(write(tmp_path / "dist", site)), "-s", "ruled").returncode == 0
+    assert visit(shell, "/old/x", label="ruled").status_code == 301
+    listed = shell.data("pages", "redirects", "ruled")
+    assert [(each["from"], each["hits"]) for each in listed] == [("/old/*", 1), ("/de", 0)]
+    assert "language=de" in shell.call("pages", "redirects", "ruled", "--unused").stdout
+    tried = shell.data("pages", "try", "ruled", "/de", "--language", "de-AT")
+    assert (tried["outcome"], tried["place"], tried["rule"]["line"]) == ("redirect", "/willkommen", 2)
+    assert "not found" in shell.call("pages", "try", "ruled", "/de").stdout
+
+    shown = shell.call("pages", "settings", "ruled", "security_headers=true", "optimise=html,css")
+    assert shown.returncode == 0, shown.stderr
+    assert "x-frame-options" in visit(shell, label="ruled").headers
+    assert shell.data("pages", "settings", "ruled")["set"] == {"security_headers": True, "optimise": ["html", "css"]}
+    assert shell.data("pages", "settings", "ruled", "optimise=")["set"] == {"security_headers": True}
+    for wrong in ("security_headers", "security_headers=2", "mounts=[", "nonsense=1"):
+        assert shell.call("pages", "settings", "ruled", wrong).returncode != 0

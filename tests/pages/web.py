@@ -56,7 +56,8 @@ class Answer:
 class Web:
     """Asks the gateway."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, server: SiteServer) -> None:
+        self.server = server
         self._gateway = gateway
 
     async def get(
@@ -118,7 +119,7 @@ async def web_of(world: World, domain: str = "localhost") -> AsyncIterator[Web]:
         )
     )
     try:
-        yield Web(gateway)
+        yield Web(gateway, server)
     finally:
         await pool.stop(0)
         await proxy.stop()

@@ -144,7 +144,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.objects import routes as objects
     from v8box.features.operations import routes as operations
     from v8box.features.pages import deploy_routes as site_deploys
-    from v8box.features.pages import domain_routes
+    from v8box.features.pages import domain_routes, rule_routes, settings_routes
     from v8box.features.pages import routes as pages
     from v8box.features.pages.optimise import routes as optimise
     from v8box.features.projects import routes as projects
@@ -235,6 +235,8 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         *pages.build_routers(parts.sites.service, parts.address, parts.sites.passwords),
         site_deploys.build_router(parts.sites.service, parts.address, parts.operations),
         domain_routes.build_router(parts.sites.service.sites),
+        rule_routes.build_router(parts.sites.service, parts.sites.server.load, parts.address),
+        settings_routes.build_router(parts.sites.service),
         optimise.build_router(parts.sites.optimiser),
         metrics_routes.build_router(metrics, find_version),
         metrics_routes.build_box_router(metrics),

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from v8box.cli import site_rules
 from v8box.cli.command import Command, Limit, on_box
 from v8box.cli.console import Yes, ask_name, fail, parse_seconds, printable, size
 from v8box.cli.exits import CommandFailed, Exit
@@ -22,6 +23,7 @@ previews = typer.Typer(name="preview", help="Releases shown under a name.", no_a
 domains = typer.Typer(name="domain", help="Host names of your own.", no_args_is_help=True)
 app.add_typer(previews)
 app.add_typer(domains)
+app.add_typer(site_rules.app)
 
 _MAX_TOLD: Final = 20
 _GONE_MEANWHILE: Final = "files_missing"

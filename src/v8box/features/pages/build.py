@@ -22,7 +22,7 @@ from v8box.features.pages.content_types import content_type
 from v8box.features.pages.function_builds import NONE, MadeFunctions
 from v8box.features.pages.functions import is_function_file
 from v8box.features.pages.rules import MAX_RULE_BYTES, RULE_FILES, SiteRules, SiteRulesError, read_rules
-from v8box.gateway.pages.release import Asset, Release, Stored, encode
+from v8box.gateway.pages.release import Asset, Release, SiteSettings, Stored, encode
 from v8box.storage import FolderBlobs
 
 MAX_FILES: Final = 100_000
@@ -77,10 +77,18 @@ MakeFunctions = Callable[[SiteRules], Awaitable[MadeFunctions]]
 
 
 async def build(
-    blobs: FolderBlobs, site: str, folder: Path, *, check: Check, make_functions: MakeFunctions, told: Told
+    blobs: FolderBlobs,
+    site: str,
+    folder: Path,
+    *,
+    settings: Mapping[str, Any],
+    check: Check,
+    make_functions: MakeFunctions,
+    told: Told,
 ) -> Built:
-    """Raises `BadSite`, `SiteRulesError`, `PayloadTooLarge`, and what `check` and `make_functions` raise."""
-    files, sizes, rules = await asyncio.to_thread(_look, folder)
+    """`settings`: what is set for the site outside of its files. Raises `BadSite`, `SiteRulesError`, `PayloadTooLarge`,
+    and what `check` and `make_functions` raise."""
+    files, sizes, rules = await asyncio.to_thread(_look, folder, settings)
     functions = await make_functions(rules)
     check_not_empty(files, functions)
     told.step(f"storing {len(files)} files")
@@ -114,6 +122,7 @@ async def finish(
             redirects=tuple(rules.redirects),
             headers=tuple(rules.headers),
             settings=msgspec.structs.replace(rules.settings, mounts=rules.settings.mounts + functions.mounts),
+            own=rules.own,
         )
         return release, encode(release)
 
@@ -122,6 +131,22 @@ async def finish(
     key = await blobs.put(data)
     report = _report(release.files, rules, functions)
     return Built(key=key, release=release, rules=rules, size=size, report=report, functions=functions)
+
+
+def with_settings(release: Release, settings: SiteSettings) -> Release:
+    """The same files with what is set for the site, but for what its own file says, and with its functions. Files that
+    were made smaller are what they were when that changes: they are looked at anew."""
+    own = set(release.own or ()) & set(SiteSettings.__struct_fields__)
+    kept = {name: getattr(release.settings, name) for name in own}
+    functions = tuple(mount for mount in release.settings.mounts if mount.version)
+    if "mounts" in kept:
+        kept["mounts"] = tuple(mount for mount in release.settings.mounts if not mount.version)
+    made = msgspec.structs.replace(settings, **kept)
+    made = msgspec.structs.replace(made, mounts=made.mounts + functions)
+    files = release.files
+    if made.optimise != release.settings.optimise:
+        files = {path: Asset(each.deployed, each.type) for path, each in files.items()}
+    return msgspec.structs.replace(release, settings=made, files=files, at=int(time.time()))
 
 
 def check_path(path: str) -> None:
@@ -164,7 +189,7 @@ def read_text(data: bytes, path: str) -> str:
         raise SiteRulesError(f"{path[1:]} is not text in UTF-8") from error
 
 
-def _look(folder: Path) -> tuple[dict[str, Path], dict[str, int], SiteRules]:
+def _look(folder: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Path], dict[str, int], SiteRules]:
     """What there is to serve, by path, its sizes, and the rules. Links are never followed: what they lead to is not the
     site's."""
     found: dict[str, Path] = {}
@@ -192,7 +217,7 @@ def _look(folder: Path) -> tuple[dict[str, Path], dict[str, int], SiteRules]:
             return None
         return read_text(file.read_bytes(), path)
 
-    return found, sizes, read_rules(read)
+    return found, sizes, read_rules(read, settings)
 
 
 def _report(assets: Mapping[str, Asset], rules: SiteRules, functions: MadeFunctions) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, get_args
 
 from v8box.errors import BadRequest
@@ -33,6 +34,8 @@ _SITE_KEYS: Final = frozenset(
         *("mounts", "redirects", "headers", "optimise", "functions"),
     }
 )
+SETTINGS: Final = _SITE_KEYS - {"redirects", "headers", "functions"}
+"""What may also be set for a site outside of its files."""
 _OPTIMISE: Final = frozenset({"html", "css", "js", "svg", "images"})
 _MAX_MOUNTS: Final = 100
 
@@ -62,13 +65,15 @@ class SiteRules:
     headers: list[HeaderBlock] = field(default_factory=list)
     ignored: list[Told] = field(default_factory=list)
     functions: FunctionManifests = field(default_factory=no_manifests)
+    own: tuple[str, ...] = ()
+    """Which settings the site's own file has."""
 
 
-def read_rules(read: Callable[[str], str | None]) -> SiteRules:
-    """The rules of a site; `read` gives the text of one of its files, None when there is none. Raises
-    `SiteRulesError`."""
+def read_rules(read: Callable[[str], str | None], base: Mapping[str, Any] = MappingProxyType({})) -> SiteRules:
+    """The rules of a site; `read` gives the text of one of its files, None when there is none. `base`: what is set for
+    the site outside of its files, which go before it. Raises `SiteRulesError`."""
     rules = SiteRules()
-    own = _Own(rules, read(OWN))
+    own = _Own(rules, read(OWN), base)
     compat: redirect_rules.Compat = own.compat
     try:
         if (text := read(REDIRECTS)) is not None:
@@ -93,6 +98,16 @@ def read_rules(read: Callable[[str], str | None]) -> SiteRules:
     return rules
 
 
+def check_settings(settings: Mapping[str, Any]) -> SiteSettings:
+    """What is to be set for a site outside of its files, as a release has it. Raises `SiteRulesError`."""
+    rules = SiteRules()
+    try:
+        _Own(rules, None, settings)
+    except SiteRulesError as error:
+        raise SiteRulesError(error.detail.replace(f"{OWN[1:]}:1: ", "")) from None
+    return rules.settings
+
+
 def _tell(rules: SiteRules, file: str, ignored: Sequence[Ignored]) -> None:
     rules.ignored += [Told(file=file, line=each.line, text=each.text, reason=each.reason) for each in ignored]
 
@@ -100,22 +115,21 @@ def _tell(rules: SiteRules, file: str, ignored: Sequence[Ignored]) -> None:
 class _Own:
     """The `[site]` table of the site's v8box.toml."""
 
-    def __init__(self, rules: SiteRules, text: str | None) -> None:
+    def __init__(self, rules: SiteRules, text: str | None, base: Mapping[str, Any]) -> None:
         self.compat: redirect_rules.Compat = "netlify"
         self.strict = False
         self.redirects: list[Redirect] = []
         self.headers: list[HeaderBlock] = []
         self._faults: list[str] = []
-        if text is None:
-            return
         try:
-            values, self._lines = toml.parse(text)
+            values, self._lines = toml.parse(text or "")
         except toml.TomlSyntaxError as error:
             raise SiteRulesError(f"v8box.toml:{error.line}: {error.message}") from error
         self._only(values, {"site"}, ())
         table = values.get("site", {})
         if isinstance(table, dict):
-            self._read(rules, table)
+            rules.own = tuple(sorted(table.keys() & SETTINGS))
+            self._read(rules, {**base, **table})
         else:
             self._fault("site must be a table: [site]", "site")
         if self._faults:

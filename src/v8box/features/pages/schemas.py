@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Path
 from pydantic import BaseModel, Field
 
 from v8box.api.v1 import Shape, Time
 from v8box.catalog.sites import Domain, Preview, ReleaseInfo, Site
+from v8box.gateway.pages.redirects import Compat, Redirect
+from v8box.gateway.pages.release import HtmlHandling, NotFoundHandling
 
 MAX_MESSAGE = 500
 
@@ -20,6 +22,7 @@ Number = Annotated[int, Path(ge=1, description="A release's number.")]
 Label = Annotated[str, Path(max_length=32, description="A preview's name.")]
 Host = Annotated[str, Path(max_length=253, description="A host name.")]
 Message = Annotated[str, Field(max_length=MAX_MESSAGE, description="Why, for those who read the history.")]
+Cookie = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s;,=]+$")]
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="The SHA-256 of the bytes, in hex.")]
 
 
@@ -155,14 +158,31 @@ class Difference(BaseModel):
 
 
 class RedirectInfo(BaseModel):
-    """A redirect rule of the live release."""
+    """A redirect rule of a release."""
 
-    line: int
-    source: str = Field(alias="from")
-    target: str = Field(alias="to")
+    number: int = Field(description="Its place among the rules, from 1: the first that fits counts.")
+    line: int = Field(description="Where it stands in its file.")
+    source: str = Field(serialization_alias="from")
+    target: str = Field(serialization_alias="to")
     status: int
-    force: bool
-    hits: int = Field(description="How often it was the one, on this node since it serves the release.")
+    force: bool = Field(description="Whether it goes before a file.")
+    query: dict[str, str] = Field(description="What the query must have.")
+    conditions: dict[str, list[str]] = Field(description="`country`, `language`, `role`, `cookie`.")
+    hits: int = Field(description="How often it was the one, on this node since the box started; previews count, too.")
+
+    @classmethod
+    def of(cls, number: int, rule: Redirect, hits: int) -> RedirectInfo:
+        return cls(
+            number=number,
+            line=rule.line,
+            source=rule.source,
+            target=rule.target,
+            status=rule.status,
+            force=rule.force,
+            query=rule.query,
+            conditions={name: list(values) for name, values in rule.conditions.items()},
+            hits=hits,
+        )
 
 
 class NewPreview(Shape):
@@ -240,14 +260,46 @@ class Asked(Shape):
     url: str = Field(min_length=1, max_length=4_000, description="A path with its query, or a whole URL.")
     country: str = Field(default="", max_length=2)
     language: str = Field(default="", max_length=100, description="As in Accept-Language.")
-    cookies: list[str] = Field(default=[], max_length=50, description="Names of cookies.")
+    cookies: list[Cookie] = Field(default=[], max_length=50, description="Names of cookies.")
+    method: str = Field(default="GET", pattern="^[A-Z]{1,20}$")
+    release: int | None = Field(default=None, ge=1, description="Left out: the live one.")
 
 
-class Told(BaseModel):
+class Tried(BaseModel):
     """What a request would get."""
 
-    outcome: str = Field(description="`file`, `redirect`, `worker`, `proxy` or `not_found`.")
-    status: int
-    place: str | None = Field(description="The file, the address, the worker.")
-    rule: RedirectInfo | None
+    outcome: Literal["file", "redirect", "worker", "proxy", "not_found", "refused"]
+    status: int | None = Field(description="`null`: the worker or the other host says.")
+    place: str = Field(description="The file, the address, the worker; or why nothing answers.")
+    rule: RedirectInfo | None = Field(description="The rule that leads there.")
     headers: dict[str, str] = Field(description="Those that the site and the box add.")
+
+
+class MountSetting(Shape):
+    """A worker that answers some of the site's paths."""
+
+    path: str = Field(min_length=1, max_length=1_000)
+    worker: str = Field(min_length=1, max_length=63)
+    first: bool = Field(default=True, description="Before the files; `false`: where there is no file.")
+
+
+class SettingsChange(Shape):
+    """What to set for a site, beside its files; what is left out stays, `null` takes a setting back."""
+
+    html_handling: HtmlHandling | None = None
+    not_found_handling: NotFoundHandling | None = None
+    compat: Compat | None = Field(default=None, description="Of rules without a status; from the next deploy on.")
+    strict: bool | None = Field(default=None, description="Whether a line that is no rule refuses a deploy.")
+    security_headers: bool | None = Field(default=None, description="CSP, HSTS, X-Frame-Options and their like.")
+    proxy_hosts: list[str] | None = Field(default=None, max_length=100)
+    mounts: list[MountSetting] | None = Field(default=None, max_length=100)
+    optimise: list[Literal["html", "css", "js", "svg", "images"]] | None = Field(default=None, max_length=5)
+
+
+class SettingsInfo(BaseModel):
+    """The settings of a site."""
+
+    set: dict[str, Any] = Field(description="What is set here, beside the site's files.")
+    own: list[str] = Field(description="What the live release's own `v8box.toml` has: that goes before what is set.")
+    live: dict[str, Any] | None = Field(description="What counts for the live release; `null` before the first.")
+    release: int | None = Field(description="Its number.")

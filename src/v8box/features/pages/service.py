@@ -7,15 +7,16 @@ over is a rename. Several sites are deployed at once, one site's deploys come on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from v8box.api.staging import Place, Staging
 from v8box.catalog.sites import ReleaseInfo, Site, Sites, check_site_name
-from v8box.errors import BadRequest, NotFound, PayloadTooLarge, V8BoxError
+from v8box.errors import BadRequest, NotFound, V8BoxError
+from v8box.features.pages.admission import Admission, Free, bounded
 from v8box.features.pages.ahead import SentAhead
 from v8box.features.pages.build import (
     MAX_FILES,
@@ -28,12 +29,13 @@ from v8box.features.pages.build import (
     finish,
     is_served,
     read_text,
+    with_settings,
 )
 from v8box.features.pages.function_builds import FunctionBuilds, MadeFunctions, collect, part
 from v8box.features.pages.functions import is_function_file
-from v8box.features.pages.rules import RULE_FILES, SiteRules, read_rules
+from v8box.features.pages.rules import RULE_FILES, SiteRules, check_settings, read_rules
 from v8box.features.pages.usage import SiteBytes
-from v8box.gateway.pages.release import Release, Stored, decode
+from v8box.gateway.pages.release import Release, Stored, decode, encode
 from v8box.kit.archives import Bounds
 from v8box.storage import FolderBlobs
 from v8box.telemetry.actors import Actor
@@ -45,7 +47,6 @@ _LOOKED_AT: Final = 3
 """Releases whose files need not be sent again."""
 _LARGE: Final = 64 * 1024
 _UNTOLD: Final = Untold()
-_MIB: Final = 1_048_576
 
 
 class SiteInFolder(V8BoxError):
@@ -76,19 +77,6 @@ class Deploy:
     message: str = ""
     live: bool = True
     fingerprint: str | None = None
-
-
-class Admission(Protocol):
-    """What a project may have."""
-
-    def check_site(self, project: str, held: int) -> None:
-        """Whether a project with so many sites may have one more. Raises `V8BoxError`, also when there is no such
-        project."""
-        ...
-
-    async def check_bytes(self, project: str, more: int) -> None:
-        """Whether the project may store so many bytes more. Raises `V8BoxError`."""
-        ...
 
 
 class PagesService:
@@ -163,7 +151,7 @@ class PagesService:
         async with self._one_at_a_time(wanted.site):
             await self.check(wanted)
             known = await self._known(wanted.project, wanted.site)
-            free = _Free(self._admission, wanted.project, known, self.max_bytes, asyncio.get_running_loop())
+            free = Free(self._admission, wanted.project, known, self.max_bytes, asyncio.get_running_loop())
 
             async def make_functions(rules: SiteRules) -> MadeFunctions:
                 folder = place.root / "functions"
@@ -171,7 +159,13 @@ class PagesService:
                 return await self._functions.make(wanted.project, wanted.site, folder, rules.functions, told.step)
 
             built = await build(
-                self._blobs, wanted.site, place.files, check=free, make_functions=make_functions, told=told
+                self._blobs,
+                wanted.site,
+                place.files,
+                settings=await self._settings(wanted),
+                check=free,
+                make_functions=make_functions,
+                told=told,
             )
             return await self._release(wanted, built, told)
 
@@ -185,7 +179,7 @@ class PagesService:
     async def upload(self, project: str, site: str, key: str, data: AsyncIterator[bytes]) -> int:
         """One file sent ahead; gives its size. Raises `BadRequest` for bytes that have another hash."""
         await self._admission.check_bytes(project, self._ahead.bytes_of(project))
-        got = await self._blobs.put(_bounded(data, self.max_bytes))
+        got = await self._blobs.put(bounded(data, self.max_bytes))
         if got != key:
             raise BadRequest(f"These bytes have the SHA-256 {got}, not {key}: the file changed while it was sent.")
         size = (await self._blobs.keep([key])).get(key, 0)
@@ -219,7 +213,7 @@ class PagesService:
             stored = {path: Stored(key, kept[key]) for path, key in files.items() if is_served(path)}
             await self._admit_stored(wanted, stored)
             texts = {path: await self._text(path, files[path]) for path in sorted(RULE_FILES & files.keys())}
-            rules = read_rules(texts.get)
+            rules = read_rules(texts.get, await self._settings(wanted))
             folder = None if place is None else place.root / "functions"
             if folder is not None:
                 await collect(files, kept, self._blobs.get, folder)
@@ -269,6 +263,45 @@ class PagesService:
         number = to if to is not None else await self.sites.before_live(project, site)
         return await self.sites.go_live(project, site, number, actor, message=message, expected=expected)
 
+    async def set_settings(
+        self, project: str, site: str, changes: Mapping[str, Any], actor: Actor
+    ) -> tuple[Site, Release | None]:
+        """Sets what is given for the site outside of its files; None: as if it had never been set. What is live gets
+        it at once, as a release with the same files. Gives the live release. Raises `SiteRulesError`, `NotFound`."""
+        async with self._one_at_a_time(site):
+            present = await self.sites.get(project, site)
+            wanted = {name: value for name, value in {**present.settings, **changes}.items() if value is not None}
+            checked = check_settings(wanted)
+            if wanted != dict(present.settings):
+                present = await self.sites.set_settings(project, site, wanted, actor)
+            if present.live_number is None:
+                return present, None
+            info = await self.sites.release(project, site, present.live_number)
+            live = await self.contents(info)
+            if live.own is None:
+                return present, live
+            made = with_settings(live, checked)
+            if made.settings != live.settings:
+                await self._live_again(project, info, made, actor, sorted(changes))
+                present = await self.sites.get(project, site)
+            return present, made
+
+    async def _live_again(
+        self, project: str, info: ReleaseInfo, made: Release, actor: Actor, changed: Sequence[str]
+    ) -> None:
+        report = {name: each for name, each in info.report.items() if name != "optimisation"}
+        await self.sites.add_release(
+            project,
+            info.site,
+            key=await self._blobs.put(await asyncio.to_thread(encode, made)),
+            files=info.files,
+            size=info.size,
+            report=report,
+            actor=actor,
+            message=f"settings: {', '.join(changed)}",
+            functions_of=info.number,
+        )
+
     async def delete(self, project: str, site: str, actor: Actor) -> None:
         """The site with all that belongs to it. Raises `NotFound`."""
         for owner, worker in await self.sites.delete(project, site, actor):
@@ -309,10 +342,17 @@ class PagesService:
             functions=built.functions.arrived,
         )
 
+    async def _settings(self, wanted: Deploy) -> Mapping[str, Any]:
+        """What is set for the site outside of its files."""
+        try:
+            return (await self.sites.get(wanted.project, wanted.site)).settings
+        except NotFound:
+            return {}
+
     async def _admit_stored(self, wanted: Deploy, stored: Mapping[str, Stored]) -> None:
         sizes = {each.hash: each.size for each in stored.values()}
         known = await self._released(wanted.project, wanted.site)
-        free = _Free(self._admission, wanted.project, known, self.max_bytes, asyncio.get_running_loop())
+        free = Free(self._admission, wanted.project, known, self.max_bytes, asyncio.get_running_loop())
         await asyncio.to_thread(free, sizes)
 
     async def _keep(self, project: str, site: str, files: Mapping[str, str]) -> Mapping[str, int]:
@@ -349,38 +389,3 @@ class PagesService:
             lock = self._locks[site] = asyncio.Lock()
         async with lock, self._turns:
             yield
-
-
-class _Free:
-    """Asks whether the bytes of a release fit, from the thread that has hashed them."""
-
-    def __init__(
-        self,
-        admission: Admission,
-        project: str,
-        known: set[str],
-        max_bytes: int,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._admission = admission
-        self._project = project
-        self._known = known
-        self._max_bytes = max_bytes
-        self._loop = loop
-
-    def __call__(self, sizes: Mapping[str, int]) -> None:
-        if sum(sizes.values()) > self._max_bytes:
-            raise PayloadTooLarge(f"A release may have {self._max_bytes // _MIB} MB (V8BOX_SITE_MB).")
-        more = sum(size for key, size in sizes.items() if key not in self._known)
-        asking = self._admission.check_bytes(self._project, more)
-        asyncio.run_coroutine_threadsafe(asking, self._loop).result()
-
-
-async def _bounded(data: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
-    size = 0
-    async for chunk in data:
-        size += len(chunk)
-        if size > most:
-            raise PayloadTooLarge(f"A file of a site may have {most // _MIB} MB (V8BOX_SITE_MB).")
-        if chunk:
-            yield chunk

@@ -1,4 +1,4 @@
-"""What a request for a site would get, found out without sending anything: for `explain`."""
+"""What a request for a site would get, found out without sending anything: for `explain` and for trying rules."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Foreseen:
 
 
 def foresee(contents: Release, request: SiteRequest) -> Foreseen:
-    """Of one release, for a client that sends no headers but the host. On a copy of its rules, whose hits nobody
-    counts. Blocking for as long as the rules take to be read."""
+    """Of one release. On a copy of its rules, whose hits nobody counts. Blocking for as long as the rules take to be
+    read."""
     release = LoadedRelease(request.route.key, contents)
     kind: Kind = "refused"
     status: int | None = None

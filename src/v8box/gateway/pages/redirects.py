@@ -225,10 +225,10 @@ def _check_placeholders(source: str, target: str, query: Mapping[str, str]) -> N
 class Redirects:
     """The rules of one release, ready to be asked."""
 
-    def __init__(self, rules: Sequence[Redirect]) -> None:
+    def __init__(self, rules: Sequence[Redirect], hits: list[int] | None = None) -> None:
         self.rules = tuple(rules)
-        self.hits = [0] * len(self.rules)
-        """How often each rule was the one, since this was made."""
+        self.hits = [0] * len(self.rules) if hits is None else hits
+        """How often each rule was the one."""
         plain = [(place, rule.source) for place, rule in enumerate(rules) if rule.source.startswith("/")]
         self._tree = PatternTree(plain) if plain else None
         self._hosts: dict[str, PatternTree] = _by_host(rules)

@@ -7,6 +7,7 @@ while are let go, so sites that nobody visits cost nothing.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal
@@ -21,6 +22,8 @@ HtmlHandling = Literal["auto-trailing-slash", "force-trailing-slash", "drop-trai
 NotFoundHandling = Literal["404-page", "single-page-application", "none"]
 Encoding = Literal["br", "zstd", "gzip"]
 
+_COUNTED_RULES: Final = 500_000
+"""Redirect rules whose hits are counted, of all sites together."""
 _KEPT_FILES: Final = 200_000
 """Files of all the releases that are held in memory together, some 300 bytes each."""
 
@@ -81,6 +84,8 @@ class Release(msgspec.Struct, frozen=True, omit_defaults=True):
     redirects: tuple[Redirect, ...] = ()
     headers: tuple[HeaderBlock, ...] = ()
     settings: SiteSettings = SiteSettings()
+    own: tuple[str, ...] | None = None  # releases of before it was noted have none
+    """The settings that the site's own file has: what is set for the site outside of its files does not change them."""
 
 
 def encode(release: Release) -> bytes:
@@ -98,10 +103,10 @@ class LoadedRelease:
 
     __slots__ = ("_first", "_last", "headers", "key", "redirects", "release")
 
-    def __init__(self, key: str, release: Release) -> None:
+    def __init__(self, key: str, release: Release, hits: list[int] | None = None) -> None:
         self.key = key
         self.release = release
-        self.redirects = Redirects(release.redirects)
+        self.redirects = Redirects(release.redirects, hits)
         self.headers = Headers(release.headers)
         mounts = list(enumerate(release.settings.mounts))
         self._first = PatternTree([(place, mount.pattern) for place, mount in mounts if mount.first])
@@ -124,6 +129,8 @@ class Releases:
         self._loaded: OrderedDict[str, LoadedRelease] = OrderedDict()
         self._loading: dict[str, asyncio.Task[LoadedRelease]] = {}
         self._files = 0
+        self._hits: OrderedDict[bytes, list[int]] = OrderedDict()
+        self._counted = 0
 
     def ready(self, key: str) -> LoadedRelease | None:
         """The release, if it is in memory."""
@@ -152,11 +159,27 @@ class Releases:
         data = await self._load(key)
         # A large one takes milliseconds to decode, which other requests must not wait for.
         release = await asyncio.to_thread(decode, data) if len(data) > 65_536 else decode(data)
-        loaded = self._loaded[key] = LoadedRelease(key, release)
+        loaded = self._loaded[key] = LoadedRelease(key, release, self._hits_of(release))
         self._files += len(release.files) + 1
         while self._files > self._kept_files and len(self._loaded) > 1:
             self._drop(next(iter(self._loaded)))
         return loaded
+
+    def _hits_of(self, release: Release) -> list[int] | None:
+        """How often each of its rules was the one: counted on when a release with the same rules is next, as after a
+        deploy, or once its files were made smaller."""
+        if not release.redirects:
+            return None
+        name = hashlib.sha256(msgspec.msgpack.encode((release.site, release.redirects))).digest()
+        hits = self._hits.get(name)
+        if hits is None:
+            hits = self._hits[name] = [0] * len(release.redirects)
+            self._counted += len(hits)
+            while self._counted > _COUNTED_RULES and len(self._hits) > 1:
+                self._counted -= len(self._hits.popitem(last=False)[1])
+        else:
+            self._hits.move_to_end(name)
+        return hits
 
     def _drop(self, key: str) -> None:
         self._files -= len(self._loaded.pop(key).release.files) + 1

@@ -16,7 +16,7 @@ from v8box.gateway.invoke import Receive, Send
 from v8box.gateway.pages.counts import SiteCounts
 from v8box.gateway.pages.foresee import Foreseen, foresee
 from v8box.gateway.pages.proxy import HostProxy
-from v8box.gateway.pages.release import Releases
+from v8box.gateway.pages.release import LoadedRelease, Releases
 from v8box.gateway.pages.serve import Pages, SiteRequest, ToHost, ToWorker
 from v8box.gateway.routing import Target
 
@@ -45,6 +45,10 @@ class SiteServer:
 
     def on_change(self, subscriber: Callable[[], None]) -> None:
         self._subscribers.append(subscriber)
+
+    async def load(self, key: str) -> LoadedRelease:
+        """A release as it is served here."""
+        return await self._releases.get(key)
 
     def domains(self) -> Container[str]:
         """The host names of somebody's own that answer."""
