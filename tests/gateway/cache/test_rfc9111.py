@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 from dataclasses import replace
 from typing import Any
 
@@ -172,7 +173,7 @@ async def test_a_stale_answer_that_is_not_to_be_kept_any_more_is_gone(kept: Kept
         ({"range": "bytes=2-4"}, 206, b"234"),
         ({"range": "bytes=-2"}, 206, b"89"),
         ({"range": "bytes=20-"}, 416, b""),
-        ({"range": "bytes=0-1,3-4"}, 200, b"0123456789"),
+        ({"range": "bytes=0-8,1-9" + ",0-9" * 110}, 200, b"0123456789"),
         ({"range": "lines=1-2"}, 200, b"0123456789"),
         ({"range": "bytes=2-4", "if_range": '"a"'}, 206, b"234"),
         ({"range": "bytes=2-4", "if_range": '"b"'}, 200, b"0123456789"),
@@ -197,6 +198,24 @@ async def test_conditions_of_clients_are_answered_from_what_is_kept(
         assert client.headers["etag"] == '"a"'
     else:
         assert client.headers["content-length"] == str(len(body))
+
+
+@pytest.mark.parametrize("kind", ["text/plain", None])
+async def test_several_ranges_of_what_is_kept_are_one_answer(kept: Kept, kind: str | None) -> None:
+    said_type: dict[str, Any] = {} if kind is None else {"content_type": kind}
+    kept.says(b"0123456789", cache_control=FRESH, **said_type)
+    await kept.get()
+    client = await kept.get(headers={"range": "bytes=0-1, 3-4, -2, 50-"})
+    assert (client.status, kept.runs) == (206, 1)
+    assert "content-range" not in client.headers
+    assert client.headers["content-length"] == str(len(client.body))
+    message = email.message_from_bytes(
+        b"content-type: " + client.headers["content-type"].encode() + b"\r\n\r\n" + client.body
+    )
+    parts = [part for part in message.walk() if not part.is_multipart()]
+    assert [part.get_payload() for part in parts] == ["01", "34", "89"]
+    assert [part["content-range"] for part in parts] == ["bytes 0-1/10", "bytes 3-4/10", "bytes 8-9/10"]
+    assert [part["content-type"] for part in parts] == [kind] * 3
 
 
 async def test_the_worker_is_not_asked_with_a_clients_conditions(kept: Kept) -> None:

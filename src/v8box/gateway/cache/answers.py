@@ -7,7 +7,7 @@ from typing import Final
 from v8box.gateway.cache.call import CacheCall
 from v8box.gateway.cache.entries import Entry, HeaderList, without_cache_headers
 from v8box.gateway.headers import SERVER
-from v8box.gateway.pages import negotiate
+from v8box.gateway.pages import multipart, negotiate
 
 NAME: Final = b"v8box; "
 _EMPTY: Final = (204, 304)
@@ -55,11 +55,17 @@ def _conditional(call: CacheCall, entry: Entry, headers: HeaderList) -> tuple[in
     size = len(entry.body)
     at = -1 if changed is None else changed
     parts = negotiate.ranges(found["range"], size, found.get("if-range"), strong, at)
-    if parts is None or len(parts) > 1:
+    if parts is None:
         return 200, entry.body
     if not parts:
         headers.append((b"content-range", b"bytes */%d" % size))
         return 416, b""
+    if len(parts) > 1:
+        kind = next((value for name, value in headers if name == b"content-type"), b"")
+        headers[:] = [pair for pair in headers if pair[0] != b"content-type"]
+        headers.append((b"content-type", multipart.CONTENT_TYPE))
+        framed = multipart.frames(parts, kind, size)
+        return 206, b"".join(before + entry.body[first:behind] for before, first, behind in framed) + multipart.END
     ((first, behind),) = parts
     headers.append((b"content-range", b"bytes %d-%d/%d" % (first, behind - 1, size)))
     return 206, entry.body[first:behind]

@@ -14,13 +14,12 @@ from typing import Final, NamedTuple, Protocol
 
 from v8box.gateway.headers import SERVER
 from v8box.gateway.invoke import Send
-from v8box.gateway.pages import negotiate
+from v8box.gateway.pages import multipart, negotiate
 from v8box.gateway.pages.release import Asset, Stored
 
 SMALL_BYTES: Final = 256 * 1024
 _CACHE_BYTES: Final = 64 * 1024 * 1024
 _PIECE_BYTES: Final = 256 * 1024
-_BOUNDARY: Final = b"v8box-3d6b6a416f9b5"
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -206,22 +205,12 @@ async def _ranges(
         pieces = _read(hot.path(body.stored), [(b"", first, behind)], b"")
         total = behind - first
     else:
-        kind = body.type.encode()
-        framed = [
-            (
-                b"%s--%s\r\nContent-Type: %s\r\nContent-Range: bytes %d-%d/%d\r\n\r\n"
-                % (b"\r\n" if number else b"", _BOUNDARY, kind, first, behind - 1, size),
-                first,
-                behind,
-            )
-            for number, (first, behind) in enumerate(parts)
-        ]
-        end = b"\r\n--%s--\r\n" % _BOUNDARY
-        total = sum(len(before) + behind - first for before, first, behind in framed) + len(end)
+        framed = multipart.frames(parts, body.type.encode(), size)
+        total = sum(len(before) + behind - first for before, first, behind in framed) + len(multipart.END)
         head = [pair for pair in head if pair[0] != b"content-type"]
-        head.append((b"content-type", b"multipart/byteranges; boundary=%s" % _BOUNDARY))
+        head.append((b"content-type", multipart.CONTENT_TYPE))
         head.append((b"content-length", b"%d" % total))
-        pieces = _read(hot.path(body.stored), framed, end)
+        pieces = _read(hot.path(body.stored), framed, multipart.END)
     await send({"type": "http.response.start", "status": 206, "headers": head})
     async for piece in pieces:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
