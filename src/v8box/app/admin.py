@@ -17,6 +17,7 @@ from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.api.staging import Staging
 from v8box.app.deployed import Deployed
+from v8box.app.notifications import NotificationParts
 from v8box.app.telemetry import Telemetry
 from v8box.bindings import registry
 from v8box.catalog.catalog import Catalog
@@ -97,6 +98,7 @@ class AdminParts:
     run_url: str
     router: Callable[[], Router]
     health: Health
+    notices: NotificationParts
     projects: Projects
     usage: Usage
     api_keys: ApiKeys
@@ -141,6 +143,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.manifest import routes as manifests
     from v8box.features.metrics import routes as metrics_routes
     from v8box.features.metrics.service import Metrics
+    from v8box.features.notifications import routes as notifications
     from v8box.features.objects import routes as objects
     from v8box.features.operations import routes as operations
     from v8box.features.pages import deploy_routes as site_deploys
@@ -195,6 +198,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
             bounds=parts.sites.service.bounds,
             deploy=deploy_site,
         ),
+        on_failed=parts.notices.deploy_failed,
     )
     return [
         hrana.build_router(parts.tokens, services.databases, lambda: parts.db_url),
@@ -211,6 +215,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
             domain=parts.settings.box.domain,
             urls={"run": parts.run_url, "db": parts.db_url, "s3": parts.s3_url},
         ),
+        *notifications.build_routers(parts.notices.notifications, parts.notices.desk),
         projects.build_router(
             ProjectService(parts.projects, parts.usage, parts.room, parts.operations, _owned_by_projects(parts)),
             parts.auth.accounts.members,
@@ -291,6 +296,7 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
         of_databases(parts.services.databases),
         of_buckets(parts.services.objects),
         Owned(kind="kill reports", remove=lambda project, _: parts.telemetry.kills.forget_project(project)),
+        Owned(kind="notifications", remove=lambda project, _: parts.notices.desk.forget(project)),
         Owned(kind="roles", remove=lambda project, _: parts.auth.accounts.forget_project(project)),
         Owned(kind="metrics", remove=lambda project, _: parts.telemetry.rollups.forget_project(project)),
         Owned(kind="cached keys", remove=lambda project, _: parts.services.forget_cache(project)),

@@ -29,6 +29,7 @@ from v8box.api.staging import Staging
 from v8box.app.admin import AdminParts, SiteParts, build_admin_api, variable_names
 from v8box.app.health import open_health
 from v8box.app.metrics import open_scraper
+from v8box.app.notifications import open_notifications
 from v8box.app.telemetry import open_telemetry
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
@@ -302,12 +303,13 @@ class Box:
         pool.start()
         catalog.subscribe(pool.follow)
 
+        deploy_listeners = [self._listeners.on_deploy]
         deploys = FolderDeploys(
             settings.directory,
             data,
             catalog,
             bundler,
-            on_event=self._listeners.on_deploy,
+            on_event=partial(_tell_each, deploy_listeners),
             alone=self._alone,
             variable_names=partial(variable_names, variables),
         )
@@ -349,6 +351,21 @@ class Box:
             missing_rungs=self.missing_rungs,
         )
         self._stack.push_async_callback(health.stop)
+        notices = await open_notifications(
+            settings,
+            database=database,
+            encryption=encryption,
+            telemetry=telemetry,
+            catalog=catalog,
+            health=health,
+            projects=projects,
+            usage=usage,
+            room=room,
+            canaries=canaries,
+            stack=self._stack,
+            tasks=self._tasks,
+        )
+        deploy_listeners.append(notices.deploy_event)
         hrana = HranaApp(services.databases, tokens)
         self._stack.push_async_callback(hrana.stop)
         admin = AdminParts(
@@ -377,6 +394,7 @@ class Box:
             run_url=settings.run_url(self.port),
             router=lambda: Router(settings.box.domain, sites.server.domains),
             health=health,
+            notices=notices,
             projects=projects,
             usage=usage,
             room=room,
@@ -606,6 +624,11 @@ def _vault(settings: VaultSettings) -> VaultSource | None:
     from v8box.catalog.variables.vault_client import VaultClient
 
     return VaultSource(VaultClient(settings), settings)
+
+
+def _tell_each(listeners: Sequence[Callable[[DeployEvent], None]], event: DeployEvent) -> None:
+    for listener in listeners:
+        listener(event)
 
 
 async def _admit_workers(projects: Projects, catalog: Catalog, project: str, workers: Sequence[str]) -> None:

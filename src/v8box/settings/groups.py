@@ -20,6 +20,7 @@ from v8box.settings.readers import (
     header_list,
     key_256,
     long_secret,
+    mail_address,
     networks,
     password,
     places,
@@ -480,6 +481,35 @@ class Errors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notifications:
+    """How people are told when something is wrong."""
+
+    smtp_url: Annotated[
+        ServerUrl | None,
+        From(
+            "V8BOX_SMTP_URL",
+            "notifications.smtp_url",
+            server_url("smtp", "smtps", "smtp+plain", login=True),
+            hidden=True,
+        ),
+    ] = None
+    """The mail server of channels that name none: `smtp://user:password@host` (STARTTLS, port 587), `smtps://` (TLS,
+    465), `smtp+plain://` (neither, 25; on your own network). Not set: each names one."""
+
+    smtp_from: Annotated[str | None, From("V8BOX_SMTP_FROM", "notifications.smtp_from", mail_address)] = None
+    """Whom mails are from. Not set: `v8box@` and the domain."""
+
+    allow_private: Annotated[bool, From("V8BOX_NOTIFY_PRIVATE", "notifications.allow_private", yes_or_no)] = False
+    """Whether channels of projects may lead to addresses that are not public, and to plain http. No: who administers a
+    project is not to reach your network through the box. The box's own channels may."""
+
+    disable_days: Annotated[
+        int, From("V8BOX_NOTIFY_DISABLE_DAYS", "notifications.disable_days", whole_number(1, 365))
+    ] = 5
+    """Days without a delivery, though there were tries, after which a channel is turned off. Longer than a weekend."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vault:
     """A HashiCorp Vault (KV version 2) that variables come from. Without one, they come from the box alone."""
 
@@ -534,6 +564,7 @@ class Settings:
     projects: Projects
     audit: Audit
     health: Health
+    notifications: Notifications
     vault: Vault
 
     def db_url(self, port: int) -> str:
@@ -595,5 +626,6 @@ GROUPS: Final[Mapping[str, type[Any]]] = {
     "projects": Projects,
     "audit": Audit,
     "health": Health,
+    "notifications": Notifications,
     "vault": Vault,
 }

@@ -131,6 +131,13 @@ def places(raw: Any) -> tuple[str, ...]:
     return found
 
 
+def mail_address(raw: Any) -> str:
+    value = text(raw)
+    if not re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,252}", value):
+        raise ValueError("must be an e-mail address such as box@example.com")
+    return value
+
+
 def server_url(*schemes: str, login: bool = False) -> Reader[ServerUrl]:
     """`login`: whether the address may hold a user and a password."""
 

@@ -99,17 +99,23 @@ class Rates:
         ring = self._rings.get(key)
         return 0 if ring is None else ring.total
 
-    def window(self, key: str, seconds: float) -> Window:
-        """The last so many seconds, a minute at most; the second that is going on counts."""
+    def between(self, key: str, after: float, until: float) -> Window:
+        """The seconds after one and up to another, of the clock's; those of the last minute are known."""
         ring = self._rings.get(key)
         sums = [0] * _ROW
         if ring is not None:
             now = int(self._clock())
+            first = max(after, now - SECONDS)
             for slot in range(SECONDS):
-                if now - min(seconds, SECONDS) < ring.seconds[slot] <= now:
+                if first < ring.seconds[slot] <= until:
                     row = ring.figures[slot * _ROW : (slot + 1) * _ROW]
                     sums = [have + more for have, more in zip(sums, row, strict=True)]
         return Window(sums[0], sums[1], tuple(sums[2:]))
+
+    def window(self, key: str, seconds: float) -> Window:
+        """The last so many seconds, a minute at most; the second that is going on counts."""
+        now = int(self._clock())
+        return self.between(key, now - min(seconds, SECONDS), now)
 
 
 _EMPTY: Final = array("I", bytes(4 * _ROW))

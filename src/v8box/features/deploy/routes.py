@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -23,7 +23,7 @@ from v8box.catalog import PRODUCTION, Version, route_key
 from v8box.catalog.deployments import check_environment, check_project
 from v8box.catalog.model import DEFAULT_PROJECT
 from v8box.catalog.versions import MAX_MESSAGE, check_message
-from v8box.errors import BadRequest
+from v8box.errors import BadRequest, V8BoxError
 from v8box.features.deploy.discovery import FUNCTIONS
 from v8box.features.deploy.schemas import Checked, DeployedAll, DeployedWorker, DiagnosticInfo, NewVersion
 from v8box.features.deploy.uploads import Order, Uploads, has_workers
@@ -100,6 +100,10 @@ class SiteDeploys:
     deploy: Callable[[Place, SiteOrder, Callable[[str], None]], Awaitable[DeployedSite]]
 
 
+def _untold(project: str, what: str, why: str) -> None:
+    """Nobody is told of a deploy that failed but whoever asked for it."""
+
+
 class DeployRoutes:
     """What the routes share: receiving, staging, deploying, answering at once or later."""
 
@@ -113,7 +117,9 @@ class DeployRoutes:
         show_worker: ShowWorker,
         base: str,
         sites: SiteDeploys,
+        on_failed: Callable[[str, str, str], None] = _untold,
     ) -> None:
+        """`on_failed` hears of a deploy that failed: the project, what it was, and why."""
         self.uploads = uploads
         self.show = show
         self.show_worker = show_worker
@@ -121,6 +127,7 @@ class DeployRoutes:
         self.sites = sites
         self._staging = staging
         self._operations = operations
+        self._on_failed = on_failed
 
     async def receive(self, request: Request, stack: AsyncExitStack) -> tuple[Place, NewVersion | None]:
         """The sources, in a place that is theirs until `stack` is closed."""
@@ -163,6 +170,15 @@ class DeployRoutes:
             raise BadArchive(f"The archive is refused: workers have {most} at most")
         return place, fields, is_site
 
+    @contextmanager
+    def telling(self, project: str, what: str) -> Iterator[None]:
+        """Whoever wants to know hears of a deploy that fails within."""
+        try:
+            yield
+        except V8BoxError as error:
+            self._on_failed(project, what, error.detail)
+            raise
+
     async def perform(
         self,
         request: Request,
@@ -172,15 +188,21 @@ class DeployRoutes:
         work: Callable[[Callable[[str], None]], Awaitable[Any]],
         respond: Callable[[Any], Awaitable[Response]],
         tell: Callable[[Any], Awaitable[Any]],
+        what: str,
     ) -> Response:
         """Does the work now, or with `Prefer: respond-async` as an operation that takes the place with it."""
+
+        async def told_work(step: Callable[[str], None]) -> Any:
+            with self.telling(order.project, what):
+                return await work(step)
+
         if "respond-async" not in request.headers.get("prefer", ""):
-            return await respond(await work(lambda _: None))
+            return await respond(await told_work(lambda _: None))
         held = stack.pop_all()
 
         async def later(progress: Progress) -> Any:
             async with held:
-                return await tell(await work(progress.step))
+                return await tell(await told_work(progress.step))
 
         try:
             return accepted(await self._operations.start(kind, order.project, order.actor, later))
@@ -234,7 +256,7 @@ def _workers_router(deploys: DeployRoutes) -> APIRouter:
             async def tell(version: Version) -> Any:
                 return (await deploys.show(version)).model_dump(mode="json")
 
-            return await deploys.perform(request, stack, order, "version.create", work, respond, tell)
+            return await deploys.perform(request, stack, order, "version.create", work, respond, tell, worker)
         raise AssertionError("the stack lets nothing pass")
 
     @routes.put("", response_model=WorkerInfo, openapi_extra=_BODY)
@@ -252,9 +274,10 @@ def _workers_router(deploys: DeployRoutes) -> APIRouter:
             place, wanted = await deploys.receive(request, stack)
             text = message or ("" if wanted is None else wanted.message)
             order = _order(project, who, environment, text, check)
-            await deploys.uploads.deploy_worker(
-                place, worker, order, manifest=None if wanted is None else wanted.manifest
-            )
+            with deploys.telling(project, worker):
+                await deploys.uploads.deploy_worker(
+                    place, worker, order, manifest=None if wanted is None else wanted.manifest
+                )
         return answer(await deploys.show_worker(project, worker))
 
     @routes.post("/check", response_model=Checked, openapi_extra=_BODY)
@@ -323,7 +346,9 @@ def _deploy_router(deploys: DeployRoutes) -> APIRouter:
             async def tell(versions: dict[str, Version]) -> Any:
                 return shown(versions).model_dump(mode="json")
 
-            return await deploys.perform(request, stack, order, "workers.deploy", work, respond, tell)
+            return await deploys.perform(
+                request, stack, order, "workers.deploy", work, respond, tell, worker or project
+            )
         raise AssertionError("the stack lets nothing pass")
 
     return routes
@@ -364,7 +389,7 @@ async def _deploy_site(
     async def tell(made: DeployedSite) -> Any:
         return shown(made).model_dump(mode="json")
 
-    return await deploys.perform(request, stack, order, "site.deploy", work, respond, tell)
+    return await deploys.perform(request, stack, order, "site.deploy", work, respond, tell, site)
 
 
 def _parse(body: bytes) -> NewVersion:

@@ -91,6 +91,12 @@ class Canaries:
         self._clock = clock
         self._watched: dict[tuple[str, str, str], _Watch] = {}
         self._changing = asyncio.Lock()
+        self._on_end: tuple[Callable[[Canary], None], ...] = ()
+
+    def on_end(self, listener: Callable[[Canary], None]) -> None:
+        """From now on `listener` hears of each canary whose new version has all requests back or none, as it was
+        written down."""
+        self._on_end = (*self._on_end, listener)
 
     @classmethod
     async def open(
@@ -356,6 +362,9 @@ class Canaries:
                 self._watched[before.key] = self._begin(kept[-1], now)
         if ended:
             _log.warning("%s in %s: %s", before.worker, before.environment, message)
+        if ended and kept:
+            for listener in self._on_end:
+                listener(kept[-1])
 
     def _begin(self, canary: Canary, now: float) -> _Watch:
         key = self._placement(canary, canary.new)

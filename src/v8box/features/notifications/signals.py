@@ -1,0 +1,176 @@
+"""What rules look at, made into readings: workers' last minutes, ended sandboxes, the box's checks, quotas, events.
+
+The window of a worker is made of samples that are taken at every look, so the request path does nothing for it. Only
+what a rule asks for is kept.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from v8box.catalog.model import RouteTable
+from v8box.features.notifications.model import RuleKind
+from v8box.telemetry.rates import Rates, Window
+from v8box.telemetry.records import DeathRecord
+
+MAX_WINDOW_SECONDS: Final = 3_600
+MAX_EVENTS: Final = 1_000
+_MAX_WORKERS: Final = 5_000
+_MAX_DEATHS: Final = 20_000
+_SELF_INFLICTED: Final = frozenset({"shutdown", "replaced", "removed", "idle", "recycled", "evicted", "client_gone"})
+
+
+class Where(NamedTuple):
+    """A worker in an environment."""
+
+    project: str
+    environment: str
+    worker: str
+
+    @property
+    def subject(self) -> str:
+        return f"{self.project}/{self.worker}@{self.environment}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a rule found of one subject. `active` None: nobody can tell yet."""
+
+    subject: str
+    active: bool | None
+    title: str = ""
+    text: str = ""
+    advice: str = ""
+    value: float | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened once. Whoever knows tells `Notifications.tell`."""
+
+    kind: RuleKind
+    project: str
+    subject: str
+    title: str
+    text: str = ""
+    advice: str = ""
+    worker: str = ""
+    environment: str = ""
+    change: str = ""
+    """Of errors: `new` or `regressed`."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckState:
+    """A check of the box, as a rule reads it. `status`: `ok`, `warn` or `fail`."""
+
+    name: str
+    status: str
+    value: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaUse:
+    """How much of a quota a project has used."""
+
+    quota: str
+    used: float
+    limit: float
+
+
+AskChecks = Callable[[], Awaitable[Sequence[CheckState]]]
+AskQuotas = Callable[[str], Awaitable[Sequence[QuotaUse]]]
+
+
+class Samples:
+    """The last minutes of workers. `sample` often, at least once a minute: what `Rates` has is no older."""
+
+    def __init__(
+        self, rates: Rates, routes: Callable[[], RouteTable], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rates = rates
+        self._routes = routes
+        self._clock = clock
+        self._since = self._until = int(clock()) - 1
+        self._kept: dict[Where, deque[tuple[int, array[int]]]] = {}
+
+    def sample(self, wanted: Callable[[Where], int]) -> None:
+        """Takes what happened since the last time. `wanted`: for how many seconds a worker's samples are to be kept,
+        0: not at all."""
+        until = int(self._clock()) - 1  # the second that is going on is not over
+        if until <= self._until:
+            return
+        live: set[Where] = set()
+        for route in self._routes().workers.values():
+            where = Where(route.project, route.environment, route.worker)
+            if not (seconds := wanted(where)) or len(live) >= _MAX_WORKERS:
+                continue
+            live.add(where)
+            figures = [0]
+            for share in route.shares:
+                found = self._rates.between(share.placement.key, self._until, until)
+                if found.requests:
+                    counts = (found.requests, found.errors, *found.buckets)
+                    figures = (
+                        list(counts) if len(figures) == 1 else [a + b for a, b in zip(figures, counts, strict=True)]
+                    )
+            kept = self._kept.setdefault(where, deque())
+            if len(figures) > 1:
+                kept.append((until, array("Q", figures)))
+            while kept and kept[0][0] <= until - seconds:
+                kept.popleft()
+        for gone in self._kept.keys() - live:
+            del self._kept[gone]
+        self._until = until
+
+    @property
+    def workers(self) -> Sequence[Where]:
+        return tuple(self._kept)
+
+    def covers(self, seconds: int) -> bool:
+        """Whether so long a time has been looked at since the start."""
+        return self._until - self._since >= seconds
+
+    def window(self, where: Where, seconds: int) -> Window:
+        """The last so many seconds."""
+        taken = [figures for until, figures in self._kept.get(where, ()) if until > self._until - seconds]
+        if not taken:
+            return Window(0, 0, ())
+        sums = [sum(column) for column in zip(*taken, strict=True)]
+        return Window(sums[0], sums[1], tuple(sums[2:]))
+
+
+class Deaths:
+    """Sandboxes that were ended, for as long as a rule may ask. A listener of the feed."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: deque[tuple[float, Where, str, str]] = deque(maxlen=_MAX_DEATHS)
+        self._since = clock()
+
+    def death(self, record: DeathRecord) -> None:
+        if record.reason not in _SELF_INFLICTED:
+            where = Where(record.project, record.environment, record.worker)
+            self._kept.append((self._clock(), where, record.reason, record.detail))
+
+    def covers(self, seconds: int) -> bool:
+        return self._clock() - self._since >= seconds
+
+    def count(self, seconds: int, reasons: Sequence[str]) -> Mapping[Where, Counter[str]]:
+        """By worker and reason, in the last so many seconds; reasons empty: any."""
+        now = self._clock()
+        while self._kept and self._kept[0][0] < now - MAX_WINDOW_SECONDS:
+            self._kept.popleft()
+        found: dict[Where, Counter[str]] = {}
+        for at, where, reason, _ in self._kept:
+            if at > now - seconds and (not reasons or reason in reasons):
+                found.setdefault(where, Counter())[reason] += 1
+        return found
