@@ -154,6 +154,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.s3_api import routes as s3_api
     from v8box.features.sessions import login, own_account
     from v8box.features.sessions import routes as sessions
+    from v8box.features.slow import routes as slow
     from v8box.features.tokens import routes as personal_tokens
     from v8box.features.users import routes as users
     from v8box.features.variables import encryption_routes as encryption
@@ -210,6 +211,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         cache_purge.build_router(parts.cache, partial(audit.record, parts.database)),
         audit_routes.build_router(AuditLog(parts.database)),
         kills.build_router(parts.telemetry.kills),
+        slow.build_router(parts.telemetry.slow),
         health.build_router(
             parts.health,
             domain=parts.settings.box.domain,
@@ -295,6 +297,7 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
         Owned(kind="API keys", remove=remove_api_keys),
         of_databases(parts.services.databases),
         of_buckets(parts.services.objects),
+        Owned(kind="slow log", remove=lambda project, _: parts.telemetry.slow.forget_project(project)),
         Owned(kind="kill reports", remove=lambda project, _: parts.telemetry.kills.forget_project(project)),
         Owned(kind="notifications", remove=lambda project, _: parts.notices.desk.forget(project)),
         Owned(kind="roles", remove=lambda project, _: parts.auth.accounts.forget_project(project)),

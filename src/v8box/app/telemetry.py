@@ -14,6 +14,7 @@ from v8box.catalog.catalog import Catalog
 from v8box.catalog.model import RouteTable
 from v8box.features.errors import Errors
 from v8box.features.kills import KillReports
+from v8box.features.slow import SlowLog
 from v8box.kit.tasks import TaskSet
 from v8box.settings import Settings
 from v8box.storage import Database
@@ -37,6 +38,7 @@ class Telemetry:
     counters: Counters
     rollups: Rollups
     kills: KillReports
+    slow: SlowLog
     errors: Errors
 
 
@@ -57,6 +59,11 @@ async def open_telemetry(
     stack.push_async_callback(kills.close)
     kills.listen(feed)
     tasks.forever(kills.write_forever(), "kill reports")
+
+    slow = await SlowLog.open(database)
+    stack.push_async_callback(slow.close)
+    slow.listen(feed)
+    tasks.forever(slow.run(), "slow log")
     errors = await Errors.open(database, Deployed(catalog), days=settings.errors.days)
     stack.push_async_callback(errors.close)
     tasks.forever(errors.write_forever(), "errors of workers")
@@ -86,5 +93,6 @@ async def open_telemetry(
         counters=counters,
         rollups=rollups,
         kills=kills,
+        slow=slow,
         errors=errors,
     )

@@ -38,6 +38,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "run": "v8box.cli.call",
             "logs": "v8box.cli.logs",
             "kills": "v8box.cli.kills",
+            "slow": "v8box.cli.slow",
             "errors": "v8box.cli.errors",
             "explain": "v8box.cli.explain",
             "open": "v8box.cli.call",

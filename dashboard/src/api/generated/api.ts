@@ -49,6 +49,7 @@ export interface Operations {
   "GET /api/v1/audit/verify": { path: {}; query: {}; header: {}; body: undefined; answer: Verification };
   "GET /api/v1/projects/{project}/kills": { path: { project: string }; query: { worker?: string | null; environment?: string | null; reason?: StopReason | null; since?: string | null; run?: string | null; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_KillInfo_ };
   "GET /api/v1/projects/{project}/kills/{kill_id}": { path: { project: string; kill_id: string }; query: {}; header: {}; body: undefined; answer: KillReport };
+  "GET /api/v1/projects/{project}/slow": { path: { project: string }; query: { worker?: string | null; environment?: string | null; days?: number; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_SlowInfo_ };
   "GET /api/v1/box": { path: {}; query: {}; header: {}; body: undefined; answer: BoxInfo };
   "GET /api/v1/box/health": { path: {}; query: {}; header: {}; body: undefined; answer: BoxHealth };
   "GET /api/v1/box/notifications/channels": { path: {}; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_ChannelInfo_ };
@@ -308,6 +309,7 @@ export type Fault = { in: string; pointer?: string | null; parameter?: string | 
 export type FileDiff = { path: string; status: "added" | "removed" | "changed"; diff: string | null; added?: number; removed?: number };
 export type FileInfo = { path: string; sha256: string; bytes: number };
 export type FileSaved = { file: FileInfo; version: VersionShown | null; error: DeployFault | null };
+export type FindingInfo = { kind: string; text: string; binding: string; operation: string; what: string; count: number; duration_ms: number };
 export type ForeignKeyEntry = { table: string; columns: Array<string>; references: Array<string | null>; onUpdate: string; onDelete: string };
 export type FrameInfo = { function: string; file: string; line: number; column: number; own: boolean };
 export type GoLive = { release: number; message?: string };
@@ -386,6 +388,7 @@ export type Page_RuleInfo_ = { items: Array<RuleInfo>; next_cursor: string | nul
 export type Page_SessionInfo_ = { items: Array<SessionInfo>; next_cursor: string | null };
 export type Page_SiteFile_ = { items: Array<SiteFile>; next_cursor: string | null };
 export type Page_SiteInfo_ = { items: Array<SiteInfo>; next_cursor: string | null };
+export type Page_SlowInfo_ = { items: Array<SlowInfo>; next_cursor: string | null };
 export type Page_TokenInfo_ = { items: Array<v8box__features__tokens__routes__TokenInfo>; next_cursor: string | null };
 export type Page_Union_VariableInfo__EffectiveInfo__ = { items: Array<VariableInfo | EffectiveInfo>; next_cursor: string | null };
 export type Page_UserInfo_ = { items: Array<UserInfo>; next_cursor: string | null };
@@ -418,6 +421,7 @@ export type RedirectInfo = { number: number; line: number; from: string; to: str
 export type RefusalsInfo = { worker: string; environment: string; code: string; dry_run: boolean; count: number };
 export type Release = { site: string; number: number; id: string; url: string; live: boolean; files: number; bytes: number; message: string; pinned: boolean; created_at: string; created_by: string; report: Record<string, unknown> };
 export type ReleaseChange = { message?: string | null; pinned?: boolean | null };
+export type RepeatedInfo = { binding: string; operation: string; what: string; runs: number; calls: number; duration_ms: number; text: string };
 export type Retention = { keep?: number | null };
 export type RoleBody = { role: "viewer" | "developer" | "admin" | "owner" };
 export type RollBack = { to?: number | null; message?: string };
@@ -446,6 +450,7 @@ export type Severity = "info" | "warning" | "critical";
 export type Silence = { hours: number };
 export type SiteFile = { path: string; sha256: string; bytes: number; type: string; encodings: Record<string, number> };
 export type SiteInfo = { name: string; project: string; url: string; live_release: number | null; change: number; from_folder: boolean; created_at: string; changed_at: string };
+export type SlowInfo = { worker: string; environment: string; method: string; pattern: string; runs: number; slow: number; first_at: string; last_at: string; total_ms: number; p50_ms: number; p95_ms: number; split: Record<string, number>; repeated: Array<RepeatedInfo>; worst: WorstInfo };
 export type Sort = "last_seen" | "first_seen" | "count";
 export type SourceFile = { path: string; sha256: string; bytes: number | null };
 export type StateCounts = { open: number; regressed: number; ignored: number; resolved: number };
@@ -483,6 +488,7 @@ export type VersionInfo = { id: string; number: number };
 export type VersionShown = { project: string; worker: string; id: string; number: number; tags: Array<string>; pinned: boolean; message: string; created_by: string; created_at: string; bundle_bytes: number; live_in: Array<LiveIn>; warnings?: Array<string> };
 export type WantedShare = { version: string; weight: number };
 export type WorkerInfo = { project: string; name: string; source: "folder" | "site" | "api"; sites: Array<string>; environments: Array<DeploymentInfo>; versions: number; newest: NewestVersion | null; url: string; deployed_at: string | null; error: DeployFault | null };
+export type WorstInfo = { id: string; at: string; version: string; path: string; status: number; duration_ms: number; split: Record<string, number>; findings: Array<FindingInfo> };
 export type v8box__api__operations__State = "running" | "succeeded" | "failed" | "cancelled";
 export type v8box__features__api_keys__schemas__Rotation = { overlap_seconds?: number };
 export type v8box__features__database__schemas__Changed = { rowsAffected: number };
