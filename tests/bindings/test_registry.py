@@ -9,6 +9,7 @@ from v8box.bindings.assets.interface import AssetAnswer, AssetRequest
 from v8box.bindings.db.embedded import EmbeddedDatabases
 from v8box.bindings.registry import Resources, Services, build
 from v8box.bindings.s3.embedded import EmbeddedObjects
+from v8box.bindings.services.interface import ServiceAnswer, ServiceRequest
 from v8box.settings import load
 
 SERVERS = {
@@ -24,6 +25,10 @@ async def _no_asset(request: AssetRequest) -> AssetAnswer:
     raise AssertionError("nobody asks for a file")
 
 
+async def _no_worker(request: ServiceRequest) -> ServiceAnswer:
+    raise AssertionError("nobody calls another worker")
+
+
 def built(directory: Path, launch: Any, environ: dict[str, str]) -> Services:
     settings = load(directory, environ)
     return build(
@@ -34,13 +39,14 @@ def built(directory: Path, launch: Any, environ: dict[str, str]) -> Services:
             launch=launch,
             presign=None,
             fetch_asset=_no_asset,
+            call_service=_no_worker,
         )
     )
 
 
 def test_every_binding_is_built_under_its_name(tmp_path: Path, launch: Any) -> None:
     services = built(tmp_path, launch, {})
-    assert list(services.bindings) == ["db", "cache", "s3", "assets"]
+    assert list(services.bindings) == ["db", "cache", "s3", "assets", "services"]
     assert all(name == binding.name for name, binding in services.bindings.items())
     assert isinstance(services.databases, EmbeddedDatabases)
     assert isinstance(services.objects, EmbeddedObjects)

@@ -24,6 +24,14 @@ SITE = {
 }
 
 
+# The worker `prices`, as docs/bindings/services.md tells of it.
+PRICES = next(
+    block.code
+    for block in blocks("services.md", (ROOT / "docs" / "bindings" / "services.md").read_text(encoding="utf-8"))
+    if block.language == "ts ignore"
+)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a worker answered, and what the box printed of it."""
@@ -50,6 +58,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Example, Outcome]
     for name, text in SITE.items():
         (directory / "pages" / "blog" / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / "pages" / "blog" / name).write_text(text, encoding="utf-8")
+    (directory / "functions" / "prices.ts").write_text(PRICES, encoding="utf-8")
     tables = []
     for page in PAGES:
         found = examples(page)

@@ -16,6 +16,7 @@ SURFACES = {
     "cache": ["types.ts"],
     "s3": ["types.ts"],
     "assets": ["client.ts"],
+    "services": ["client.ts"],
 }
 # What a worker hands over rather than calls.
 _TAKEN = {"Command"}
@@ -48,4 +49,4 @@ def test_every_method_is_documented(binding: str) -> None:
 
 @pytest.mark.parametrize("binding", SURFACES)
 def test_the_methods_are_found(binding: str) -> None:
-    assert len(methods(binding)) >= (1 if binding == "assets" else 10)
+    assert len(methods(binding)) >= (1 if binding in ("assets", "services") else 10)

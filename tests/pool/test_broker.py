@@ -112,10 +112,13 @@ async def test_a_call_carries_what_the_manifest_grants(broker: Broker, db: Recor
     permissions = Permissions(databases=("crm",), buckets=("mail",))
     bound = {"D": EnvBinding(kind="database", name="shop"), "K": EnvBinding(kind="kv", name="k")}
     bound["A"] = EnvBinding(kind="site", name="blog")
+    bound["S"] = EnvBinding(kind="service", name="mailer")
     await serve(
         broker, placement=replace(version, manifest=replace(version.manifest, permissions=permissions, bindings=bound))
     )
-    assert db.calls[0].scope.grants == {"db": {"crm", "shop"}, "s3": {"mail"}, "assets": {"blog"}}
+    assert db.calls[0].scope.grants == {
+        "db": {"crm", "shop"}, "s3": {"mail"}, "assets": {"blog"}, "services": {"mailer"},
+    }  # fmt: skip
     await serve(broker)
     assert db.calls[1].scope.grants == {}
 

@@ -75,6 +75,7 @@ from v8box.gateway.policies.limiter import Limiter
 from v8box.gateway.policies.order import Parts
 from v8box.gateway.routing import Router
 from v8box.gateway.server import Gateway, GatewayParts
+from v8box.gateway.services import ServiceCalls
 from v8box.gateway.trials import Trials
 from v8box.kit.lock import AlreadyLocked, DirectoryLock
 from v8box.kit.runtime_folder import RuntimeFolder
@@ -262,6 +263,9 @@ class Box:
             partial(_bundle_function, bundler, catalog), catalog.arrive, partial(_is_known, catalog)
         )
         sites = await self._sites(database, room, cache, helpers, catalog, functions, variables.forget_worker)
+        origins = Origins(settings.otlp.trace_ratio)
+        calls = ServiceCalls(lambda: catalog.routes, usage, origins, settings.requests.max_body_bytes)
+        self._stack.push_async_callback(calls.stop)
         services = registry.build(
             registry.Resources(
                 settings=settings,
@@ -269,6 +273,7 @@ class Box:
                 restart_valkey=restart_valkey,
                 launch=partial(helpers.launch_engine, data=data / "databases"),
                 fetch_asset=sites.assets.fetch,
+                call_service=calls,
                 presign=UrlPresigner(keys.box_key, settings.s3_url(self.port)),
                 admit=room.admit_database,
                 object_bytes_of=room.object_bytes,
@@ -441,13 +446,14 @@ class Box:
                     ),
                 },
                 feed=telemetry.feed,
-                origins=Origins(settings.otlp.trace_ratio),
+                origins=origins,
                 rates=telemetry.rates,
                 failures=failures,
                 policies=policies,
                 cache=cache,
             )
         )
+        calls.attach(pool, gateway.perform)
         self._server = http_server(gateway, settings.box.host, self.port, settings.requests)
         self._serving = asyncio.create_task(self._server.serve(), name="http server")
         # A registry that cannot be reached must not keep the other workers, or the box itself, from being ready.

@@ -101,7 +101,8 @@ def open_health(
             )
         )
     checks: dict[str, Check] = {name: binding.health for name, binding in services.bindings.items()}
-    del checks["assets"]  # the sites' files are the box's own, no service behind it
+    for own in ("assets", "services"):  # the box's own files and workers: there is no service behind them
+        del checks[own]
     workers = stores.workers(lambda: pool.count, pool.settings.max_sandboxes, stopped=stopped)
     return Health({**checks, **more}, probes, workers)
 

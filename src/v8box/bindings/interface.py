@@ -14,6 +14,9 @@ from typing import Any, ClassVar, Final, Protocol
 
 import msgspec
 
+from v8box.telemetry.meter import Span
+from v8box.telemetry.origin import Origin
+
 NO_GRANTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
 
 
@@ -41,6 +44,10 @@ class Call:
     operation: str
     args: Any
     body: bytes | AsyncIterator[bytes] | None = None
+    span: Span | None = field(default=None, compare=False)
+    """The call's own, for what only the binding knows of it."""
+    origin: Origin | None = field(default=None, compare=False)
+    """Of the run that calls."""
 
 
 @dataclass(slots=True)

@@ -19,6 +19,8 @@ from v8box.bindings.interface import Binding
 from v8box.bindings.s3.binding import S3Binding
 from v8box.bindings.s3.embedded import EmbeddedObjects
 from v8box.bindings.s3.interface import ObjectLimits, ObjectStore, Presigner
+from v8box.bindings.services.binding import ServicesBinding
+from v8box.bindings.services.interface import CallService
 from v8box.settings import S3, Libsql, Settings
 
 _MIB = 1_048_576
@@ -37,6 +39,8 @@ class Resources:
     """Starts the database engines, so that they end with the box."""
     fetch_asset: FetchAsset
     """Gives a file of a project's site."""
+    call_service: CallService
+    """Runs a worker for another."""
     presign: Presigner | None
     """Makes URLs that the box's own S3 API accepts."""
     admit: Admit | None = None
@@ -81,6 +85,7 @@ def build(resources: Resources) -> Services:
         cache_binding,
         S3Binding(objects, default_bucket=settings.s3.default_bucket, presign=resources.presign),
         AssetsBinding(resources.fetch_asset),
+        ServicesBinding(resources.call_service),
     )
     return Services(
         bindings={binding.name: binding for binding in bindings},

@@ -49,6 +49,7 @@ _BINDING_NAMES: Final[dict[str, tuple[BindingKind, re.Pattern[str]]]] = {
     "kv": ("kv", names.LABEL),
     "bucket": ("bucket", names.BUCKET),
     "site": ("site", names.LABEL),
+    "service": ("service", names.LABEL),
 }
 BINDING_SCHEMA: Final[JsonSchema] = {
     "type": "object",

@@ -47,13 +47,13 @@ class Permissions:
     buckets: tuple[str, ...] = ()
 
 
-BindingKind = Literal["database", "kv", "bucket", "site"]
+BindingKind = Literal["database", "kv", "bucket", "site", "service"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvBinding:
     """A service as a property of `env`: a database in D1's shape, a KV namespace of the cache, a bucket in R2's, the
-    files of a site."""
+    files of a site, another worker."""
 
     kind: BindingKind
     name: str

@@ -215,7 +215,7 @@ class Gateway:
                     exchange = Exchange(
                         self._pool, placement, incoming, request_id, receive, send, most, time.perf_counter()
                     )
-                    await self._run(exchange, asked, target, client)
+                    await self.perform(exchange, asked, target.rest, client)
 
                 call = worker_call(
                     route,
@@ -237,7 +237,7 @@ class Gateway:
                 exchange = Exchange(self._pool, placement, incoming, request_id, receive, send, most, started, passage)
                 if sandboxed:
                     exchange.extra_headers = sandboxed
-                await self._run(exchange, invocation, target, client)
+                await self.perform(exchange, invocation, target.rest, client)
         except BrokenResponse as error:
             logger.info("request %s: %s", request_id, error)
             raise  # the server drops the connection, so that the client sees a cut body as cut
@@ -249,7 +249,7 @@ class Gateway:
             if answer.reason != StopReason.CLIENT_GONE:  # nobody is there to read it
                 await _send_error(send, answer, invocation.method)
 
-    async def _run(self, exchange: Exchange, invocation: Invocation, target: Target, client: str) -> None:
+    async def perform(self, exchange: Exchange, invocation: Invocation, path: str, client: str) -> None:
         """One run, which is written down however it ends. Raises what `errors.answer` knows."""
         outcome = "ok"
         try:
@@ -266,7 +266,7 @@ class Gateway:
                 exchange.failure = error
             raise
         finally:
-            self._recorder.over(exchange, invocation, target.rest, outcome, client)
+            self._recorder.over(exchange, invocation, path, outcome, client)
 
     async def _site(
         self,

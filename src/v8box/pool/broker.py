@@ -62,7 +62,7 @@ class Broker:
             if meter.used is not None:
                 meter.used.add(binding)
             source = body if body is None or isinstance(body, bytes) else _Incoming(body, meter, span, most)
-            answer = await target.call(Call(scope, operation, args, source))
+            answer = await target.call(Call(scope, operation, args, source, span, meter.origin))
             _account(answer, meter, span, most)
             code = ""
             return answer
@@ -110,6 +110,7 @@ def _grants(manifest: Manifest) -> Mapping[str, frozenset[str]]:
             "db": frozenset(permissions.databases).union(each.name for each in bound if each.kind == "database"),
             "s3": frozenset(permissions.buckets).union(each.name for each in bound if each.kind == "bucket"),
             "assets": frozenset(each.name for each in bound if each.kind == "site"),
+            "services": frozenset(each.name for each in bound if each.kind == "service"),
         }
     )
 

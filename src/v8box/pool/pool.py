@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any, Final
 
 from v8box.catalog.model import Placement, RouteTable
@@ -94,6 +94,14 @@ class Pool:
         if group is None:
             group = self._groups[placement.key] = Group(self, placement)
         return await group.queue_run(invocation)
+
+    def holders(self, placement: Placement) -> Iterator[str]:
+        """The ids of the runs that take up the places of a version: when one ends, another may begin."""
+        group = self._groups.get(placement.key)
+        for sandbox in group.sandboxes if group is not None else ():
+            if sandbox.state is SandboxState.READY and not sandbox.retiring:
+                for run in sandbox.runs.values():
+                    yield run.id
 
     def shape(self, placement: Placement) -> str:
         """The handler shape of a version that has been loaded: "handler", "module" or "" when not known yet."""

@@ -15,11 +15,13 @@ export interface Reply {
 /**
  * Sends one call. Rejects with a `BindingError` when the binding refused it, or when the run or the box is ending.
  * `args` must be JSON; bytes go into `body`, whole or as a stream that is pulled with back-pressure.
+ * `signal` gives the call up, the body of its answer included: it rejects with the signal's reason, and the box is told.
  */
 export type Caller = (
   operation: string,
   args: unknown,
   body?: Uint8Array | ReadableStream<Uint8Array>,
+  signal?: AbortSignal,
 ) => Promise<Reply>;
 
 /** A refused call. `code` is stable (`SQLITE_CONSTRAINT`, `no_such_key`, …); `details` are the binding's own. */

@@ -15,6 +15,8 @@ interface OpenCall {
   reject: (error: Error) => void;
   sending: Outbound | null;
   receiving: Inbound | null;
+  /** Stops listening to the signal that may give the call up. */
+  release: (() => void) | null;
 }
 
 export class Calls {
@@ -28,7 +30,7 @@ export class Calls {
 
   /** The function a binding's client sends its calls with, on behalf of one run. */
   caller(run: Run, binding: string): Caller {
-    return (operation, args, body) => this.#call(run, binding, operation, args, body);
+    return (operation, args, body, signal) => this.#call(run, binding, operation, args, body, signal);
   }
 
   #call(
@@ -37,6 +39,7 @@ export class Calls {
     operation: string,
     args: unknown,
     body?: Uint8Array | ReadableStream<Uint8Array>,
+    signal?: AbortSignal,
   ): Promise<Reply> {
     return new Promise<Reply>((resolve, reject) => {
       if (run.cancelled !== null) throw new BindingError("RUN_ENDED", `the run was ended: ${run.cancelled}`);
@@ -48,7 +51,7 @@ export class Calls {
       }
       const id = this.#next;
       const head = toJson([run.stream, binding, operation, args ?? null]);
-      const call: OpenCall = { run, resolve, reject, sending: null, receiving: null };
+      const call: OpenCall = { run, resolve, reject, sending: null, receiving: null, release: null };
       if (body === undefined) {
         this.#channel.send(Kind.CALL, Flag.END, id, head);
       } else if (body instanceof Uint8Array && body.length <= WINDOW_BYTES) {
@@ -67,7 +70,19 @@ export class Calls {
       }
       this.#next = id + 2 > 0xffff_fff0 ? 1 : id + 2;
       this.#open.set(id, call);
+      if (signal !== undefined) this.#heed(signal, id, call);
     });
+  }
+
+  #heed(signal: AbortSignal, id: number, call: OpenCall): void {
+    const giveUp = () => {
+      this.#channel.send(Kind.CANCEL, 0, id, toJson({ reason: "the caller gave it up" }));
+      call.receiving?.fail(signal.reason);
+      call.reject(signal.reason);
+      this.#close(id, call);
+    };
+    signal.addEventListener("abort", giveUp, { once: true });
+    call.release = () => signal.removeEventListener("abort", giveUp);
   }
 
   answer(id: number, flags: number, head: string, body: Bytes): void {
@@ -115,6 +130,7 @@ export class Calls {
       call.receiving?.fail(new BindingError("RUN_ENDED", reason));
       call.reject(new BindingError("RUN_ENDED", `the run was ended: ${reason}`));
       this.#open.delete(id);
+      call.release?.();
     }
   }
 
@@ -125,5 +141,6 @@ export class Calls {
   #close(id: number, call: OpenCall): void {
     call.sending?.cancel("answered");
     this.#open.delete(id);
+    call.release?.();
   }
 }

@@ -153,3 +153,33 @@ Deno.test("a waitUntil after the end does not end the run again", async () => {
   await settle();
   assert.deepEqual(socket.frames.map(([kind]) => kind), []);
 });
+
+Deno.test("a call that is given up rejects with the signal's reason, and the box is told", async () => {
+  const { calls, call, socket } = calling();
+  const controller = new AbortController();
+  const reply = call("slow", null, undefined, controller.signal);
+  controller.abort(new Error("enough"));
+  await assert.rejects(reply, /enough/);
+  await settle();
+  const [kind, , id, head] = socket.frames.at(-1)!;
+  assert.deepEqual([kind, id, head], [Kind.CANCEL, 1, '{"reason":"the caller gave it up"}']);
+  calls.answer(1, Flag.END, '{"result":1}', NOTHING); // it was under way
+});
+
+Deno.test("giving up an answered call breaks its stream, and does nothing once that is over", async () => {
+  const { calls, call, socket } = calling();
+  const controller = new AbortController();
+  const [streamed, whole] = [
+    call("a", null, undefined, controller.signal),
+    call("b", null, undefined, controller.signal),
+  ];
+  calls.answer(1, Flag.BODY, '{"result":1}', new Uint8Array([1]));
+  calls.answer(3, Flag.END, '{"result":2}', NOTHING);
+  const reader = (await streamed).stream!.getReader();
+  assert.deepEqual((await reader.read()).value, new Uint8Array([1]));
+  assert.equal((await whole).result, 2);
+  controller.abort(new Error("enough"));
+  await assert.rejects(reader.read(), /enough/);
+  await settle();
+  assert.deepEqual(socket.frames.filter(([kind]) => kind === Kind.CANCEL).map(([, , id]) => id), [1]);
+});

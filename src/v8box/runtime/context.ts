@@ -6,10 +6,13 @@ import { createKv } from "../bindings/cache/kv.ts";
 import { createDb } from "../bindings/db/client.ts";
 import { createD1 } from "../bindings/db/d1.ts";
 import { createS3 } from "../bindings/s3/client.ts";
+import { createService } from "../bindings/services/client.ts";
 import type { Calls } from "./calls.ts";
 import { createLog, describe, type Log, type Logs } from "./logs.ts";
 import { Level } from "./protocol.ts";
 import type { Run } from "./run.ts";
+
+type BoundKind = "database" | "kv" | "bucket" | "site" | "service";
 
 /** What LOAD says about the worker. */
 export interface WorkerInfo {
@@ -18,7 +21,7 @@ export interface WorkerInfo {
   environment: string;
   env: Record<string, string>;
   /** What else `env` has: by its name there, the kind of service and which one of the project's. */
-  bindings: Record<string, [kind: "database" | "kv" | "bucket" | "site", name: string]>;
+  bindings: Record<string, [kind: BoundKind, name: string]>;
   log_kb: number;
   subrequests: number;
   /** The bundle imports node:process. */
@@ -77,9 +80,10 @@ export class Context {
     return all;
   }
 
-  #make(kind: "database" | "kv" | "bucket" | "site", name: string): unknown {
+  #make(kind: BoundKind, name: string): unknown {
     if (kind === "database") return createD1(this.#calls.caller(this.#run, "db"), name);
     if (kind === "kv") return createKv(this.#calls.caller(this.#run, "cache"), name);
+    if (kind === "service") return createService(this.#calls.caller(this.#run, "services"), name);
     if (kind === "site") return createAssets(this.#calls.caller(this.#run, "assets"), name);
     return this.s3.use(name);
   }

@@ -14,8 +14,8 @@ from v8box.bindings.assets.interface import AssetAnswer, AssetRequest
 from v8box.catalog.model import PREVIEW
 from v8box.catalog.sites import SiteRoute, SiteTable
 from v8box.errors import V8BoxError
+from v8box.gateway.caught import Caught
 from v8box.gateway.headers import Incoming
-from v8box.gateway.invoke import Message
 from v8box.gateway.pages.serve import Pages, SiteRequest
 
 _PIECE_BYTES: Final = 256 * 1024
@@ -43,11 +43,11 @@ class SiteAssets:
         request = SiteRequest(
             route, incoming, asked.method, asked.host, asked.path, asked.query, prefix, request_id=asked.run
         )
-        caught = _Caught()
+        caught = Caught("the file could not be read to its end")
         sending = asyncio.create_task(self._answer(request, asked.follow, caught), name="a file for a worker")
         try:
             await caught.begun
-            return caught.answer(sending)
+            return _found(caught, sending)
         except V8BoxError as error:
             return _refusal(error.status, error.detail)
         except BaseException:
@@ -65,7 +65,7 @@ class SiteAssets:
                     return shown
         return table.sites.get(asked.site)
 
-    async def _answer(self, request: SiteRequest, follow: bool, caught: _Caught) -> None:
+    async def _answer(self, request: SiteRequest, follow: bool, caught: Caught) -> None:
         try:
             await self._pages.answer_file(request, caught.send, follow=follow)
         except BaseException as error:
@@ -74,76 +74,14 @@ class SiteAssets:
                 raise
 
 
-class _Caught:
-    """Takes what is sent. The sender waits until a piece of a long body has been read."""
-
-    def __init__(self) -> None:
-        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._head: Message = {}
-        self._first: Message = {}
-        self._pieces: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(1)
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._head = message
-            return
-        if not self.begun.done():
-            self._first = message
-            self.begun.set_result(None)
-            if message.get("more_body"):
-                await self._pieces.put(message["body"])
-            return
-        if message["body"]:
-            await self._pieces.put(message["body"])
-        if not message.get("more_body"):
-            await self._pieces.put(None)
-
-    def fail(self, error: BaseException) -> None:
-        """The sender ended with this. A reader that waits for a piece hears of it."""
-        if not self.begun.done():
-            self.begun.set_exception(error if isinstance(error, Exception) else RuntimeError("it was cancelled"))
-        elif self._pieces.full():
-            self._pieces.get_nowait()
-            self._pieces.put_nowait(error)
-        else:
-            self._pieces.put_nowait(error)
-
-    def answer(self, sending: asyncio.Task[None]) -> AssetAnswer:
-        headers = [
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in self._head["headers"]
-            if name not in _KEPT_BACK
-        ]
-        body: bytes | AsyncIterator[bytes]
-        if self._first["type"] == "http.response.pathsend":
-            body = _file(Path(self._first["path"]))
-        elif self._first.get("more_body"):
-            body = _Pieces(self._pieces, sending)
-        else:
-            body = bytes(self._first["body"])
-        return AssetAnswer(status=self._head["status"], headers=headers, body=body)
-
-
-class _Pieces:
-    """A body as it is sent. No generator: it must end its sender also when nobody began to read."""
-
-    def __init__(self, pieces: asyncio.Queue[bytes | BaseException | None], sending: asyncio.Task[None]) -> None:
-        self._pieces = pieces
-        self._sending = sending
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        piece = await self._pieces.get()
-        if piece is None:
-            raise StopAsyncIteration
-        if isinstance(piece, BaseException):
-            raise OSError("the file could not be read to its end") from piece
-        return piece
-
-    async def aclose(self) -> None:
-        self._sending.cancel()
+def _found(caught: Caught, sending: asyncio.Task[None]) -> AssetAnswer:
+    body: bytes | AsyncIterator[bytes]
+    if caught.first["type"] == "http.response.pathsend":
+        body = _file(Path(caught.first["path"]))
+    else:
+        body = caught.body(sending)
+        body = bytes(body) if isinstance(body, bytes | bytearray | memoryview) else body
+    return AssetAnswer(status=caught.head["status"], headers=caught.headers(_KEPT_BACK), body=body)
 
 
 async def _file(path: Path) -> AsyncIterator[bytes]:

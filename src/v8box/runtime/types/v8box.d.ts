@@ -81,6 +81,7 @@ declare namespace V8Box {
     /**
      * db (`LibsqlError`): `SQLITE_CONSTRAINT` …, `RESPONSE_TOO_LARGE`, `TRANSACTION_TIMEOUT`, `ENGINE_DIED`.
      * cache (`ReplyError`): `WRONGTYPE`, `ERR` …, `REFUSED`, `CACHE_UNAVAILABLE`.
+     * services (`ServiceError`): `service_not_found`, `service_threw`, `service_killed`, `service_overloaded` ….
      * assets (`AssetsError`): `site_not_granted`, `invalid_argument`.
      * s3 (`S3Error`): `bad_digest`, `object_too_large`, `invalid_key`, `invalid_range`, `no_such_key`, `no_space` ….
      */
@@ -825,6 +826,15 @@ declare namespace V8Box {
   }
 
   // --- the files of a site in `env`, in the shape of Cloudflare's assets ----------------------------------------------
+
+  /** Of `env.<BINDING>`, where the manifest has `<BINDING> = { service = "name" }`: another worker of the project. */
+  interface Service {
+    /**
+     * Runs the other worker. It sees the URL as it is given, and nothing of its host leads anywhere; a path alone will do.
+     * Redirects are answers like others. Rejects with a `ServiceError` when the worker did not answer.
+     */
+    fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+  }
 
   /** Of `env.<BINDING>`, where the manifest has `<BINDING> = { site = "name" }`. */
   interface Assets {
