@@ -55,7 +55,7 @@ class Box:
         self.regressed: list[Group] = []
         errors.on_new_group(self.new.append)
         errors.on_regressed(self.regressed.append)
-        app = build_api([build_router(errors, versions.source)], project_exists=exists)
+        app = build_api([build_router(errors, versions.source, lambda _: [])], project_exists=exists)
         transport = httpx.ASGITransport(signed_in(app))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://box/api/v1/projects/default/")
         self._runs = 0

@@ -235,7 +235,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         *workers_api.build_routers(workers, parts.canaries, parts.telemetry.tail, parts.settings.versions.keep),
         *deploy.build_routers(deploys),
         file_routes.build_router(parts.files, workers.show_version),
-        errors.build_router(parts.telemetry.errors, Deployed(parts.catalog).source),
+        errors.build_router(parts.telemetry.errors, Deployed(parts.catalog).source, parts.telemetry.forwarder.status),
         explain_routes.build_router(
             explain.Explainer(parts.router, lambda: parts.catalog.routes, order.describe, parts.sites.server.foresee)
         ),

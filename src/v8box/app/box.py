@@ -228,7 +228,7 @@ class Box:
             self._tasks.forever(vault.run(), "vault")
         redactors = Redactors()
 
-        telemetry = await open_telemetry(settings, data, database, catalog, self._stack, self._tasks)
+        telemetry = await open_telemetry(settings, data, database, catalog, variables, self._stack, self._tasks)
         maps, redactor = SourceMaps(catalog.source_map), partial(_redactor, redactors)
         journal = Journal(telemetry.feed, maps, self._listeners.on_line, redactor)
         self._stack.push_async_callback(journal.stop)

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from v8box.app.deployed import Deployed
+from v8box.app.sentry import build_forwarder
 from v8box.catalog.catalog import Catalog
 from v8box.catalog.model import RouteTable
+from v8box.catalog.variables import Variables
 from v8box.features.errors import Errors
+from v8box.features.errors.sentry import Forwarder
 from v8box.features.kills import KillReports
 from v8box.features.slow import SlowLog
 from v8box.kit.tasks import TaskSet
@@ -40,10 +43,17 @@ class Telemetry:
     kills: KillReports
     slow: SlowLog
     errors: Errors
+    forwarder: Forwarder
 
 
 async def open_telemetry(
-    settings: Settings, data: Path, database: Database, catalog: Catalog, stack: AsyncExitStack, tasks: TaskSet
+    settings: Settings,
+    data: Path,
+    database: Database,
+    catalog: Catalog,
+    variables: Variables,
+    stack: AsyncExitStack,
+    tasks: TaskSet,
 ) -> Telemetry:
     """Opens what keeps, counts and forwards what the feed tells. Whatever is to be closed goes on `stack`, what goes on
     for the box's whole life in `tasks`."""
@@ -68,6 +78,10 @@ async def open_telemetry(
     stack.push_async_callback(errors.close)
     tasks.forever(errors.write_forever(), "errors of workers")
     errors.listen(feed)
+    forwarder = build_forwarder(settings, catalog, variables)
+    stack.push_async_callback(forwarder.stop)
+    tasks.forever(forwarder.run(), "errors to Sentry")
+    errors.watch(forwarder.take)
 
     rates = Rates()
 
@@ -95,4 +109,5 @@ async def open_telemetry(
         kills=kills,
         slow=slow,
         errors=errors,
+        forwarder=forwarder,
     )

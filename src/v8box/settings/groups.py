@@ -27,6 +27,7 @@ from v8box.settings.readers import (
     ratio,
     seconds,
     secret,
+    sentry_dsn,
     server_url,
     template,
     text,
@@ -478,6 +479,13 @@ class Errors:
 
     days: Annotated[int, From("V8BOX_ERROR_DAYS", "errors.days", whole_number(1, 3_650))] = 90
     """Days for which an error is kept that nobody sees any more."""
+
+    sentry_dsn: Annotated[Secret | None, From("SENTRY_DSN", "errors.sentry_dsn", sentry_dsn, hidden=True)] = None
+    """Where errors of workers are forwarded to that name no `SENTRY_DSN` of their own among their variables."""
+
+    sentry_private: Annotated[bool, From("V8BOX_SENTRY_PRIVATE", "errors.sentry_private", yes_or_no)] = False
+    """Whether workers may name a Sentry at a private address. Not: whoever sets variables could make the box reach
+    what is behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

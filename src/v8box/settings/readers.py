@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from v8box.kit.keys import parse_key
+from v8box.kit.sentry_dsn import BadDsn, parse_dsn
 from v8box.settings.values import Secret, ServerUrl
 
 T = TypeVar("T")
@@ -165,6 +166,14 @@ def _split_url(value: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
+
+
+def sentry_dsn(raw: Any) -> Secret:
+    try:
+        parse_dsn(text(raw))
+    except BadDsn as error:
+        raise ValueError(f"must be a DSN, https://<key>@<host>/<project>: {error}") from None
+    return Secret(text(raw).strip())
 
 
 def template(*names: str) -> Reader[str]:

@@ -4,7 +4,7 @@ the code; open, ignored, resolved, regressed.
 `intake` hears the feed and tallies, `fingerprints` says what belongs together, `store` keeps, `service` ties them.
 """
 
-from v8box.features.errors.model import Group, State
+from v8box.features.errors.model import ErrorState, Group
 from v8box.features.errors.service import Errors
 
-__all__ = ["Errors", "Group", "State"]
+__all__ = ["ErrorState", "Errors", "Group"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from v8box.features.errors.fingerprints import fingerprint, kill_fingerprint, overflow_fingerprint
-from v8box.features.errors.model import OVERFLOW_MESSAGE, OVERFLOW_NAME, Kind, Tally
+from v8box.features.errors.model import OVERFLOW_MESSAGE, OVERFLOW_NAME, ErrorKind, Tally
 from v8box.features.errors.stacks import read_frames, top_of
 from v8box.features.errors.store import Arrival
 
@@ -28,7 +28,7 @@ def _arrival(tally: Tally) -> Arrival:
     where = (tally.project, tally.worker)
     if tally.overflow:
         return Arrival(id=overflow_fingerprint(*where), tally=tally, top=None)
-    if tally.kind is Kind.KILL:
+    if tally.kind is ErrorKind.KILL:
         return Arrival(id=kill_fingerprint(*where, tally.name), tally=tally, top=None)
     frames = read_frames(tally.stack)
     return Arrival(id=fingerprint(*where, tally.name, tally.message, frames), tally=tally, top=top_of(frames))
@@ -45,7 +45,7 @@ def _merge(into: Tally, other: Tally) -> None:
 def overflowed(arrival: Arrival) -> Arrival:
     """The same, counted among what is too much to be told apart."""
     tally = arrival.tally
-    tally.name, tally.message, tally.stack, tally.kind = OVERFLOW_NAME, OVERFLOW_MESSAGE, "", Kind.LOG
+    tally.name, tally.message, tally.stack, tally.kind = OVERFLOW_NAME, OVERFLOW_MESSAGE, "", ErrorKind.LOG
     tally.overflow = True
     return Arrival(
         id=overflow_fingerprint(tally.project, tally.worker),

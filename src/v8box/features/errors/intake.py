@@ -6,23 +6,25 @@ What cannot be told apart within the bounds is counted all the same, in one tall
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from v8box.errors import StopReason
-from v8box.features.errors.model import OVERFLOW_MESSAGE, OVERFLOW_NAME, Kind, Sample, Tally
+from v8box.features.errors.model import OVERFLOW_MESSAGE, OVERFLOW_NAME, ErrorKind, Occurrence, Sample, Tally
 from v8box.telemetry.records import DeathRecord, LineRecord, RunRecord
 
 MAX_TALLIES: Final = 1_000
 """Between two looks of whoever writes them down."""
+WATCHED: Final = 3
 _SAMPLES: Final = 5
 _MAX_MESSAGE: Final = 1_000
 _MAX_STACK: Final = 4_000
 _FIRST_FRAME: Final = "\n    at "
 _NAMED: Final = re.compile(r"(?:^|(?<=[\s(:]))([A-Z][\w$]{0,100}(?:Error|Exception))(?:: |$)|^(Error): ")
 _ORIGINS: Final = (
-    ("waitUntil: ", Kind.WAIT_UNTIL),
-    ("Uncaught (in promise) ", Kind.UNHANDLED),
-    ("Uncaught ", Kind.UNHANDLED),
+    ("waitUntil: ", ErrorKind.WAIT_UNTIL),
+    ("Uncaught (in promise) ", ErrorKind.UNHANDLED),
+    ("Uncaught ", ErrorKind.UNHANDLED),
 )
 _KILLED_RUNS: Final = frozenset({StopReason.WALL, StopReason.RESPONSE_BYTES, StopReason.STARTUP})
 """Counted by the runs that were ended; the sandbox lives on, or no record tells of its end."""
@@ -47,6 +49,11 @@ class Intake:
 
     def __init__(self) -> None:
         self._tallies: dict[_Key, Tally] = {}
+        self._watchers: tuple[Callable[[Occurrence], None], ...] = ()
+
+    def watch(self, watcher: Callable[[Occurrence], None]) -> None:
+        """From now on `watcher` hears of the first `WATCHED` of each error between two looks. It returns at once."""
+        self._watchers = (*self._watchers, watcher)
 
     @property
     def empty(self) -> bool:
@@ -65,12 +72,12 @@ class Intake:
         if error is not None and outcome not in _KILLED_SANDBOXES and (outcome != "startup" or error.stack):
             if record.status < 500 and outcome == "exception":
                 return  # the worker's way to refuse a caller
-            kind = Kind.STARTUP if outcome == "startup" else Kind.EXCEPTION
+            kind = ErrorKind.STARTUP if outcome == "startup" else ErrorKind.EXCEPTION
             self._count(record, kind, error.name, error.message, error.stack, 1, record.id, record.request_id)
         elif outcome in _KILLED_RUNS or outcome in _KILLED_SANDBOXES:
             detail = error.message if error is not None else ""
             weight = 1 if outcome in _KILLED_RUNS else 0
-            self._count(record, Kind.KILL, outcome, detail, "", weight, record.id, record.request_id)
+            self._count(record, ErrorKind.KILL, outcome, detail, "", weight, record.id, record.request_id)
 
     def line(self, record: LineRecord) -> None:
         if record.level != "error" or record.thrown:
@@ -80,7 +87,7 @@ class Intake:
         if at < 0:
             return
         head, stack = text[:at], text[at + 1 :]
-        kind = Kind.LOG
+        kind = ErrorKind.LOG
         for prefix, origin in _ORIGINS:
             if head.startswith(prefix):
                 kind, head = origin, head[len(prefix) :]
@@ -90,14 +97,14 @@ class Intake:
 
     def death(self, record: DeathRecord) -> None:
         if record.reason in _KILLED_SANDBOXES:
-            self._count(record, Kind.KILL, record.reason, record.detail, "", 1, "", "")
+            self._count(record, ErrorKind.KILL, record.reason, record.detail, "", 1, "", "")
 
     # ----
 
     def _count(
         self,
         record: RunRecord | LineRecord | DeathRecord,
-        kind: Kind,
+        kind: ErrorKind,
         name: str,
         message: str,
         stack: str,
@@ -105,13 +112,24 @@ class Intake:
         run: str,
         request_id: str,
     ) -> None:
-        what = "" if kind is Kind.KILL else stack or message
+        what = "" if kind is ErrorKind.KILL else stack or message
         key = (record.project, record.environment, record.worker, record.version, kind, name, what)
         tally = self._tallies.get(key) or self._begin(record, key, kind, name, message, stack)
         tally.count += weight
         tally.last = record.time
         if message and not tally.overflow:
             tally.message = message[:_MAX_MESSAGE]
+        if weight and tally.count <= WATCHED and self._watchers and not tally.overflow:
+            occurrence = Occurrence(
+                record=record,
+                kind=kind,
+                name=tally.name,
+                message=message[:_MAX_MESSAGE],
+                stack=tally.stack,
+                seen=tally.count,
+            )
+            for watcher in self._watchers:
+                watcher(occurrence)
         if run and len(tally.samples) < _SAMPLES:
             tally.samples.append(
                 Sample(
@@ -128,7 +146,7 @@ class Intake:
         self,
         record: RunRecord | LineRecord | DeathRecord,
         key: _Key,
-        kind: Kind,
+        kind: ErrorKind,
         name: str,
         message: str,
         stack: str,
@@ -139,7 +157,7 @@ class Intake:
             known = self._tallies.get(key)
             if known is not None:
                 return known
-            kind, name, message, stack = Kind.LOG, OVERFLOW_NAME, OVERFLOW_MESSAGE, ""
+            kind, name, message, stack = ErrorKind.LOG, OVERFLOW_NAME, OVERFLOW_MESSAGE, ""
         tally = self._tallies[key] = Tally(
             project=record.project,
             environment=record.environment,

@@ -8,6 +8,7 @@ from typing import Final
 
 from v8box.errors import BadRequest, NotFound
 from v8box.features.errors.stacks import Frame
+from v8box.telemetry.records import DeathRecord, LineRecord, RunRecord
 
 MAX_GROUPS: Final = 2_000
 """Of a project. The oldest go: resolved ones first, then ignored ones, then those that were quiet for the longest."""
@@ -23,7 +24,7 @@ OVERFLOW_NAME: Final = "TooManyErrors"
 OVERFLOW_MESSAGE: Final = "errors that came too fast, or were too many, to be told apart"
 
 
-class Kind(StrEnum):
+class ErrorKind(StrEnum):
     """Where an error came to light."""
 
     EXCEPTION = "exception"  # the run threw
@@ -34,7 +35,7 @@ class Kind(StrEnum):
     KILL = "kill"  # a limit was broken, or the process died; `name` is the `StopReason`
 
 
-class State(StrEnum):
+class ErrorState(StrEnum):
     """What its owner thinks of a group."""
 
     OPEN = "open"
@@ -75,7 +76,7 @@ class Tally:
     worker: str
     environment: str
     version: str
-    kind: Kind
+    kind: ErrorKind
     name: str
     message: str
     stack: str = ""
@@ -84,6 +85,18 @@ class Tally:
     last: float = 0.0
     samples: list[Sample] = field(default_factory=list)
     overflow: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """One error, as it happened. `seen`: how often it was since the last look of whoever writes down."""
+
+    record: RunRecord | LineRecord | DeathRecord
+    kind: ErrorKind
+    name: str
+    message: str
+    stack: str
+    seen: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +114,13 @@ class Group:
     id: str
     project: str
     worker: str
-    kind: Kind
+    kind: ErrorKind
     name: str
     message: str
     """Of the newest one."""
     top: Frame | None
     """Where it was thrown: the innermost frame of the user's own."""
-    state: State
+    state: ErrorState
     ignored_until: float | None
     resolved_at: float | None
     regressed_at: float | None
@@ -149,16 +162,16 @@ class Detail:
 class Filter:
     """Which groups are wanted; None or empty: any."""
 
-    states: tuple[State, ...] = ()
+    states: tuple[ErrorState, ...] = ()
     worker: str | None = None
     environment: str | None = None
     version: str | None = None
     """An id, or a number: `3`, `v3`."""
-    kind: Kind | None = None
+    kind: ErrorKind | None = None
     text: str | None = None
 
 
-class Sort(StrEnum):
+class ErrorSort(StrEnum):
     """What a list begins with: the one seen last, the newest, the most frequent."""
 
     LAST_SEEN = "last_seen"

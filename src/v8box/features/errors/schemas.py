@@ -11,7 +11,9 @@ from pydantic import BaseModel, Field
 
 from v8box.api.v1 import Shape, Time
 from v8box.features.errors.excerpt import Excerpt
-from v8box.features.errors.model import KEPT_HOURS, Detail, Group, Kind, Sample, State, VersionRef
+from v8box.features.errors.model import KEPT_HOURS, Detail, ErrorKind, ErrorState, Group, Sample, VersionRef
+from v8box.features.errors.sentry.forwarder import Status
+from v8box.features.errors.sentry.lane import ForwardingState
 from v8box.features.errors.stacks import Frame, read_frames
 
 LIST_HOURS = 24
@@ -55,7 +57,7 @@ class ErrorInfo(BaseModel):
     """Errors that belong together: the same name, thrown in the same place."""
 
     id: str
-    kind: Kind = Field(
+    kind: ErrorKind = Field(
         description="`exception`: the run threw; `startup`: the module did while it was loaded; `wait_until`, "
         "`unhandled`: nobody caught it; `log`: it was printed with its stack; `kill`: a limit was broken."
     )
@@ -63,7 +65,7 @@ class ErrorInfo(BaseModel):
     name: str = Field(description="The error's name; of a kill the reason.", examples=["TypeError", "memory"])
     message: str = Field(description="Of the newest one.")
     top: FrameInfo | None = Field(description="Where it was thrown: the innermost frame of yours.")
-    state: State
+    state: ErrorState
     ignored_until: Time | None = Field(description="`null`, with the state ignored: for good.")
     resolved_at: Time | None
     regressed_at: Time | None
@@ -149,7 +151,7 @@ class ErrorDetail(ErrorInfo):
         )
 
 
-class StateCounts(BaseModel):
+class ErrorCounts(BaseModel):
     """How many error groups are in each state."""
 
     open: int
@@ -158,21 +160,50 @@ class StateCounts(BaseModel):
     resolved: int
 
 
-class NewState(Shape):
+class ForwardingInfo(BaseModel):
+    """How a worker's errors reach the Sentry that they are forwarded to."""
+
+    worker: str
+    environment: str
+    to: str | None = Field(description="The DSN without its key; `null`: the box's own.")
+    state: ForwardingState = Field(
+        description="`ok`; `rate_limited`: it asked for less; `unreachable`: it is tried again; `refused`: it does not "
+        "take the key; `blocked`: it is at no public address."
+    )
+    problem: str = Field(description="What went wrong last; empty: nothing.")
+    sent: int = Field(description="Events since the box started, of all who send to the same place.")
+    dropped: int = Field(description="Events that could not be sent.")
+    last_sent: Time | None
+
+    @classmethod
+    def of(cls, status: Status) -> ForwardingInfo:
+        return cls(
+            worker=status.worker,
+            environment=status.environment,
+            to=None if status.of_box else status.to,
+            state=status.state,
+            problem=status.problem,
+            sent=status.sent,
+            dropped=status.dropped,
+            last_sent=_maybe(status.last_sent),
+        )
+
+
+class NewErrorState(Shape):
     """What an error's owner thinks of it."""
 
     state: Literal["open", "ignored", "resolved"]
     ignored_until: datetime | None = Field(default=None, description="With `ignored`: until then. Not given: for good.")
 
 
-class NewStates(NewState):
+class NewErrorStates(NewErrorState):
     """The same for several: those with these ids, or all of a worker."""
 
     ids: Annotated[list[ErrorId], Field(min_length=1, max_length=200)] | None = None
     worker: str | None = Field(default=None, max_length=63, description="All open and regressed ones of this worker.")
 
 
-class Changed(BaseModel):
+class ErrorsChanged(BaseModel):
     """What a change of several did."""
 
     changed: int = Field(description="How many are in another state now.")

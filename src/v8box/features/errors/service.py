@@ -16,7 +16,16 @@ from typing import Final, Protocol
 from v8box.features.errors import store
 from v8box.features.errors.digest import digest, overflowed
 from v8box.features.errors.intake import Intake
-from v8box.features.errors.model import NEW_PER_MINUTE, BadState, Detail, Filter, Group, Sort, State
+from v8box.features.errors.model import (
+    NEW_PER_MINUTE,
+    BadState,
+    Detail,
+    ErrorSort,
+    ErrorState,
+    Filter,
+    Group,
+    Occurrence,
+)
 from v8box.features.errors.store import Arrival
 from v8box.kit.tasks import to_its_end
 from v8box.storage import Database, DatabaseError, Transaction, load_migrations
@@ -31,7 +40,7 @@ MAX_AT_ONCE: Final = 200
 """Groups that one request may change."""
 _KEEP_SECONDS: Final = 3_600.0
 _MAX_NUMBERS: Final = 5_000
-_VERBS: Final = {State.OPEN: "reopen", State.IGNORED: "ignore", State.RESOLVED: "resolve"}
+_VERBS: Final = {ErrorState.OPEN: "reopen", ErrorState.IGNORED: "ignore", ErrorState.RESOLVED: "resolve"}
 
 Listener = Callable[[Group], None]
 """Hears of a group on the loop, after it is written down. It returns at once."""
@@ -77,6 +86,10 @@ class Errors:
         feed.on_line(self._intake.line)
         feed.on_death(self._intake.death)
 
+    def watch(self, watcher: Callable[[Occurrence], None]) -> None:
+        """From now on `watcher` hears of errors as they happen: of a flood of the same the first few twice a second."""
+        self._intake.watch(watcher)
+
     def on_new_group(self, listener: Listener) -> None:
         """From now on `listener` hears of each group that was not there before."""
         self._on_new = (*self._on_new, listener)
@@ -119,12 +132,12 @@ class Errors:
                 if group_id in groups:
                     _tell(listeners, groups[group_id])
 
-    async def _look_up(self, arrivals: Sequence[Arrival], known: Mapping[str, State]) -> None:
+    async def _look_up(self, arrivals: Sequence[Arrival], known: Mapping[str, ErrorState]) -> None:
         """What the catalog knows of their versions."""
         for arrival in arrivals:
             tally = arrival.tally
             arrival.number = await self._number(tally.project, tally.worker, tally.version)
-            if known.get(arrival.id) is State.RESOLVED:
+            if known.get(arrival.id) is ErrorState.RESOLVED:
                 arrival.live_since = await self._versions.live_since(
                     tally.project, tally.worker, tally.environment, tally.version
                 )
@@ -169,7 +182,7 @@ class Errors:
     # ---- looking
 
     async def list(
-        self, project: str, wanted: Filter, *, sort: Sort, after: tuple[float, str] | None, limit: int, hours: int
+        self, project: str, wanted: Filter, *, sort: ErrorSort, after: tuple[float, str] | None, limit: int, hours: int
     ) -> tuple[list[tuple[Group, float]], dict[str, tuple[tuple[int, int], ...]]]:
         """Groups with what the list is ordered by, and by their ids how often each came in the last so many hours."""
 
@@ -185,13 +198,15 @@ class Errors:
         """Raises `ErrorGroupNotFound`."""
         return await self._database.read(lambda sql: store.detail(sql, project, group_id))
 
-    async def states(self, project: str, worker: str | None, environment: str | None) -> dict[State, int]:
+    async def states(self, project: str, worker: str | None, environment: str | None) -> dict[ErrorState, int]:
         """How many groups are in each state."""
         return await self._database.read(lambda sql: store.states_of(sql, project, worker, environment))
 
     # ---- changing
 
-    async def set_state(self, project: str, group_id: str, state: State, until: float | None, actor: Actor) -> None:
+    async def set_state(
+        self, project: str, group_id: str, state: ErrorState, until: float | None, actor: Actor
+    ) -> None:
         """Raises `ErrorGroupNotFound`, `BadState`."""
         self._check(state, until)
 
@@ -201,7 +216,13 @@ class Errors:
         await self._database.write(change)
 
     async def set_states(
-        self, project: str, ids: Sequence[str] | None, wanted: Filter, state: State, until: float | None, actor: Actor
+        self,
+        project: str,
+        ids: Sequence[str] | None,
+        wanted: Filter,
+        state: ErrorState,
+        until: float | None,
+        actor: Actor,
     ) -> int:
         """Those with these ids, or up to `MAX_AT_ONCE` of those that are wanted; gives how many changed. Raises
         `ErrorGroupNotFound` (then none did), `BadState`."""
@@ -219,10 +240,10 @@ class Errors:
 
         return await self._database.write(change)
 
-    def _check(self, state: State, until: float | None) -> None:
+    def _check(self, state: ErrorState, until: float | None) -> None:
         if state not in _VERBS:
             raise BadState
-        if until is not None and (state is not State.IGNORED or until <= self._clock()):
+        if until is not None and (state is not ErrorState.IGNORED or until <= self._clock()):
             raise BadState("ignored_until: a time in the future, with the state ignored.")
 
     async def forget_project(self, project: str) -> None:
@@ -241,7 +262,7 @@ def _write(sql: Transaction, arrivals: Sequence[Arrival]) -> tuple[store.Written
     return written, groups
 
 
-def _set_state(sql: Transaction, group: Group, state: State, until: float | None, actor: Actor) -> None:
+def _set_state(sql: Transaction, group: Group, state: ErrorState, until: float | None, actor: Actor) -> None:
     store.set_state(sql, group.id, state, until, actor.name)
     before = {"state": group.state, "ignored_until": group.ignored_until}
     after = {"state": state, "ignored_until": until, "name": group.name, "worker": group.worker}

@@ -17,13 +17,13 @@ from v8box.features.errors.model import (
     MAX_SEEN,
     Detail,
     ErrorGroupNotFound,
+    ErrorKind,
+    ErrorSort,
+    ErrorState,
     Filter,
     Group,
-    Kind,
     Sample,
     Seen,
-    Sort,
-    State,
     Tally,
     VersionRef,
 )
@@ -69,22 +69,22 @@ def write(sql: Transaction, arrivals: Sequence[Arrival]) -> Written:
             sql.execute(_queries["update"], {**_picked(values, "update"), "state": state})
             if each.tally.stack and (each.number >= _int(known[4]) or not known[5]):
                 sql.execute(_queries["update_stack"], _picked(values, "update_stack"))
-            if state is State.REGRESSED and known[0] != State.REGRESSED:
+            if state is ErrorState.REGRESSED and known[0] != ErrorState.REGRESSED:
                 regressed.append(each.id)
         _add(sql, each)
     return Written(tuple(new), tuple(regressed))
 
 
-def _next_state(arrival: Arrival, known: Row) -> State:
+def _next_state(arrival: Arrival, known: Row) -> ErrorState:
     state, until, resolved_at, resolved_number, *_ = known
     now = arrival.tally.last
-    if state == State.IGNORED and until is not None and _real(until) <= now:
-        return State.OPEN
-    if state == State.RESOLVED and now > _real(resolved_at):
+    if state == ErrorState.IGNORED and until is not None and _real(until) <= now:
+        return ErrorState.OPEN
+    if state == ErrorState.RESOLVED and now > _real(resolved_at):
         newer = arrival.number > _int(resolved_number)
         if newer or arrival.live_since > _real(resolved_at):
-            return State.REGRESSED
-    return State(str(state))
+            return ErrorState.REGRESSED
+    return ErrorState(str(state))
 
 
 _OF_UPDATE: Final = ("id", "count", "first", "last", "message", "version", "number")
@@ -153,10 +153,10 @@ def _make_room(sql: Transaction, arrival: Arrival) -> None:
         sql.execute(_queries["evict"], {**evict, "worker": None, "excess": of_project - MAX_GROUPS})
 
 
-def known_states(sql: Transaction, ids: Sequence[str]) -> dict[str, State]:
+def known_states(sql: Transaction, ids: Sequence[str]) -> dict[str, ErrorState]:
     """Of those of these groups that are there."""
     rows = sql.rows(_queries["known_states"], {"ids": msgspec.json.encode(ids).decode()})
-    return {str(group_id): State(str(state)) for group_id, state in rows}
+    return {str(group_id): ErrorState(str(state)) for group_id, state in rows}
 
 
 def forget_old(sql: Transaction, now: float, days: int) -> None:
@@ -177,7 +177,7 @@ def find(
     project: str,
     wanted: Filter,
     *,
-    sort: Sort = Sort.LAST_SEEN,
+    sort: ErrorSort = ErrorSort.LAST_SEEN,
     after: tuple[float, str] | None = None,
     limit: int,
     group_id: str | None = None,
@@ -237,17 +237,17 @@ def hours_of(sql: Transaction, ids: Sequence[str], hours: int) -> dict[str, tupl
     return {group_id: tuple(each) for group_id, each in found.items()}
 
 
-def states_of(sql: Transaction, project: str, worker: str | None, environment: str | None) -> dict[State, int]:
+def states_of(sql: Transaction, project: str, worker: str | None, environment: str | None) -> dict[ErrorState, int]:
     """How many groups are in each state."""
     bindings = {"project": project, "worker": worker, "environment": environment, "now": time.time()}
-    counted = {State(str(state)): _int(count) for state, count in sql.rows(_queries["states"], bindings)}
-    return {state: counted.get(state, 0) for state in State}
+    counted = {ErrorState(str(state)): _int(count) for state, count in sql.rows(_queries["states"], bindings)}
+    return {state: counted.get(state, 0) for state in ErrorState}
 
 
 # ---- changing
 
 
-def set_state(sql: Transaction, group_id: str, state: State, until: float | None, by: str) -> None:
+def set_state(sql: Transaction, group_id: str, state: ErrorState, until: float | None, by: str) -> None:
     sql.execute(_queries["set_state"], {"id": group_id, "state": state, "until": until, "now": time.time(), "by": by})
 
 
@@ -276,11 +276,11 @@ def _group(row: Row) -> Group:
         id=group_id,
         project=project,
         worker=worker,
-        kind=Kind(kind),
+        kind=ErrorKind(kind),
         name=name,
         message=message,
         top=Frame(function, file, _int(line), _int(column), is_own(file)) if file else None,
-        state=State(str(state)),
+        state=ErrorState(str(state)),
         ignored_until=_maybe(until),
         resolved_at=_maybe(resolved_at),
         regressed_at=_maybe(regressed_at),

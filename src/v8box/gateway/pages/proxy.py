@@ -40,6 +40,10 @@ class ProxyFailed(V8BoxError):
     code = "proxy_failed"
 
 
+class NoPublicAddress(OSError):
+    """A name leads into a network that nobody outside may reach."""
+
+
 class HostProxy:
     """Passes requests on. `allows` judges a resolved address."""
 
@@ -129,7 +133,7 @@ def guarded_resolver(allows: Callable[[str], bool]) -> aiohttp.abc.AbstractResol
         async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
             found = await self._resolver.resolve(host, port, family)
             if not found or any(not allows(each["host"]) for each in found):
-                raise OSError(None, f"{host} has no public address")
+                raise NoPublicAddress(None, f"{host} has no public address")
             return found
 
         async def close(self) -> None:
