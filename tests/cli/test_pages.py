@@ -230,3 +230,19 @@ def test_rules_are_listed_and_tried_and_settings_set(shell: Shell, tmp_path: Pat
     assert shell.data("pages", "settings", "ruled", "optimise=")["set"] == {"security_headers": True}
     for wrong in ("security_headers", "security_headers=2", "mounts=[", "nonsense=1"):
         assert shell.call("pages", "settings", "ruled", wrong).returncode != 0
+
+
+def test_a_branch_is_shown_at_its_own_preview(shell: Shell, tmp_path: Path) -> None:
+    dist = write(tmp_path / "dist", {"index.html": "one"})
+    assert shell.call("pages", "deploy", str(dist), "-s", "branched").returncode == 0
+    for text in ("two", "three"):
+        write(dist, {"index.html": text})
+        shown = shell.call("pages", "deploy", str(dist), "-s", "branched", "--preview", "pr-7")
+        assert f"http://pr-7--branched.localhost:{shell.box.port}/" in shown.stdout
+        assert visit(shell, label="pr-7--branched").text == text
+        assert visit(shell, label="branched").text == "one"
+    shell.call("pages", "preview", "set", "branched", "pr-8", "1", "--password", given="open sesame\n")
+    refused = shell.call("pages", "deploy", str(dist), "-s", "branched", "--preview", "pr-8")
+    assert refused.returncode != 0
+    assert "asks for a password" in refused.stderr
+    assert visit(shell, label="pr-8--branched").status_code == 401

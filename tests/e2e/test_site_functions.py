@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import shutil
+import threading
 import zipfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -129,6 +131,28 @@ def test_a_release_goes_live_and_back_with_its_functions(shop: Shop) -> None:
     assert shop.ask("/hello", label=made["id"]).text == "hello 2 /hello"
 
 
+def test_deploys_under_load_never_leave_a_function_out(shop: Shop) -> None:
+    old, new = (SITE["functions/hello.ts"].replace(" 1 ", f" {number} ") for number in (1, 2))
+    stop = threading.Event()
+
+    def visit(_: int) -> set[tuple[int, str]]:
+        seen = set()
+        while not stop.is_set():
+            answer = shop.ask("/hello")
+            seen.add((answer.status_code, answer.text))
+        return seen
+
+    with ThreadPoolExecutor(2) as visitors:
+        visits = [visitors.submit(visit, number) for number in range(2)]
+        try:
+            for text in (new, old) * 3:
+                assert shop.deploy({**SITE, "functions/hello.ts": text}).status_code == 201
+        finally:
+            stop.set()
+        seen = set().union(*(each.result() for each in visits))
+    assert seen == {(200, "hello 1 /hello"), (200, "hello 2 /hello")}
+
+
 def test_at_a_preview_functions_do_not_run_with_productions_variables(shop: Shop) -> None:
     files = {**SITE, "functions/where.ts": "export const onRequest = ({ env }: any) => new Response(env.V8BOX_ENV);"}
     draft = shop.deploy(files, live="false").json()
@@ -160,8 +184,9 @@ def test_a_function_is_a_worker_of_its_site(shop: Shop) -> None:
     assert shop.box.client.get("/run/shop--hello").status_code == 404
     refused = shop.box.admin.delete("/api/v1/projects/default/workers/shop--hello")
     assert (refused.status_code, refused.json()["code"]) == (409, "worker_in_use")
-    logs = shop.box.admin.get("/api/v1/projects/default/workers/shop--hello/versions").json()["items"]
-    assert len(logs) == 1
+    (version,) = shop.box.admin.get("/api/v1/projects/default/workers/shop--hello/versions").json()["items"]
+    assert version["live_in"] == [{"environment": "production", "weight": 100}]
+    assert shown["url"] == f"http://shop.localhost:{shop.box.port}/"
 
 
 def test_the_served_folders_site_has_functions_too(box: RunningBox) -> None:

@@ -11,7 +11,7 @@ from v8box.api.staging import Staging
 from v8box.catalog import Build, Catalog, Manifest, Version
 from v8box.catalog.projects import CountQuotaExceeded, ProjectNotFound, StorageQuotaExceeded
 from v8box.catalog.sites import ReleaseInfo, Sites
-from v8box.errors import BadRequest, NotFound
+from v8box.errors import BadRequest, NotFound, V8BoxError
 from v8box.features.pages.function_builds import FunctionBuilds
 from v8box.features.pages.service import Deploy, PagesService
 from v8box.gateway.pages.release import Release
@@ -55,9 +55,12 @@ class TextBundler:
 
     def __init__(self) -> None:
         self.bundled: list[str] = []
+        self.fails_with: V8BoxError | None = None
 
     async def __call__(self, folder: Path, project: str, worker: str, manifest: Manifest) -> tuple[Build, Manifest]:
         self.bundled.append(worker)
+        if self.fails_with is not None:
+            raise self.fails_with
         entry = (folder / manifest.entry).read_text()
         sources = {name: (folder / name).read_bytes() for name in re.findall(r'file: "([^"]+)"', entry)}
         for name, text in sources.items():

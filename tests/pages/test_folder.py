@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.pages.conftest import ADA, World, write
 
+from v8box.errors import BadRequest
 from v8box.features.pages.folder import FolderSites, SiteDeployed, SiteEvent, SiteFailed, SiteRemoved
 
 
@@ -20,7 +21,7 @@ class Watched:
         self.world = world
         self.pages = world.folder / "pages"
         self.events: asyncio.Queue[SiteEvent] = asyncio.Queue()
-        self.sites = FolderSites(self.pages, world.service, on_event=self.events.put_nowait)
+        self.sites = FolderSites(self.pages, world.service, on_event=self.events.put_nowait, first_retry_seconds=0)
 
     async def next(self) -> SiteEvent:
         async with asyncio.timeout(20):
@@ -95,3 +96,21 @@ async def test_a_rollback_is_not_undone_by_the_folder(watched: Watched) -> None:
     assert isinstance(other, SiteDeployed)
     assert other.site == "shop"
     assert (await watched.world.sites.get("default", "blog")).live_number == 1
+
+
+async def test_what_failed_for_want_of_a_registry_is_tried_again_and_told_once(watched: Watched) -> None:
+    assert isinstance(await watched.next(), SiteDeployed)
+    watched.world.bundler.fails_with = BadRequest("the registry cannot be reached")
+    write(watched.pages, {"blog/functions/hello.ts": "export default 1"})
+    failed = await watched.next()
+    assert isinstance(failed, SiteFailed)
+    assert "blog--hello: the registry cannot be reached" in failed.message
+    write(watched.pages, {"shop/index.html": "s"})  # the same failure again says nothing
+    shop = await watched.next()
+    assert isinstance(shop, SiteDeployed)
+    assert shop.site == "shop"
+    watched.world.bundler.fails_with = None
+    write(watched.pages, {"shop/index.html": "s 2"})
+    again = await watched.next()
+    assert isinstance(again, SiteDeployed)
+    assert (again.site, again.release.report["functions"][0]["path"]) == ("blog", "/hello")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
@@ -113,7 +113,7 @@ class WorkerInfo(BaseModel):
     environments: list[DeploymentInfo]
     versions: int = Field(description="How many it has.")
     newest: NewestVersion | None
-    url: str
+    url: str = Field(description="Where it answers; of a function, its site.")
     deployed_at: Time | None = Field(description="When a deployment of it was last changed.")
     error: DeployFault | None = Field(description="Why its files, as they are now in the folder, are not live.")
 
@@ -129,6 +129,7 @@ class WorkerInfo(BaseModel):
         from_folder: bool,
         error: DeployFault | None,
         sites: Sequence[str] = (),
+        site_url: str = "",
     ) -> WorkerInfo:
         newest = None
         if summary is not None:
@@ -141,7 +142,7 @@ class WorkerInfo(BaseModel):
             environments=[DeploymentInfo.of(each, base) for each in deployments],
             versions=0 if summary is None else summary.versions,
             newest=newest,
-            url=f"{base}/run/{route_key(project, name, 'production')}",
+            url=site_url if sites and not deployments else f"{base}/run/{route_key(project, name, 'production')}",
             deployed_at=max((each.changed_at for each in deployments), default=None),
             error=error,
         )
@@ -174,9 +175,22 @@ class VersionShown(BaseModel):
 
     @classmethod
     def fields_of(
-        cls, info: VersionInfo, deployments: Sequence[Deployment], warnings: Sequence[str] = ()
+        cls,
+        info: VersionInfo,
+        deployments: Sequence[Deployment],
+        warnings: Sequence[str] = (),
+        at_sites: Collection[str] = (),
     ) -> dict[str, Any]:
+        """`at_sites`: the ids of versions that are live as functions of a site."""
         version = info.version
+        live_in = [
+            LiveIn(environment=each.environment, weight=weight)
+            for each in deployments
+            for id_, weight in each.shares
+            if id_ == version.id
+        ]
+        if version.id in at_sites:
+            live_in.append(LiveIn(environment="production", weight=100))
         return {
             "project": version.project,
             "worker": version.worker,
@@ -188,18 +202,19 @@ class VersionShown(BaseModel):
             "created_by": info.created_by,
             "created_at": version.created_at,
             "bundle_bytes": info.bundle_bytes,
-            "live_in": [
-                LiveIn(environment=each.environment, weight=weight)
-                for each in deployments
-                for id_, weight in each.shares
-                if id_ == version.id
-            ],
+            "live_in": live_in,
             "warnings": list(warnings),
         }
 
     @classmethod
-    def of(cls, info: VersionInfo, deployments: Sequence[Deployment], warnings: Sequence[str] = ()) -> VersionShown:
-        return cls(**cls.fields_of(info, deployments, warnings))
+    def of(
+        cls,
+        info: VersionInfo,
+        deployments: Sequence[Deployment],
+        warnings: Sequence[str] = (),
+        at_sites: Collection[str] = (),
+    ) -> VersionShown:
+        return cls(**cls.fields_of(info, deployments, warnings, at_sites))
 
 
 class SourceFile(BaseModel):
@@ -226,10 +241,11 @@ class VersionDetail(VersionShown):
         deployments: Sequence[Deployment],
         sizes: Mapping[str, int | None],
         warnings: Sequence[str] = (),
+        at_sites: Collection[str] = (),
     ) -> VersionDetail:
         version = info.version
         return cls(
-            **cls.fields_of(info, deployments, warnings),
+            **cls.fields_of(info, deployments, warnings, at_sites),
             manifest=plain_manifest(version.manifest),
             bundle_sha256=version.bundle_hash,
             has_source_map=version.source_map_hash is not None,

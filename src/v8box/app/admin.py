@@ -187,6 +187,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         parts.variables.forget_worker,
         parts.projects.exists,
         partial(variable_names, parts.variables),
+        parts.address,
     )
     deploys = deploy.DeployRoutes(
         parts.uploads,

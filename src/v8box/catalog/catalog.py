@@ -192,6 +192,12 @@ class Catalog:
             self._held = held
             self._swap(dict(self._routes.workers), self._routes.generation)
 
+    def live_at_sites(self, project: str, worker: str) -> set[str]:
+        """The versions of a worker that are functions of what is live of a site, by id."""
+        wanted = (project, worker, PRODUCTION)
+        held = ((each.version, each.environment) for each in self._held.values())
+        return {version.id for version, where in held if (version.project, version.worker, where) == wanted}
+
     def _held_routes(self) -> dict[str, Route]:
         found = {}
         for key, each in self._held.items():

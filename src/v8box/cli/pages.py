@@ -46,6 +46,10 @@ def deploy(
         typer.Option("--functions", metavar="DIR", help="The site's functions/, where DIR does not hold it."),
     ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Do not make it live: it answers at its own address.")] = False,
+    preview: Annotated[
+        str | None,
+        typer.Option("--preview", metavar="NAME", help="A draft, shown at NAME--SITE, e.g. pr-7; the same name moves."),
+    ] = None,
     message: Message = "",
 ) -> None:
     """Make a release of a folder, and make it live at once. Only files that the box does not have are sent."""
@@ -55,7 +59,7 @@ def deploy(
     files = site_files.read_site(folder, functions)
     at = command.at("sites", site)
     listed = {"files": site_files.manifest(files)}
-    wanted = {**listed, "message": message, "live": not draft}
+    wanted = {**listed, "message": message, "live": not draft and preview is None}
     sent = 0
     for attempt in (1, 2):  # what was there when it was asked for may be gone when it is named
         missing = set(command.api.post(f"{at}/missing", listed)["missing"])
@@ -70,6 +74,8 @@ def deploy(
         except CommandFailed as error:
             if error.answer != _GONE_MEANWHILE or attempt == 2:
                 raise
+    if preview is not None:
+        release["preview_url"] = _move_preview(command, site, preview, release["number"])
     milliseconds = (time.perf_counter() - began) * 1_000
     _show_deployed(command, site, release, sent, milliseconds)
 
@@ -349,6 +355,8 @@ def _show_deployed(command: Command, site: str, release: Any, sent: int, millise
     if release["live"]:
         url = command.api.get(command.at("sites", site))["url"]
         typer.echo(printable(f"✓ release {release['number']} of {site} is live: {url}"))
+    elif url := release.get("preview_url"):
+        typer.echo(printable(f"✓ release {release['number']} of {site} is shown at {url}"))
     else:
         typer.echo(printable(f"✓ release {release['number']} of {site} is a draft: {release['url']}"))
     command.say(f"{release['files']} files, {size(release['bytes'])}, {size(sent)} sent, in {milliseconds:.0f} ms")
@@ -375,6 +383,17 @@ def _tell_report(command: Command, report: Any) -> None:
 
 def _show_changed(command: Command, site: Any) -> None:
     command.show_fields(site, {"site": site["name"], "live": f"release {site['live_release']}", "url": site["url"]})
+
+
+def _move_preview(command: Command, site: str, name: str, release: int) -> str:
+    """Shows the release there. A preview that asks for a password cannot be moved without it: it is not thrown open."""
+    at = command.at("sites", site, "previews")
+    if any(each["label"] == name and each["password"] for each in command.api.all(at)):
+        fail(
+            f"The preview {name} asks for a password. The release {release} is a draft; show it there with "
+            f"v8box pages preview set {site} {name} {release} --password"
+        )
+    return str(command.api.put(command.at("sites", site, "previews", name), {"release": release})["url"])
 
 
 def _new_password() -> str:

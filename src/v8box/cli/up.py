@@ -63,7 +63,9 @@ class Terminal:
     def on_site(self, event: SiteEvent) -> None:
         match event:
             case SiteDeployed():
-                files = f"{event.release.files} file{'' if event.release.files == 1 else 's'}"
+                files = _counted(event.release.files, "file")
+                if functions := event.release.report.get("functions"):
+                    files += f", {_counted(len(functions), 'function')}"
                 self.say(f"  ✓ site {event.site} is live in {event.milliseconds:.0f} ms ({files})", "32")
                 for told in event.release.report.get("ignored", ())[:10]:
                     self.say(f"  ! {told['file'][1:]}:{told['line']}: {printable(told['reason'])}", "33")
@@ -123,6 +125,10 @@ def addresses(settings: Settings, port: int) -> tuple[str, str]:
         host = "localhost"
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     return f"{base}/run/<worker>", f"{base}/health"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _is_death(line: LineRecord) -> bool:

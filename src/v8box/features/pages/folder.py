@@ -30,6 +30,8 @@ _COMPARE_SECONDS: Final = 10.0
 _BLIND_COMPARE_SECONDS: Final = 2.0
 _QUIET_SECONDS: Final = 0.15
 """A build writes many files: it is deployed when none changed for so long."""
+_FIRST_RETRY_SECONDS: Final = 30.0
+_LAST_RETRY_SECONDS: Final = 600.0
 _log: Final = logging.getLogger(__name__)
 
 
@@ -57,6 +59,16 @@ class SiteRemoved:
     site: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Files that could not be deployed, and when they are tried again."""
+
+    state: str
+    message: str
+    wait: float
+    retry_at: float
+
+
 SiteEvent = SiteDeployed | SiteFailed | SiteRemoved
 
 
@@ -70,7 +82,9 @@ class FolderSites:
         *,
         on_event: Callable[[SiteEvent], None],
         project: str = DEFAULT_PROJECT,
+        first_retry_seconds: float = _FIRST_RETRY_SECONDS,
     ) -> None:
+        self._first_retry_seconds = first_retry_seconds
         self._directory = directory
         self._service = service
         self._sites: Sites = service.sites
@@ -79,8 +93,8 @@ class FolderSites:
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
         self._watch: Watch | None = None
-        self._failed: dict[str, str] = {}
-        """By site, the state that could not be deployed."""
+        self._failed: dict[str, _Failure] = {}
+        """By site, what could not be deployed."""
 
     async def settle(self) -> None:
         """Wait until the first comparison is over."""
@@ -109,7 +123,7 @@ class FolderSites:
         live = {site.name: site for site in await self._sites.list(self._project)}
         for name, state in states.items():
             known = live.get(name)
-            if (known is None or known.fingerprint != state) and self._failed.get(name) != state:
+            if (known is None or known.fingerprint != state) and not self._waits(name, state):
                 await self._deploy(name, state)
         for name in self._failed.keys() - states.keys():
             del self._failed[name]
@@ -128,11 +142,24 @@ class FolderSites:
                 wanted = Deploy(project=self._project, site=name, actor=FOLDER, fingerprint=state)
                 release = await self._service.deploy_folder(wanted, place)
         except (V8BoxError, OSError) as error:
-            self._failed[name] = state
-            self._on_event(SiteFailed(name, error.detail if isinstance(error, V8BoxError) else str(error)))
+            self._fail(name, state, error.detail if isinstance(error, V8BoxError) else str(error))
             return
         self._failed.pop(name, None)
         self._on_event(SiteDeployed(name, release, (time.perf_counter() - began) * 1_000))
+
+    def _waits(self, name: str, state: str) -> bool:
+        """Whether the same files failed, and it is too early to try them again."""
+        failure = self._failed.get(name)
+        return failure is not None and failure.state == state and time.monotonic() < failure.retry_at
+
+    def _fail(self, name: str, state: str, message: str) -> None:
+        """Said once. A registry that cannot be reached comes back without a file changing, so it is tried again."""
+        before = self._failed.get(name)
+        again = before is not None and before.state == state
+        wait = min(2 * before.wait, _LAST_RETRY_SECONDS) if before is not None and again else self._first_retry_seconds
+        self._failed[name] = _Failure(state, message, wait, time.monotonic() + wait)
+        if before is None or not again or before.message != message:
+            self._on_event(SiteFailed(name, message))
 
     async def _quiet(self, name: str, state: str) -> str:
         """Waits until a folder holds still, as far as one can tell; gives its state then."""

@@ -29,7 +29,7 @@ from v8box.features.pages.functions import (
     FunctionTree,
     find_functions,
     is_function_file,
-    shown_path,
+    pattern_of,
     worker_name,
 )
 from v8box.gateway.pages.release import Mount
@@ -120,7 +120,7 @@ class FunctionBuilds:
                 arrived[name] = await self._arrive(project, worker_name(site, name), *built)
         like = {name: Mount("", each.version.worker, True, each.version.id) for name, each in arrived.items()}
         report = [
-            {"file": each.file, "path": shown_path(each), "worker": worker_name(site, name)}
+            {"file": each.file, "path": pattern_of(each.path), "worker": worker_name(site, name)}
             for name, group in tree.groups().items()
             for each in group
         ]

@@ -82,7 +82,7 @@ class FunctionTree:
         last: list[tuple[tuple[int, ...], str, Mount]] = []
 
         def add(kept: list[tuple[tuple[int, ...], str, Mount]], path: tuple[str, ...], before_files: bool) -> None:
-            pattern = "/" + "/".join("*" if part[0] == "*" else part for part in path)
+            pattern = pattern_of(path)
             like = workers[_group(path)]
             kept.append((_rank(path), pattern, Mount(pattern, like.worker, before_files, like.version)))
 
@@ -145,9 +145,9 @@ def worker_name(site: str, group: str) -> str:
     return f"{site}--{group}"
 
 
-def shown_path(each: FunctionFile) -> str:
-    """The path that a file answers, as a report shows it."""
-    return "/" + "/".join(each.path)
+def pattern_of(path: Sequence[str]) -> str:
+    """As mounts have it, and reports: `/api/:id`, `/files/*`."""
+    return "/" + "/".join("*" if part[0] == "*" else part for part in path)
 
 
 def _read(path: str) -> FunctionFile | None:
@@ -164,7 +164,7 @@ def _read(path: str) -> FunctionFile | None:
     parts = tuple(_part(part, is_last=index == len(named) - 1) for index, part in enumerate(named))
     if stem in (_INDEX, _MIDDLEWARE) and parts and parts[-1][0] == "*":
         raise PatternError("[[…]] is a file's name: nothing lies below all the rest")
-    check_pattern("/" + "/".join("*" if part[0] == "*" else part for part in parts))
+    check_pattern(pattern_of(parts))
     return FunctionFile(path, parts)
 
 
@@ -189,7 +189,7 @@ def _twice(files: Sequence[FunctionFile]) -> list[dict[str, Any]]:
         path = tuple(part[0] if part[0] in ":*" else part for part in each.path)
         other = seen.setdefault(path, each.file)
         if other != each.file:
-            wrong.append({"message": f"answers {shown_path(each)}, and so does {other}", "file": each.file})
+            wrong.append({"message": f"answers {pattern_of(each.path)}, and so does {other}", "file": each.file})
     return wrong
 
 

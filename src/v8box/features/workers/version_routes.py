@@ -50,7 +50,9 @@ def build_router(workers: Workers) -> APIRouter:
         before = None if last is None else int(last[0])
         found = await versions.list(project, worker, before=before, limit=page.fetch)
         deployments = await workers.catalog.deployments(worker, project=project)
-        show = partial(VersionShown.of, deployments=deployments)
+        show = partial(
+            VersionShown.of, deployments=deployments, at_sites=workers.catalog.live_at_sites(project, worker)
+        )
         return answer(page.page(found, lambda info: (info.version.number,), show))
 
     @routes.get("/{ref}", response_model=VersionDetail, dependencies=_READ)

@@ -49,8 +49,8 @@ async def _no_names(_project: str, _environment: str, _worker: str) -> Collectio
 
 
 class Workers:
-    """All workers. `base` is where they are called, `exists` whether there is such a project; `forget` takes what else
-    is kept of a deleted worker."""
+    """All workers. `base` is where they are called, `site_address` where a site answers, `exists` whether there is such
+    a project; `forget` takes what else is kept of a deleted worker."""
 
     def __init__(
         self,
@@ -60,7 +60,9 @@ class Workers:
         forget: Forget,
         exists: Callable[[str], bool] = lambda _: True,
         variable_names: VariableNames = _no_names,
+        site_address: Callable[[str], str] = str,
     ) -> None:
+        self._site_address = site_address
         self.catalog = catalog
         self._exists = exists
         self.base = base
@@ -97,6 +99,7 @@ class Workers:
                 from_folder=self.is_from_folder(project, name),
                 error=faults.get(name),
                 sites=sites[name],
+                site_url=self._site_address(sites[name][0]) if sites[name] else "",
             )
             for name in names
             if name in summaries or name in faults
@@ -133,7 +136,8 @@ class Workers:
     async def shown(self, info: VersionInfo) -> VersionShown:
         version = info.version
         deployments = await self.catalog.deployments(version.worker, project=version.project)
-        return VersionShown.of(info, deployments, await self._warnings(version, deployments))
+        at_sites = self.catalog.live_at_sites(version.project, version.worker)
+        return VersionShown.of(info, deployments, await self._warnings(version, deployments), at_sites)
 
     async def _warnings(self, version: Version, deployments: Sequence[Deployment]) -> list[str]:
         """Of every environment it is live in; of production as long as it is in none."""
@@ -155,4 +159,6 @@ class Workers:
         info = await self.catalog.versions.info(version.project, version.worker, version.id)
         deployments = await self.catalog.deployments(version.worker, project=version.project)
         sizes = await self.catalog.versions.sizes(version)
-        return info, VersionDetail.whole(info, deployments, sizes, await self._warnings(version, deployments))
+        at_sites = self.catalog.live_at_sites(version.project, version.worker)
+        warnings = await self._warnings(version, deployments)
+        return info, VersionDetail.whole(info, deployments, sizes, warnings, at_sites)
