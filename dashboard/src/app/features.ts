@@ -1,9 +1,21 @@
 // Every area of the dashboard: one folder and one line here. The order is that of the navigation.
 import type { Feature } from "@/lib/feature";
+import { apiKeys } from "@/features/api-keys";
+import { audit } from "@/features/audit";
 import { overview } from "@/features/overview";
+import { projects } from "@/features/projects";
 import { sessions } from "@/features/sessions";
+import { tokens } from "@/features/tokens";
+import { users } from "@/features/users";
+import { variables } from "@/features/variables";
 
 export const FEATURES: readonly Feature[] = [
   overview,
+  variables,
+  apiKeys,
+  audit,
+  projects,
+  users,
   sessions,
+  tokens,
 ];

@@ -12,7 +12,7 @@ export function EmptyState({ icon: Icon, title, children, actions, command }: {
   command?: string;
 }) {
   return (
-    <div className="mx-auto grid max-w-md justify-items-center gap-2 px-4 py-14 text-center">
+    <div className="mx-auto grid max-w-md grid-cols-[minmax(0,1fr)] justify-items-center gap-2 px-4 py-14 text-center">
       {Icon && (
         <span className="mb-1 grid size-10 place-content-center rounded-xl border bg-surface text-muted shadow-low">
           <Icon aria-hidden className="size-5" />
@@ -22,7 +22,7 @@ export function EmptyState({ icon: Icon, title, children, actions, command }: {
       {children && <div className="text-sm text-muted">{children}</div>}
       {actions && <div className="mt-2 flex flex-wrap justify-center gap-2">{actions}</div>}
       {command && (
-        <div className="mt-2 w-full text-left">
+        <div className="mt-2 w-full min-w-0 text-left">
           <CodeBlock code={command} />
         </div>
       )}

@@ -27,7 +27,7 @@ export function Page({ title, heading, description, crumbs, actions, wide, child
       className={classes("mx-auto grid w-full min-w-0 gap-5 px-6 py-6 max-sm:px-4 max-sm:py-4", !wide && "max-w-6xl")}
     >
       <header className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
-        <div className="min-w-0">
+        <div className="min-w-0 flex-1 basis-72">
           {crumbs && <Crumbs crumbs={crumbs} />}
           <h1 className="flex flex-wrap items-center gap-x-3 gap-y-1 text-xl font-semibold tracking-tight">
             {heading ?? title}

@@ -31,6 +31,8 @@ export const messages = catalogue({
     hide: "Hide",
     stop: "Stop",
     noMatch: "Nothing matches.",
+    shownOnce: "This is shown this once. Copy it now and keep it where only you can read it.",
+    kept: "I have kept it",
   },
   id: {
     cancel: "Batal",
@@ -60,5 +62,7 @@ export const messages = catalogue({
     hide: "Sembunyikan",
     stop: "Hentikan",
     noMatch: "Tidak ada yang cocok.",
+    shownOnce: "Ini hanya ditampilkan sekali. Salin sekarang dan simpan di tempat yang hanya bisa Anda baca.",
+    kept: "Sudah saya simpan",
   },
 });

@@ -118,7 +118,7 @@ export function Table<Item>(props: TableProps<Item>) {
         <table
           aria-label={props.label}
           aria-rowcount={virtual ? drawn.length + 1 : undefined}
-          className="w-full border-collapse text-sm"
+          className="w-full border-collapse text-sm [overflow-wrap:break-word]"
         >
           <thead className="sticky top-0 z-10 bg-surface">
             <tr className="border-b text-left text-xs text-muted">

@@ -22,6 +22,8 @@ export interface NavItem {
   /** As in `FeatureRoute`. */
   path: string;
   box?: boolean;
+  /** It is not shown as the present one on pages below it. */
+  end?: boolean;
   group: "main" | "observe" | "project" | "box" | "account";
   /** Whoever has not this role does not see it; in the whole box if it is a page of the box. */
   needs?: Role;

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -51,9 +52,9 @@ class Dash:
         assert found == [], "\n".join(found)
         return pictures
 
-    def _axe(self, theme: str) -> list[str]:
+    def _axe(self, theme: Literal["light", "dark"]) -> list[str]:
         assert AXE.exists(), "run `make dashboard` first: axe comes with what it installs"
-        self.page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        shots.in_theme(self.page, theme)
         if not self.page.evaluate("() => 'axe' in window"):
             self.page.evaluate(AXE.read_text())
         # Whatever fades in is looked at when it is there.

@@ -8,12 +8,18 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Final, Literal
 
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 from tests.browser.chromium import launch
 
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
+KINDS: Final[tuple[tuple[str, ViewportSize, Literal["light", "dark"]], ...]] = (
+    ("light", WIDE, "light"),
+    ("dark", WIDE, "dark"),
+    ("phone", PHONE, "light"),
+)
 
 
 def settled(page: Page) -> None:
@@ -28,14 +34,22 @@ def take(page: Page, folder: Path, name: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     before = page.viewport_size or WIDE
     pictures: list[Path] = []
-    for kind, size, theme in (("light", WIDE, "light"), ("dark", WIDE, "dark"), ("phone", PHONE, "light")):
+    for kind, size, theme in KINDS:
         page.set_viewport_size(size)
-        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        in_theme(page, theme)
         picture = folder / f"{name}-{kind}.png"
         page.screenshot(path=picture, animations="disabled")
         pictures.append(picture)
     page.set_viewport_size(before)
+    in_theme(page, "light")
     return pictures
+
+
+def in_theme(page: Page, theme: Literal["light", "dark"]) -> None:
+    """As if the system had it; charts and editors are drawn anew."""
+    page.emulate_media(color_scheme=theme)
+    page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
+    settled(page)
 
 
 def sign_in(page: Page, box: str, password: str, user: str = "admin") -> None:

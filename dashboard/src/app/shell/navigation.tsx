@@ -34,11 +34,11 @@ export function Navigation({ onGo }: { onGo?: () => void }) {
           <div key={group} className="mt-3 first:mt-1">
             <h2 id={`nav-${group}`} className="px-2 pb-1 text-xs font-medium text-muted">{t.groups[group]}</h2>
             <ul aria-labelledby={`nav-${group}`} className="grid gap-px">
-              {here.map(({ label, icon: Icon, to, path }) => (
+              {here.map(({ label, icon: Icon, to, path, end }) => (
                 <li key={to}>
                   <NavLink
                     to={to}
-                    end={path === ""}
+                    end={end ?? path === ""}
                     onClick={onGo}
                     className={({ isActive }) =>
                       classes(

@@ -1,7 +1,17 @@
 // Signing in, and one's own account.
+import { UserRound } from "lucide-react";
+import { messages } from "@/features/sessions/messages";
 import type { Feature } from "@/lib/feature";
 
 export const sessions: Feature = {
   name: "sessions",
-  routes: [],
+  nav: [{
+    label: (language) => messages[language].title,
+    icon: UserRound,
+    path: "account",
+    box: true,
+    end: true,
+    group: "account",
+  }],
+  routes: [{ path: "account", box: true, load: () => import("@/features/sessions/pages/account") }],
 };

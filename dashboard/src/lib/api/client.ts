@@ -90,7 +90,9 @@ export function apiUrl<Name extends Operation>(name: Name, ...[call]: Arguments<
   });
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(given.query ?? {})) {
-    if (value !== undefined && value !== null && value !== "") query.set(key, String(value));
+    for (const each of Array.isArray(value) ? value : [value]) {
+      if (each !== undefined && each !== null && each !== "") query.append(key, String(each));
+    }
   }
   return query.size > 0 ? `${path}?${query}` : path;
 }

@@ -46,3 +46,18 @@ export function formatRelative(time: string | number | Date, now = Date.now()): 
   }
   return format.format(0, "second");
 }
+
+/** A stretch of time in its two largest units: "3 days, 4 hours". */
+export function formatDuration(seconds: number): string {
+  const units: [string, number][] = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  let rest = Math.round(seconds);
+  const parts: string[] = [];
+  for (const [unit, size] of units) {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    if (count > 0 && parts.length < 2) {
+      parts.push(formatNumber(count, { style: "unit", unit, unitDisplay: "long" }));
+    } else if (parts.length > 0) break;
+  }
+  return parts.join(" ") || formatNumber(0, { style: "unit", unit: "second", unitDisplay: "long" });
+}

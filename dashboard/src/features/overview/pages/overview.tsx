@@ -1,33 +1,30 @@
-import { Badge } from "@/components/badge";
-import { ErrorNote } from "@/components/error-note";
-import { Card, Page } from "@/components/layout";
-import { KeyValue, Skeleton } from "@/components/values";
+import { Page } from "@/components/layout";
+import { Attention } from "@/features/overview/components/attention";
+import { Health } from "@/features/overview/components/health";
+import { Activity, LatestDeployments } from "@/features/overview/components/latest";
+import { TopWorkers } from "@/features/overview/components/top-workers";
+import { type Period, PERIODS, Traffic } from "@/features/overview/components/traffic";
 import { messages } from "@/features/overview/messages";
-import { useApi } from "@/lib/api/queries";
-import { formatMilliseconds } from "@/lib/i18n/format";
+import { useFilters } from "@/lib/filters";
 import { useMessages } from "@/lib/i18n/language";
+import { useCan } from "@/lib/session/session";
 
 export default function OverviewPage() {
   const t = useMessages(messages);
-  const box = useApi("GET /api/v1/box", {}, { refetchInterval: 10_000 });
+  const can = useCan();
+  const [filters, setFilters] = useFilters(["period"]);
+  const period: Period = PERIODS.find((each) => each === filters.period) ?? "24h";
   return (
     <Page title={t.title}>
-      <Card title={box.data?.health.status === "ok" ? t.well : t.notWell}>
-        {box.error
-          ? <ErrorNote error={box.error} onRetry={() => void box.refetch()} />
-          : box.data === undefined
-          ? <Skeleton className="h-16" />
-          : (
-            <KeyValue
-              items={Object.entries(box.data.health.services).map(([name, service]) => [
-                name,
-                <Badge key={name} tone={service.status === "ok" ? "ok" : "bad"} dot>
-                  {formatMilliseconds(service.latency_ms)}
-                </Badge>,
-              ])}
-            />
-          )}
-      </Card>
+      <Health />
+      <Attention />
+      <Traffic period={period} onPeriod={(chosen) => setFilters({ period: chosen })} />
+      <div className="grid items-start gap-5 lg:grid-cols-2">
+        <TopWorkers by="requests" period={period} />
+        <TopWorkers by="p95_ms" period={period} />
+        <LatestDeployments />
+        {can("admin") && <Activity />}
+      </div>
     </Page>
   );
 }

@@ -1,0 +1,16 @@
+// Who changed what. Admins of a project see its entries, admins of the box all.
+import { ScrollText } from "lucide-react";
+import { messages } from "@/features/audit/messages";
+import type { Feature } from "@/lib/feature";
+
+export const audit: Feature = {
+  name: "audit",
+  nav: [{
+    label: (language) => messages[language].title,
+    icon: ScrollText,
+    path: "audit",
+    group: "project",
+    needs: "admin",
+  }],
+  routes: [{ path: "audit", load: () => import("@/features/audit/pages/audit") }],
+};

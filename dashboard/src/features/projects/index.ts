@@ -1,0 +1,25 @@
+// The projects of the box, and the settings of each: title, usage and quotas, members.
+import { Boxes, Settings2 } from "lucide-react";
+import { messages } from "@/features/projects/messages";
+import type { Feature } from "@/lib/feature";
+import { projectPath } from "@/lib/project";
+
+export const projects: Feature = {
+  name: "projects",
+  nav: [
+    { label: (language) => messages[language].settings, icon: Settings2, path: "settings", group: "project" },
+    { label: (language) => messages[language].title, icon: Boxes, path: "settings/projects", box: true, group: "box" },
+  ],
+  routes: [
+    { path: "settings", load: () => import("@/features/projects/pages/project-settings") },
+    { path: "settings/projects", box: true, load: () => import("@/features/projects/pages/projects") },
+  ],
+  search: ({ me, language, navigate }) =>
+    Promise.resolve(me.projects.map((name) => ({
+      id: `project:${name}`,
+      label: name,
+      group: messages[language].title,
+      icon: Boxes,
+      run: () => navigate(projectPath(name)),
+    }))),
+};

@@ -1,0 +1,16 @@
+// Personal tokens.
+import { KeySquare } from "lucide-react";
+import { messages } from "@/features/tokens/messages";
+import type { Feature } from "@/lib/feature";
+
+export const tokens: Feature = {
+  name: "tokens",
+  nav: [{
+    label: (language) => messages[language].title,
+    icon: KeySquare,
+    path: "account/tokens",
+    box: true,
+    group: "account",
+  }],
+  routes: [{ path: "account/tokens", box: true, load: () => import("@/features/tokens/pages/tokens") }],
+};

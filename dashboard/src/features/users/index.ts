@@ -1,0 +1,33 @@
+// Who may sign in. For admins of the box.
+import { UsersRound } from "lucide-react";
+import { messages } from "@/features/users/messages";
+import { api } from "@/lib/api/client";
+import type { Feature } from "@/lib/feature";
+import { may } from "@/lib/session/session";
+
+export const users: Feature = {
+  name: "users",
+  nav: [{
+    label: (language) => messages[language].title,
+    icon: UsersRound,
+    path: "settings/users",
+    box: true,
+    group: "box",
+    needs: "admin",
+  }],
+  routes: [
+    { path: "settings/users", box: true, load: () => import("@/features/users/pages/users") },
+    { path: "settings/users/:user", box: true, load: () => import("@/features/users/pages/user") },
+  ],
+  search: async ({ me, language, navigate }) => {
+    if (!may(me, "admin", "*")) return [];
+    const { items } = await api("GET /api/v1/users", { query: { limit: 200 } });
+    return items.map(({ name }) => ({
+      id: `user:${name}`,
+      label: name,
+      group: messages[language].title,
+      icon: UsersRound,
+      run: () => navigate(`/settings/users/${encodeURIComponent(name)}`),
+    }));
+  },
+};
