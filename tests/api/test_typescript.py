@@ -18,7 +18,7 @@ def written(schema: dict[str, Any]) -> str:
 
 def operation(path: str, given: dict[str, Any], schemas: dict[str, Any] | None = None) -> str:
     text = typescript({"paths": {path: {"post": given}}, "components": {"schemas": schemas or {}}})
-    (line,) = [line for line in text.splitlines() if line.startswith('  "POST ')]
+    (line,) = [line for line in text.splitlines() if line.startswith('  "POST ') and line.endswith("};")]
     return line
 
 
@@ -87,6 +87,16 @@ def test_below_admin_the_envelope_is_taken_off() -> None:
     }
     assert "answer: boolean }" in operation("/admin/things", answer, schemas)
     assert "answer: Envelope }" in operation("/api/v1/things", answer, schemas)
+
+
+def test_it_says_which_operations_take_a_key() -> None:
+    key = {"in": "header", "name": "Idempotency-Key", "schema": {"type": "string"}}
+    paths = {
+        "/api/v1/things": {"post": {"parameters": [key], "responses": {}}, "get": {"responses": {}}},
+        "/api/v1/uploads": {"post": {"responses": {}}},
+    }
+    text = typescript({"paths": paths, "components": {"schemas": {}}})
+    assert 'TAKES_KEY: ReadonlySet<string> = new Set([\n  "POST /api/v1/things",\n]);' in text
 
 
 def test_a_body_may_be_left_out_where_none_is_required_and_be_raw_where_it_is_no_json() -> None:

@@ -215,6 +215,39 @@ export interface Operations {
   "GET /api/v1/openapi.json": { path: {}; query: {}; header: {}; body: undefined; answer: Record<string, unknown> };
 }
 
+/** Those that are done once for each `Idempotency-Key`. */
+export const TAKES_KEY: ReadonlySet<string> = new Set([
+  "POST /api/v1/projects/{project}/cache/purge",
+  "POST /api/v1/projects",
+  "POST /api/v1/projects/{project}/variables/{name}/rollback",
+  "POST /api/v1/projects/{project}/api-keys",
+  "POST /api/v1/projects/{project}/api-keys/{key_id}/rotate",
+  "POST /api/v1/encryption/rotate",
+  "POST /api/v1/session/totp",
+  "POST /api/v1/session/totp/confirm",
+  "POST /api/v1/session/totp/recovery-codes",
+  "POST /api/v1/session/totp/remove",
+  "POST /api/v1/users",
+  "POST /api/v1/users/{user}/password",
+  "POST /api/v1/users/{user}/totp/remove",
+  "POST /api/v1/tokens",
+  "POST /api/v1/projects/{project}/workers/{worker}/test",
+  "POST /api/v1/projects/{project}/workers/prune",
+  "POST /api/v1/projects/{project}/workers/{worker}/prune",
+  "POST /api/v1/projects/{project}/workers/{worker}/deployments/{environment}/rollback",
+  "POST /api/v1/projects/{project}/workers/{worker}/deployments/{environment}/promote",
+  "POST /api/v1/projects/{project}/workers/{worker}/deployments/{environment}/canary",
+  "POST /api/v1/projects/{project}/workers/{worker}/deployments/{environment}/canary/pause",
+  "POST /api/v1/projects/{project}/workers/{worker}/deployments/{environment}/canary/resume",
+  "POST /api/v1/projects/{project}/errors/states",
+  "POST /api/v1/projects/{project}/sites",
+  "POST /api/v1/projects/{project}/sites/{site}/rollback",
+  "POST /api/v1/projects/{project}/sites/{site}/missing",
+  "POST /api/v1/projects/{project}/sites/{site}/domains",
+  "POST /api/v1/projects/{project}/sites/{site}/domains/{host}/verify",
+  "POST /api/v1/projects/{project}/sites/{site}/releases/{number}/optimise",
+]);
+
 export type ActorInfo = { kind: ActorKind; id: string; name: string };
 export type ActorKind = "user" | "token" | "local" | "system" | "anonymous";
 export type AlertInfo = { id: string; rule_id: string; rule: string; kind: RuleKind; state: "firing" | "resolved"; severity: Severity; subject: string; title: string; text: string; advice: string; facts: Record<string, string>; value: number | null; threshold: number | null; count: number; fired_at: string; last_at: string; resolved_at: string | null; acknowledged_at: string | null; acknowledged_by: string; silenced_until: string | null };

@@ -4,28 +4,43 @@ import { useEffect } from "react";
 import { Outlet, useParams } from "react-router";
 import { messages } from "@/app/messages";
 import { ButtonLink } from "@/components/button";
+import { Skeleton } from "@/components/values";
+import { useApi } from "@/lib/api/queries";
 import { EmptyState } from "@/components/empty-state";
+import { Page } from "@/components/layout";
 import { useMessages } from "@/lib/i18n/language";
-import { rememberProject } from "@/lib/project";
-import { may, useSession } from "@/lib/session/session";
+import { projectPath, rememberProject } from "@/lib/project";
+import { useSession } from "@/lib/session/session";
 
 export function ProjectScope() {
   const { project = "" } = useParams();
   const me = useSession();
   const t = useMessages(messages);
-  const there = me.projects.includes(project);
+  const listed = me.projects.includes(project);
+  // One that was made elsewhere meanwhile is not among those that the session knew.
+  const asked = useApi("GET /api/v1/projects/{project}", { path: { project } }, { enabled: !listed });
+  const there = listed || asked.data !== undefined;
   useEffect(() => {
     if (there) rememberProject(project);
   }, [there, project]);
-  if (there || may(me, "viewer", project)) return <Outlet key={project} />;
+  if (there) return <Outlet key={project} />;
+  if (asked.error === null) {
+    return (
+      <div className="p-6">
+        <Skeleton className="h-40" />
+      </div>
+    );
+  }
   const other = me.projects[0];
   return (
-    <EmptyState
-      icon={FolderX}
-      title={t.noProject(project)}
-      actions={other && <ButtonLink look="primary" to={`/projects/${other}`}>{other}</ButtonLink>}
-    >
-      {t.noProjectHint}
-    </EmptyState>
+    <Page title={t.noProject(project)} heading={<span className="sr-only">{t.noProject(project)}</span>}>
+      <EmptyState
+        icon={FolderX}
+        title={t.noProject(project)}
+        actions={other && <ButtonLink look="primary" to={projectPath(other)}>{other}</ButtonLink>}
+      >
+        {t.noProjectHint}
+      </EmptyState>
+    </Page>
   );
 }

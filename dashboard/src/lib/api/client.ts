@@ -1,6 +1,6 @@
 // One typed function for the whole API: `api("GET /api/v1/projects/{project}", { path: { project } })`.
 // Operations and their types are generated; what is thrown is always an `ApiError`.
-import type { Operations } from "@/api/generated/api";
+import { type Operations, TAKES_KEY } from "@/api/generated/api";
 import { ApiError, problemOf, unreachable } from "@/lib/api/errors";
 import { randomKey } from "@/lib/random";
 
@@ -55,7 +55,7 @@ export async function apiResponse<Name extends Operation>(name: Name, ...[call]:
   const method = name.slice(0, name.indexOf(" "));
   const headers = new Headers({ accept: "application/json", ...given.headers });
   if (given.ifMatch) headers.set("if-match", given.ifMatch);
-  if (method === "POST" && name.includes(" /api/v1/")) {
+  if (TAKES_KEY.has(name) && !isRaw(given.body)) {
     headers.set("idempotency-key", given.idempotencyKey ?? randomKey());
   }
   let body: BodyInit | undefined;

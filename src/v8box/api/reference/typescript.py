@@ -30,9 +30,19 @@ def typescript(document: Mapping[str, Any]) -> str:
         for method, operation in operations.items():
             lines += _operation(method.upper(), path, operation, schemas)
     lines.append("}\n")
+    lines.append("/** Those that are done once for each `Idempotency-Key`. */")
+    keyed = "".join(f"  {json.dumps(each)},\n" for each in _keyed(document))
+    lines.append(f"export const TAKES_KEY: ReadonlySet<string> = new Set([\n{keyed}]);\n")
     for name, schema in schemas.items():
         lines.append(f"export type {_type_name(name)} = {_type(schema)};")
     return "\n".join(lines) + "\n"
+
+
+def _keyed(document: Mapping[str, Any]) -> Iterator[str]:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if any(each["name"] == "Idempotency-Key" for each in operation.get("parameters", ())):
+                yield f"{method.upper()} {path}"
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
