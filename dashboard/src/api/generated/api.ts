@@ -218,6 +218,20 @@ export interface Operations {
 /** Those that are done once for each `Idempotency-Key`. */
 export const TAKES_KEY: ReadonlySet<string> = new Set([
   "POST /api/v1/projects/{project}/cache/purge",
+  "POST /api/v1/box/notifications/channels",
+  "POST /api/v1/box/notifications/channels/{channel_id}/rotate",
+  "POST /api/v1/box/notifications/channels/{channel_id}/test",
+  "POST /api/v1/box/notifications/rules",
+  "POST /api/v1/box/notifications/alerts/{alert_id}/acknowledge",
+  "POST /api/v1/box/notifications/alerts/{alert_id}/silence",
+  "POST /api/v1/box/notifications/deliveries/{delivery_id}/redeliver",
+  "POST /api/v1/projects/{project}/notifications/channels",
+  "POST /api/v1/projects/{project}/notifications/channels/{channel_id}/rotate",
+  "POST /api/v1/projects/{project}/notifications/channels/{channel_id}/test",
+  "POST /api/v1/projects/{project}/notifications/rules",
+  "POST /api/v1/projects/{project}/notifications/alerts/{alert_id}/acknowledge",
+  "POST /api/v1/projects/{project}/notifications/alerts/{alert_id}/silence",
+  "POST /api/v1/projects/{project}/notifications/deliveries/{delivery_id}/redeliver",
   "POST /api/v1/projects",
   "POST /api/v1/projects/{project}/variables/{name}/rollback",
   "POST /api/v1/projects/{project}/api-keys",
@@ -245,6 +259,7 @@ export const TAKES_KEY: ReadonlySet<string> = new Set([
   "POST /api/v1/projects/{project}/sites/{site}/missing",
   "POST /api/v1/projects/{project}/sites/{site}/domains",
   "POST /api/v1/projects/{project}/sites/{site}/domains/{host}/verify",
+  "POST /api/v1/projects/{project}/sites/{site}/try",
   "POST /api/v1/projects/{project}/sites/{site}/releases/{number}/optimise",
 ]);
 
