@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import email.utils
 import ipaddress
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -127,7 +128,10 @@ def retry_after(value: str) -> float | None:
 def _said(error: BaseException) -> str:
     """Without the address, a part of which may be the secret."""
     reason = getattr(error, "os_error", error)
+    number = getattr(reason, "errno", None)
     text = getattr(reason, "strerror", None) or type(error).__name__
+    if isinstance(number, int) and number > 0:
+        text = os.strerror(number)
     return f"it cannot be reached: {_printable(str(text))[:_MAX_TEXT]}"
 
 
