@@ -26,7 +26,7 @@ def of(stack: str = "", message: str = "no", name: str = "Error", worker: str = 
         ("    at parse (npm:zod@4.0.0/index.js:3:4)", Frame("parse", "npm:zod@4.0.0/index.js", 3, 4, False)),
         ("    at f (https://jsr.io/@std/x/1/mod.ts:3:4)", Frame("f", "https://jsr.io/@std/x/1/mod.ts", 3, 4, False)),
         ("    at f (node_modules/x/index.js:3:4)", Frame("f", "node_modules/x/index.js", 3, 4, False)),
-        ("    at f (blob:null/8f-1:1:1)", Frame("f", "blob:null/8f-1", 1, 1, False)),
+        ("    at f (blob:null/8f-1:1:1)", Frame("f", "(bundle)", 1, 1, False)),
         ("    at Foo.bar [as baz] (shop.ts:1:2)", Frame("Foo.bar [as baz]", "shop.ts", 1, 2, True)),
     ],
 )
@@ -62,6 +62,10 @@ def test_frames_of_packages_do_not_count_beside_ones_own() -> None:
         "    at y (npm:zod@4.0.1/b.js:1:1)\n    at f (a.ts:1:1)"
     )
     assert of("    at x (npm:zod@4.0.0/a.js:1:1)") != of("    at y (npm:zod@4.0.0/a.js:1:1)")
+
+
+def test_an_address_that_is_another_in_each_process_does_not_count() -> None:
+    assert of("    at f (blob:null/8f-1:1:1)") == of("    at f (blob:null/9e-2:1:1)")
 
 
 def test_what_makes_another_error() -> None:

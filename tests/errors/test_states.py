@@ -249,10 +249,12 @@ async def test_who_may(box: Box) -> None:
             assert (await who.post("errors/states", json=body)).status_code == change
 
 
-async def test_a_project_that_is_deleted_takes_its_errors_along(box: Box) -> None:
+async def test_a_worker_or_project_that_is_deleted_takes_its_errors_along(box: Box) -> None:
     box.throw(project="acme")
     box.throw()
+    box.throw(worker="other")
     await box.errors.flush()
+    await box.errors.forget_worker("default", "other")
     await box.errors.forget_project("acme")
     assert (await box.client.get("http://box/api/v1/projects/acme/errors")).json()["items"] == []
     assert len(await box.look()) == 1

@@ -98,6 +98,7 @@ SECRETS = {
     "S3_ACCESS_KEY": "hunter2-access",
     "S3_SECRET_KEY": "hunter2-secret",
     "CLOUDFLARE_TOKEN": "hunter2-cloud",
+    "SENTRY_DSN": "https://hunter2@sentry.example.com/1",
 }
 
 
@@ -119,6 +120,14 @@ def test_what_is_set_and_does_nothing_is_named(tmp_path: Path) -> None:
     told = settings.ignored(load(tmp_path, "", SECRETS))
     assert told == ("CLOUDFLARE_TOKEN is set, but this version makes no DNS records and no certificates",)
     assert "hunter2" not in "".join(told)
+
+
+@pytest.mark.parametrize("dsn", ["hunter2", "https://sentry.example.com/1", "ftp://hunter2@sentry.example.com/1"])
+def test_a_dsn_that_is_none_is_refused_without_its_key(tmp_path: Path, dsn: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, "", {"SENTRY_DSN": dsn})
+    assert "SENTRY_DSN must be a DSN" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("variable", ["LIBSQL_URL", "V8BOX_LIBSQL_ADMIN_URL", "S3_ENDPOINT"])

@@ -184,7 +184,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         parts.catalog,
         folder,
         parts.run_url,
-        parts.variables.forget_worker,
+        partial(forget_worker, parts.variables, parts.telemetry),
         parts.projects.exists,
         partial(variable_names, parts.variables),
         parts.address,
@@ -249,6 +249,12 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         metrics_routes.build_router(metrics, find_version),
         metrics_routes.build_box_router(metrics),
     ]
+
+
+async def forget_worker(variables: Variables, telemetry: Telemetry, project: str, worker: str) -> None:
+    """What is kept of a worker beside its versions, when it is deleted for good."""
+    await variables.forget_worker(project, worker)
+    await telemetry.errors.forget_worker(project, worker)
 
 
 async def variable_names(variables: Variables, project: str, environment: str, worker: str) -> Collection[str]:

@@ -26,7 +26,7 @@ from v8box.api.dashboard import BuiltFiles, Dashboard
 from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.api.staging import Staging
-from v8box.app.admin import AdminParts, SiteParts, build_admin_api, variable_names
+from v8box.app.admin import AdminParts, SiteParts, build_admin_api, forget_worker, variable_names
 from v8box.app.health import open_health
 from v8box.app.metrics import open_scraper
 from v8box.app.notifications import open_notifications
@@ -262,7 +262,9 @@ class Box:
         functions = FunctionBuilds(
             partial(_bundle_function, bundler, catalog), catalog.arrive, partial(_is_known, catalog)
         )
-        sites = await self._sites(database, room, cache, helpers, catalog, functions, variables.forget_worker)
+        sites = await self._sites(
+            database, room, cache, helpers, catalog, functions, partial(forget_worker, variables, telemetry)
+        )
         origins = Origins(settings.otlp.trace_ratio)
         calls = ServiceCalls(lambda: catalog.routes, usage, origins, settings.requests.max_body_bytes)
         self._stack.push_async_callback(calls.stop)

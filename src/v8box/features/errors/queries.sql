@@ -85,6 +85,9 @@ delete from error_hours where hour < :before
 -- name: forget_old
 delete from error_groups where last_seen < :before
 
+-- name: forget_worker
+delete from error_groups where project = :project and worker = :worker
+
 -- name: forget_project
 delete from error_groups where project = :project
 

@@ -246,6 +246,10 @@ class Errors:
         if until is not None and (state is not ErrorState.IGNORED or until <= self._clock()):
             raise BadState("ignored_until: a time in the future, with the state ignored.")
 
+    async def forget_worker(self, project: str, worker: str) -> None:
+        """Who deletes the worker writes the audit log."""
+        await self._database.write(lambda sql: store.forget_worker(sql, project, worker))
+
     async def forget_project(self, project: str) -> None:
         """Who deletes the project writes the audit log."""
         await self._database.write(lambda sql: store.forget_project(sql, project))

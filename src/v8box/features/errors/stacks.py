@@ -10,6 +10,8 @@ from typing import Final
 _CALL: Final = re.compile(r"^(?P<function>.*) \((?P<place>[^()]*)\)$")
 _PLACE: Final = re.compile(r"^(?P<file>.+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})$")
 _FOREIGN: Final = re.compile(r"^[a-z][a-z0-9+.-]*:|(^|/)node_modules/", re.IGNORECASE)
+_BUNDLE: Final = "(bundle)"
+"""What a frame is in whose place is not mapped."""
 _MAX_FUNCTION: Final = 200
 _MAX_FILE: Final = 500
 
@@ -42,12 +44,14 @@ def _read(line: str) -> Frame | None:
     if at is None:
         return Frame(function[:_MAX_FUNCTION], place[:_MAX_FILE])
     file = at["file"][:_MAX_FILE]
+    if file.startswith("blob:"):
+        file = _BUNDLE  # its address is another in each process
     return Frame(function[:_MAX_FUNCTION], file, int(at["line"]), int(at["column"]), is_own(file))
 
 
 def is_own(file: str) -> bool:
     """Whether it is a file of the user's, by its name."""
-    return bool(file) and _FOREIGN.search(file) is None
+    return bool(file) and file != _BUNDLE and _FOREIGN.search(file) is None
 
 
 def top_of(frames: Sequence[Frame]) -> Frame | None:

@@ -165,6 +165,10 @@ def forget_old(sql: Transaction, now: float, days: int) -> None:
     sql.execute(_queries["forget_old"], {"before": now - days * 86_400})
 
 
+def forget_worker(sql: Transaction, project: str, worker: str) -> None:
+    sql.execute(_queries["forget_worker"], {"project": project, "worker": worker})
+
+
 def forget_project(sql: Transaction, project: str) -> None:
     sql.execute(_queries["forget_project"], {"project": project})
 
