@@ -59,7 +59,7 @@ def open_health(
         return "the box is stopping" if pool.stopping else None
 
     disk = partial(machine.disk, data, warn_mb=wanted.disk_warn_mb, critical_mb=wanted.disk_critical_mb)
-    backlogs = (
+    backlogs: tuple[stores.Backlog, ...] = (
         stores.Backlog(
             name="run log",
             waiting=lambda: telemetry.runs.held,
@@ -80,6 +80,17 @@ def open_health(
             advice="look in the log why the platform's database cannot be written",
         ),
     )
+    if (exporter := telemetry.exporter) is not None:
+        backlogs += (
+            stores.Backlog(
+                name="spans and lines for the collector",
+                waiting=lambda: exporter.held,
+                most=exporter.most,
+                lost=lambda: exporter.dropped,
+                advice="look in the log why OTEL_EXPORTER_OTLP_ENDPOINT does not take them, or lower "
+                "OTEL_TRACES_SAMPLER_ARG",
+            ),
+        )
     probes = [
         Probe("disk", in_thread(disk), keep_seconds=_MACHINE_SECONDS),
         Probe("memory", in_thread(lambda: machine.memory(machine.read_memory())), keep_seconds=_MACHINE_SECONDS),

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from v8box import __version__
 from v8box.app.deployed import Deployed
 from v8box.app.sentry import build_forwarder
 from v8box.catalog.catalog import Catalog
@@ -25,6 +26,7 @@ from v8box.telemetry.feed import Feed
 from v8box.telemetry.metrics.counters import Counters
 from v8box.telemetry.metrics.rollups import Rollups
 from v8box.telemetry.metrics.store import MetricsStore
+from v8box.telemetry.otlp import Exporter
 from v8box.telemetry.rates import Rates
 from v8box.telemetry.runs import RunLog
 from v8box.telemetry.tail import Tail
@@ -44,6 +46,8 @@ class Telemetry:
     slow: SlowLog
     errors: Errors
     forwarder: Forwarder
+    exporter: Exporter | None
+    """Where a collector is set."""
 
 
 async def open_telemetry(
@@ -99,6 +103,13 @@ async def open_telemetry(
     stack.push_async_callback(rollups.close)
     tasks.forever(rollups.run(), "metrics")
 
+    exporter = None
+    if settings.otlp.endpoint is not None:
+        exporter = Exporter(settings.otlp, __version__)
+        stack.push_async_callback(exporter.close)
+        exporter.listen(feed)
+        exporter.start()
+
     return Telemetry(
         feed=feed,
         runs=runs,
@@ -110,4 +121,5 @@ async def open_telemetry(
         slow=slow,
         errors=errors,
         forwarder=forwarder,
+        exporter=exporter,
     )
