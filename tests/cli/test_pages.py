@@ -246,3 +246,35 @@ def test_a_branch_is_shown_at_its_own_preview(shell: Shell, tmp_path: Path) -> N
     assert refused.returncode != 0
     assert "asks for a password" in refused.stderr
     assert visit(shell, label="pr-8--branched").status_code == 401
+
+
+def test_an_archive_is_sent_as_it_is(shell: Shell, tmp_path: Path) -> None:
+    archive = tmp_path / "site.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("site/index.html", "zipped")
+    first = shell.call("pages", "deploy", str(archive), "-s", "zipped", "-m", "why")
+    assert first.returncode == 0, first.stderr
+    assert visit(shell, label="zipped").text == "zipped"
+    archive.write_bytes(b"no archive")
+    assert shell.call("pages", "deploy", str(archive), "-s", "zipped").returncode != 0
+    assert (
+        "an archive holds its own"
+        in shell.call("pages", "deploy", str(archive), "-s", "zipped", "--functions", str(tmp_path)).stderr
+    )
+    assert visit(shell, label="zipped").text == "zipped"
+    (entry,) = shell.data("pages", "history", "zipped")
+    assert (entry["release"], entry["change"], entry["message"]) == (1, "deployed", "why")
+
+
+def test_a_site_is_made_before_its_first_release_and_a_release_pinned(shell: Shell, tmp_path: Path) -> None:
+    assert "pages deploy dist --site early" in shell.call("pages", "create", "early").stderr
+    assert shell.data("pages", "settings", "early", "security_headers=true")["release"] is None
+    dist = write(tmp_path / "dist", {"index.html": "<h1>   one   </h1>" * 200})
+    assert shell.data("pages", "deploy", str(dist), "-s", "early")["number"] == 1
+    assert "x-frame-options" in visit(shell, label="early").headers
+    assert shell.data("pages", "pin", "early", "1", "-m", "the first")["pinned"]
+    assert "(pinned)" in shell.call("pages", "releases", "early").stdout
+    assert not shell.data("pages", "pin", "early", "1", "--off")["pinned"]
+    asked = shell.call("pages", "optimise", "early", "1")
+    assert asked.returncode == 0
+    assert "v8box pages show early 1" in asked.stderr

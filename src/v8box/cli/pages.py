@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
-from v8box.cli import site_rules
+from v8box.cli import site_deploy, site_releases, site_rules
 from v8box.cli.command import Command, Limit, on_box
 from v8box.cli.console import Yes, ask_name, fail, parse_seconds, printable, size
-from v8box.cli.exits import CommandFailed, Exit
+from v8box.cli.exits import Exit
+from v8box.cli.site_deploy import tell_report
 
 app = typer.Typer(
     name="pages", help="Sites: static files with releases, previews and host names.", no_args_is_help=True
@@ -23,61 +20,14 @@ previews = typer.Typer(name="preview", help="Releases shown under a name.", no_a
 domains = typer.Typer(name="domain", help="Host names of your own.", no_args_is_help=True)
 app.add_typer(previews)
 app.add_typer(domains)
-app.add_typer(site_rules.app)
-
-_MAX_TOLD: Final = 20
-_GONE_MEANWHILE: Final = "files_missing"
+for each in (site_deploy, site_releases, site_rules):
+    app.add_typer(each.app)
 
 Site = Annotated[str, typer.Argument(help="The site's name.")]
 Number = Annotated[int, typer.Argument(min=1, metavar="RELEASE", help="A release's number.")]
 Label = Annotated[str, typer.Argument(metavar="NAME", help="The preview's name.")]
 HostName = Annotated[str, typer.Argument(metavar="HOST", help="A host name, e.g. www.example.com.")]
 Message = Annotated[str, typer.Option("--message", "-m", help="Why, for those who read the history.")]
-
-
-@app.command("deploy")
-@on_box
-def deploy(
-    command: Command,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder with the site, e.g. dist.")],
-    site: Annotated[str, typer.Option("--site", "-s", envvar="V8BOX_SITE", show_envvar=True, help="Which site it is.")],
-    functions: Annotated[
-        Path | None,
-        typer.Option("--functions", metavar="DIR", help="The site's functions/, where DIR does not hold it."),
-    ] = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Do not make it live: it answers at its own address.")] = False,
-    preview: Annotated[
-        str | None,
-        typer.Option("--preview", metavar="NAME", help="A draft, shown at NAME--SITE, e.g. pr-7; the same name moves."),
-    ] = None,
-    message: Message = "",
-) -> None:
-    """Make a release of a folder, and make it live at once. Only files that the box does not have are sent."""
-    from v8box.cli import site_files
-
-    began = time.perf_counter()
-    files = site_files.read_site(folder, functions)
-    at = command.at("sites", site)
-    listed = {"files": site_files.manifest(files)}
-    wanted = {**listed, "message": message, "live": not draft and preview is None}
-    sent = 0
-    for attempt in (1, 2):  # what was there when it was asked for may be gone when it is named
-        missing = set(command.api.post(f"{at}/missing", listed)["missing"])
-        new = list({each.sha256: each for each in files if each.sha256 in missing}.values())
-        total = sum(each.bytes for each in new)
-        with _progress(f"{len(new)} of {len(files)} files", total) as on_bytes:
-            site_files.send(command.api, at, new, on_bytes)
-        sent += total
-        try:
-            release = command.api.post(f"{at}/releases", wanted)
-            break
-        except CommandFailed as error:
-            if error.answer != _GONE_MEANWHILE or attempt == 2:
-                raise
-    if preview is not None:
-        release["preview_url"] = _move_preview(command, site, preview, release["number"])
-    milliseconds = (time.perf_counter() - began) * 1_000
-    _show_deployed(command, site, release, sent, milliseconds)
 
 
 @app.command("list")
@@ -137,7 +87,7 @@ def show(
     command.show_fields(found, fields)
     rows = [(each["path"], size(each["bytes"]), each["type"], ", ".join(sorted(each["encodings"]))) for each in files]
     command.show(files, ("path", "size", "type", "compressed"), rows)
-    _tell_report(command, found["report"])
+    tell_report(command, found["report"])
 
 
 @app.command("releases")
@@ -348,70 +298,11 @@ def remove_domain(command: Command, site: Site, host: HostName) -> None:
 # ---- what is said
 
 
-def _show_deployed(command: Command, site: str, release: Any, sent: int, milliseconds: float) -> None:
-    if command.as_json:
-        command.show({**release, "sent_bytes": sent, "milliseconds": round(milliseconds)})
-        return
-    if release["live"]:
-        url = command.api.get(command.at("sites", site))["url"]
-        typer.echo(printable(f"✓ release {release['number']} of {site} is live: {url}"))
-    elif url := release.get("preview_url"):
-        typer.echo(printable(f"✓ release {release['number']} of {site} is shown at {url}"))
-    else:
-        typer.echo(printable(f"✓ release {release['number']} of {site} is a draft: {release['url']}"))
-    command.say(f"{release['files']} files, {size(release['bytes'])}, {size(sent)} sent, in {milliseconds:.0f} ms")
-    for each in release["report"].get("functions", ())[:_MAX_TOLD]:
-        command.say(f"  {each['path']} is answered by the worker {each['worker']}, {each['file']}")
-    _tell_report(command, release["report"])
-    if release["live"]:
-        command.say(f"Go back: v8box pages rollback {site}")
-    else:
-        command.say(f"Make it live: v8box pages promote {site} {release['number']}")
-
-
-def _tell_report(command: Command, report: Any) -> None:
-    """Lines that count for nothing, and warnings."""
-    ignored = report.get("ignored", ())
-    for each in ignored[:_MAX_TOLD]:
-        command.say(f"! {str(each['file']).lstrip('/')}:{each['line']}: {each['reason']}")
-    more = report.get("ignored_count", len(ignored)) - min(len(ignored), _MAX_TOLD)
-    if more > 0:
-        command.say(f"! {more} more lines are no rules")
-    for warning in report.get("warnings", ()):
-        command.say(f"! {warning}")
-
-
 def _show_changed(command: Command, site: Any) -> None:
     command.show_fields(site, {"site": site["name"], "live": f"release {site['live_release']}", "url": site["url"]})
-
-
-def _move_preview(command: Command, site: str, name: str, release: int) -> str:
-    """Shows the release there. A preview that asks for a password cannot be moved without it: it is not thrown open."""
-    at = command.at("sites", site, "previews")
-    if any(each["label"] == name and each["password"] for each in command.api.all(at)):
-        fail(
-            f"The preview {name} asks for a password. The release {release} is a draft; show it there with "
-            f"v8box pages preview set {site} {name} {release} --password"
-        )
-    return str(command.api.put(command.at("sites", site, "previews", name), {"release": release})["url"])
 
 
 def _new_password() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("Password for visitors", hide_input=True, confirmation_prompt=True, err=True))
     return sys.stdin.readline().rstrip("\r\n")
-
-
-@contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal while it is sent."""
-    if not sys.stderr.isatty() or not total:
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"sending {what}", total=total)
-        yield lambda more: progress.advance(task, more)
