@@ -125,6 +125,8 @@ def test_a_module_that_throws_while_it_loads(shell: Shell, tmp_path: Path) -> No
     (error,) = found
     assert (error["kind"], error["name"], error["message"]) == ("startup", "EvalError", "too early")
     assert error["top"]["line"] == 1
+    assert shell.call("delete", "early", "--yes").returncode == 0
+    assert errors_of(shell, "--state", "all", worker="early") == []
 
 
 def test_ignoring_and_opening_again(fruit: Shell) -> None:

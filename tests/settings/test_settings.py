@@ -126,7 +126,7 @@ def test_what_is_set_and_does_nothing_is_named(tmp_path: Path) -> None:
 def test_a_dsn_that_is_none_is_refused_without_its_key(tmp_path: Path, dsn: str) -> None:
     with pytest.raises(SettingsError) as refused:
         load(tmp_path, "", {"SENTRY_DSN": dsn})
-    assert "SENTRY_DSN must be a DSN" in str(refused.value)
+    assert "SENTRY_DSN: must be a DSN" in str(refused.value)
     assert "hunter2" not in str(refused.value)
 
 
