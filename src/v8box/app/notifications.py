@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from time import time
 
 from v8box.app.telemetry import Telemetry
@@ -12,6 +13,7 @@ from v8box.catalog.catalog import Catalog
 from v8box.catalog.model import DEFAULT_PROJECT
 from v8box.catalog.projects import Projects, Usage
 from v8box.features.deploy import DeployEvent, DeployFailed
+from v8box.features.errors.model import Group
 from v8box.features.health.service import Health
 from v8box.features.notifications.alerts import Alerts
 from v8box.features.notifications.desk import Desk
@@ -36,6 +38,7 @@ from v8box.storage.encryption import Encryption
 
 _DAY_SECONDS = 86_400.0
 _MIB = 1_048_576
+_MAX_TITLE = 150
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,25 @@ class NotificationParts:
                 advice="mend it and deploy again; what was live before still is",
                 worker=what,
                 facts={"project": project, "worker": what},
+            )
+        )
+
+    def error_group(self, change: str, group: Group) -> None:
+        """Hears of groups of errors that are new, or back."""
+        word = "new" if change == "new" else "is back"
+        thrown = f"{group.name}: {group.message}".strip(": ")
+        self.notifications.tell(
+            Event(
+                kind=RuleKind.ERRORS,
+                project=group.project,
+                subject=group.id,
+                title=f"{group.worker}: {thrown[:_MAX_TITLE]} ({word})",
+                text=f"Seen {group.count} times, last in v{group.last_version.number}.",
+                advice=f"v8box errors show {group.id}",
+                worker=group.worker,
+                environment=group.environments[0] if len(group.environments) == 1 else "",
+                change=change,
+                facts={"project": group.project, "worker": group.worker, "version": f"v{group.last_version.number}"},
             )
         )
 
@@ -149,6 +171,8 @@ async def open_notifications(
     desk = Desk(notifications, private=private, has_mail=wanted.smtp_url is not None)
     parts = NotificationParts(notifications=notifications, desk=desk)
     canaries.on_end(parts.canary_ended)
+    telemetry.errors.on_new_group(partial(parts.error_group, "new"))
+    telemetry.errors.on_regressed(partial(parts.error_group, "regressed"))
     return parts
 
 
