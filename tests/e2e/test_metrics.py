@@ -14,12 +14,33 @@ from tests.servers.prometheus import promtool
 
 TOKEN = "prometheus-0123456789-token"
 WORKER = """
-export default async function ({ db, log }, params) {
+export default async function ({ db, log, metrics }, params) {
   if (params.fail) throw new Error("as asked");
   await db.execute("SELECT 1");
   log("ran");
+  metrics.counter("calls_total", { n: params.n ?? "none" }).add();
+  metrics.histogram("n_seconds").record(Number(params.n ?? 0));
   return params.n ?? null;
 }
+"""
+
+
+MODULE = """
+export default {
+  fetch(request, env, ctx) {
+    ctx.metrics.gauge("depth").set(NaN);
+    ctx.metrics.gauge("depth").set(42);
+    if (new URL(request.url).searchParams.has("flood")) {
+      for (let n = 0; n < 2000; n++) ctx.metrics.counter("flood", { n }).add();
+    }
+    try {
+      ctx.metrics.counter("no name");
+    } catch (error) {
+      return new Response(error.message);
+    }
+    return new Response("?");
+  },
+};
 """
 
 
@@ -28,6 +49,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
     directory = tmp_path_factory.mktemp("metrics")
     (directory / "functions").mkdir()
     (directory / "functions" / "counted.ts").write_text(WORKER)
+    (directory / "functions" / "module.ts").write_text(MODULE)
     running = RunningBox(directory, {"V8BOX_METRICS_TOKEN": TOKEN})
     try:
         yield running.wait_ready()
@@ -58,6 +80,33 @@ def test_a_prometheus_finds_what_was_counted(box: RunningBox, prometheus: Promet
     assert prometheus.value("v8box_metrics_dropped_series") is None
     scraped = prometheus.get("targets")["activeTargets"][0]
     assert (scraped["health"], scraped["lastError"]) == ("up", "")
+
+
+def test_what_workers_count_themselves_reaches_prometheus_and_the_charts(
+    box: RunningBox, prometheus: Prometheus
+) -> None:
+    for n in (101, 101, 102):
+        box.run("counted", params={"n": n})
+    response = box.run("module", params={"flood": 1})
+    assert response.text.startswith("no name is no name for a metric")
+    box.run("module")
+    box.until(lambda: prometheus.value("v8box_custom_counted_calls_total{worker='counted',n='102'}") == 1)
+    assert prometheus.value("v8box_custom_counted_calls_total{worker='counted',n='101'}") == 2
+    assert (prometheus.value("v8box_custom_recorded_n_seconds_count{worker='counted'}") or 0) >= 3
+    box.until(lambda: prometheus.value("v8box_custom_set_depth{worker='module'}") == 42)
+    assert prometheus.value("count(v8box_custom_counted_flood_total)") == 999, "and the gauge"
+    listed = box.admin.get("/api/v1/projects/default/metrics/custom").json()["items"]
+    assert [(each["name"], each["kind"], each["workers"]) for each in listed] == [
+        ("calls", "counter", ["counted"]),
+        ("depth", "gauge", ["module"]),
+        ("flood", "counter", ["module"]),
+        ("n_seconds", "histogram", ["counted"]),
+    ]
+    shown = box.admin.get("/api/v1/projects/default/metrics/custom/depth").json()["items"][0]
+    assert shown["values"][-1] == 42
+    logged = box.admin.get("/api/v1/projects/default/workers/module/logs", params={"level": "warn"}).json()["items"]
+    texts = [each["text"] for each in logged if "ctx.metrics" in (each["text"] or "")]
+    assert len(texts) == 2, texts
 
 
 def test_promtool_takes_what_a_real_box_shows(box: RunningBox) -> None:

@@ -36,7 +36,7 @@ from v8box.pool.group import GroupState
 from v8box.settings import Box, Metrics, Secret, load
 from v8box.settings import ResponseCache as CacheSettings
 from v8box.telemetry.meter import Span
-from v8box.telemetry.records import DeathRecord, LineRecord
+from v8box.telemetry.records import DeathRecord, LineRecord, MeasureRecord
 
 __all__ = ["world"]  # a fixture
 
@@ -85,7 +85,7 @@ def sources(tmp_path: Path) -> Sources:
 @pytest.fixture
 def scraper(kept: Kept, sources: Sources, monkeypatch: pytest.MonkeyPatch) -> Scraper:
     monkeypatch.setattr("v8box.features.metrics.scrape._FRESH_SECONDS", -1.0)
-    return Scraper(kept.counters, sources, 10_000)
+    return Scraper(kept.counters, kept.custom, sources, 10_000)
 
 
 def busy(kept: Kept, sources: Sources) -> None:
@@ -96,6 +96,11 @@ def busy(kept: Kept, sources: Sources) -> None:
     kept.counters.on_run(run(status=101))
     kept.counters.on_line(LineRecord(1.0, None, "hello", "v1", "error", "oh"))
     kept.counters.on_death(DeathRecord(1.0, "hello", "v1", "memory", "too much"))
+    kept.custom.on_measure(
+        MeasureRecord(
+            "hello", "v1", [(0, "orders", {"shop": "a"}, 3.0), (1, "depth", None, -2.5), (2, "took", None, [0.3, 9e9])]
+        )
+    )
     sources.cache.counts.add(Owner("default", "worker", "hello"), "hit")
     sources.refusals.refused(placement(), "rate_limited", dry_run=True)
 
@@ -152,6 +157,10 @@ async def test_everything_is_there_in_both_forms(kept: Kept, sources: Sources, s
         key("v8box_cache_requests_total", project="default", kind="worker", name="hello", result="hit"): 1,
         key("v8box_policy_refusals_total", **HELLO, code="rate_limited", dry_run="true"): 1,
         key("v8box_telemetry_dropped_total", kind="record"): 5,
+        key("v8box_custom_counted_orders_total", **HELLO, shop="a"): 3,
+        key("v8box_custom_set_depth", **HELLO): -2.5,
+        key("v8box_custom_recorded_took_bucket", **HELLO, le="0.5"): 1,
+        key("v8box_custom_recorded_took_count", **HELLO): 2,
         key("v8box_audit_entries_total"): 7,
     }
     for openmetrics in (False, True):
@@ -179,6 +188,7 @@ async def test_a_trace_is_an_exemplar_of_its_bucket(kept: Kept, sources: Sources
 
 async def test_hostile_values_stay_values(kept: Kept, sources: Sources, scraper: Scraper) -> None:
     kept.counters.on_run(run(project=HOSTILE, worker=HOSTILE, version=HOSTILE, outcome=HOSTILE, trace="b" * 32))
+    kept.custom.on_measure(MeasureRecord(HOSTILE, "v1", [(0, "orders", {"shop": HOSTILE}, 1.0)], HOSTILE))
     kept.counters.on_run(run(spans=[Span(HOSTILE, "x", 0.0, 1.0)], calls=1, trigger="é\u0000\udc80"[:2]))
     for openmetrics in (False, True):
         names = {name for name, _ in await scrape(scraper, openmetrics)}
@@ -213,7 +223,7 @@ async def test_a_version_that_is_forgotten_takes_nothing_from_its_worker(kept: K
 async def test_beyond_the_bound_series_are_left_out_and_it_is_said_once(
     kept: Kept, sources: Sources, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scraper = Scraper(kept.counters, sources, 100)
+    scraper = Scraper(kept.counters, kept.custom, sources, 100)
     for number in range(120):
         kept.counters.on_run(run(f"w{number}"))
     with caplog.at_level(logging.WARNING):
@@ -223,6 +233,33 @@ async def test_beyond_the_bound_series_are_left_out_and_it_is_said_once(
     assert len([each for each in found if each[0].startswith("v8box_request_duration_seconds")]) <= 100
     assert found[key("v8box_metrics_dropped_series", family="v8box_requests")] == 20
     assert len([each for each in caplog.records if "V8BOX_METRICS_SERIES" in each.message]) == 1
+
+
+async def test_names_of_workers_make_no_family_twice(kept: Kept, scraper: Scraper) -> None:
+    """Whatever kinds workers choose for one name, and whatever names for one kind."""
+    for worker in ("a", "b", "c"):
+        entries = [
+            (kind, name, {"le_": "1"} if worker == "a" else None, 1.0 if kind < 2 else [1.0])
+            for kind in (0, 1, 2)
+            for name in ("x", "x_total", "x_count", "x_sum", "x_bucket", "requests", "x_created", "x_info")
+        ]
+        kept.custom.on_measure(MeasureRecord(worker, "v1", entries))
+    for openmetrics in (False, True):
+        found = await scrape(scraper, openmetrics)
+        assert found[key("v8box_custom_counted_x_total", project="default", environment="production", worker="b")] == 2
+    _, body = await scraper.scrape(openmetrics=False)
+    done = promtool("check", "metrics", stdin=body)
+    assert b"error" not in done.stderr.lower(), done.stderr.decode()
+    assert done.returncode in (0, 3), "3: it does not like how people name their metrics"
+
+
+async def test_what_workers_count_has_one_bound_together(kept: Kept, sources: Sources) -> None:
+    scraper = Scraper(kept.counters, kept.custom, sources, 100)
+    for number in range(150):
+        kept.custom.on_measure(MeasureRecord("a", "v1", [(1, f"g{number}", None, 1.0)]))
+    found = await scrape(scraper)
+    assert len([each for each in found if each[0].startswith("v8box_custom_")]) == 100
+    assert found[key("v8box_metrics_dropped_series", family="v8box_custom")] == 50
 
 
 async def test_what_sites_send_is_counted() -> None:

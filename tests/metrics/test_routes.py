@@ -17,6 +17,7 @@ from v8box.api.access import EVERY_PROJECT, Role, Scope
 from v8box.features.metrics.service import MAX_READERS, Metrics, Selection, TooManyReaders
 from v8box.telemetry.meter import Span
 from v8box.telemetry.metrics.figures import Key
+from v8box.telemetry.records import MeasureRecord
 
 HERE = "/projects/default/metrics"
 
@@ -244,3 +245,45 @@ async def test_events_go_on_until_the_client_leaves(app: As, kept: Kept) -> None
     gone.set()
     await serving
     assert not list(kept.rollups._watchers)
+
+
+async def test_what_workers_count_themselves(client: httpx.AsyncClient, kept: Kept) -> None:
+    kept.custom.on_measure(MeasureRecord("a", "v1", [(0, "orders", {"shop": "x"}, 3.0), (1, "depth", None, 7.0)]))
+    kept.custom.on_measure(MeasureRecord("b", "v1", [(0, "orders", None, 1.0), (2, "took_seconds", None, [0.3, 0.5])]))
+    kept.custom.on_measure(MeasureRecord("b", "v1", [(0, "orders", None, 1.0)], "shop"))
+    listed = await chart(client, f"{HERE}/custom")
+    assert listed["items"] == [
+        {"name": "depth", "kind": "gauge", "workers": ["a"], "series": 1},
+        {"name": "orders", "kind": "counter", "workers": ["a", "b"], "series": 2},
+        {"name": "took_seconds", "kind": "histogram", "workers": ["b"], "series": 1},
+    ]
+    await kept.minute()
+    kept.custom.on_measure(MeasureRecord("a", "v1", [(0, "orders", {"shop": "x"}, 2.0)]))
+    found = await chart(client, f"{HERE}/custom/orders", since=HOUR_BEGINS, step=60)
+    assert found["times"] == [at(0), at(60)]
+    assert [(each["worker"], each["labels"], each["values"]) for each in found["items"]] == [
+        ("a", {"shop": "x"}, [3.0, 2.0]),
+        ("b", {}, [1.0, 0]),
+    ]
+    depth = await chart(client, f"{HERE}/custom/depth", since=HOUR_BEGINS, step=60)
+    assert depth["items"][0]["values"] == [7.0, None]
+    took = await chart(client, f"{HERE}/custom/took_seconds", since=HOUR_BEGINS, step=60)
+    assert took["items"][0]["values"] == [0.4, None]
+    assert took["items"][0]["counts"] == [2, 0]
+    assert 0.2 < took["items"][0]["p95"][0] <= 0.5
+    only = await chart(client, f"{HERE}/custom/orders", worker="b", since=HOUR_BEGINS)
+    assert [each["worker"] for each in only["items"]] == ["b"]
+    problem(await client.get(f"{HERE}/custom/nothing"), 404, "metric_not_found")
+    problem(await client.get(f"{HERE}/custom/orders", params={"worker": "c"}), 404, "metric_not_found")
+    problem(await client.get(f"{HERE}/custom/orders", params={"step": 1}), 400, "bad_request")
+    problem(await client.get(f"{HERE}/custom/A-B"), 400, "bad_request")
+
+
+async def test_only_so_many_time_series_of_one_metric_are_shown(client: httpx.AsyncClient, kept: Kept) -> None:
+    for number in range(1, 61):
+        kept.custom.on_measure(MeasureRecord("a", "v1", [(0, "orders", {"n": str(number)}, float(number))]))
+    kept.time.now += 1
+    found = await chart(client, f"{HERE}/custom/orders")
+    assert len(found["items"]) == 50
+    assert found["left_out"] == 10
+    assert found["items"][0]["labels"] == {"n": "60"}

@@ -23,7 +23,7 @@ from v8box.sandbox.interface import Death, LogLine, RunningRun
 from v8box.sandbox.protocol import Level
 from v8box.telemetry.audit import MASK
 from v8box.telemetry.feed import Feed
-from v8box.telemetry.records import CurvePoint, DeathRecord, LineRecord, RunningRecord
+from v8box.telemetry.records import CurvePoint, DeathRecord, LineRecord, MeasureRecord, RunningRecord
 from v8box.telemetry.redactor import Redactor
 
 STACK = "Error: no\n    at f (blob:null/1:1:1)\n    at g (file:///x/shim.js:9:9)"
@@ -255,3 +255,17 @@ async def test_a_death_tells_what_was_seen_before_without_secrets(maps: Maps) ->
     assert stopped.id != died.id
     assert died.runs == [RunningRecord("r1", "GET", f"/a/{MASK}", 1500.0, 250.0)]
     assert (died.run_count, died.curve) == (1, [CurvePoint(-50, 0.5, 7, 1)])
+
+
+async def test_what_a_worker_measures_is_told_without_its_secrets(maps: Maps) -> None:
+    feed = Feed()
+    told: list[MeasureRecord] = []
+    feed.on_measure(told.append)
+    journal = Journal(feed, SourceMaps(maps.load), lambda record: None, redactor=lambda _: Redactor(["hunter2-secret"]))
+    version = a_version("hello", 1)
+    journal.measured(version, [(0, "a", {"key": "hunter2-secret"}, 1.0), (1, "b", None, 2.0)], lost=True)
+    (record,) = told
+    assert (record.worker, record.version, record.lost) == (version.worker, version.id, True)
+    assert "hunter2" not in str(record.entries)
+    assert record.entries[1] == (1, "b", None, 2.0)
+    await journal.stop()

@@ -21,6 +21,7 @@ from v8box.sandbox.protocol import HEADER_BYTES, Kind, pack_header
 from v8box.sandbox.run import Run
 from v8box.telemetry.meter import Meter
 from v8box.telemetry.origin import Origin
+from v8box.telemetry.records import Measurement
 
 
 def a_frame(kind: int, flags: int = 0, stream: int = 0, head: Any = b"", body: bytes = b"") -> bytes:
@@ -72,6 +73,8 @@ class Observed:
     lines: list[LogLine] = field(default_factory=list)
     deaths: list[Death] = field(default_factory=list)
     stops: list[Death] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
+    lost: int = 0
 
     def logged(self, version: Version, lines: Sequence[LogLine]) -> None:
         self.lines += lines
@@ -81,6 +84,10 @@ class Observed:
 
     def stopped(self, version: Version, death: Death) -> None:
         self.stops.append(death)
+
+    def measured(self, version: Version, entries: Sequence[Measurement], *, lost: bool) -> None:
+        self.measurements += entries
+        self.lost += lost
 
 
 class Wire(asyncio.Transport):

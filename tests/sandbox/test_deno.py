@@ -135,6 +135,27 @@ async def test_log_lines_reach_the_observer(bench: Bench) -> None:
     ]
 
 
+async def test_what_the_worker_measures_reaches_the_observer(bench: Bench) -> None:
+    await bench.become_ready()
+    bench.says(a_frame(Kind.METRIC, head=[[0, "orders", {"shop": "a"}, 2], [2, "took", None, [0.5, 1]]]))
+    assert bench.observed.measurements == [(0, "orders", {"shop": "a"}, 2), (2, "took", None, [0.5, 1])]
+
+
+async def test_a_flood_of_metrics_is_not_read_until_the_next_look(bench: Bench) -> None:
+    await bench.become_ready()
+    bench.invoke()
+    many = a_frame(Kind.METRIC, head=[[1, "depth", None, 1.0]] * 1_000)
+    for _ in range(10):
+        bench.says(many)
+    taken = len(bench.observed.measurements)
+    assert 1_000 <= taken < 5_000
+    assert bench.observed.lost == 1, "it is said once"
+    assert bench.sandbox.state is SandboxState.READY
+    bench.sandbox.tick(bench.sandbox.started_at + 1)
+    bench.says(a_frame(Kind.METRIC, head=[[1, "depth", None, 1.0]]))
+    assert len(bench.observed.measurements) == taken + 1
+
+
 async def test_a_runs_lines_have_its_origin(bench: Bench) -> None:
     await bench.become_ready()
     run = bench.invoke()
@@ -232,6 +253,10 @@ def hostile(stream: int) -> dict[str, bytes]:
         "LOAD_FAILED out of turn": a_frame(Kind.LOAD_FAILED, head={"name": "E", "message": ""}),
         "CANCEL without a reason": a_frame(Kind.CANCEL, 0, stream),
         "a LOG of no lines": a_frame(Kind.LOG, head={"a": 1}),
+        "a METRIC of no entries": a_frame(Kind.METRIC, head={"a": 1}),
+        "a METRIC entry that is short": a_frame(Kind.METRIC, head=[[0, "a", None]]),
+        "a METRIC that is no number": a_frame(Kind.METRIC, head=[[0, "a", None, "1"]]),
+        "a METRIC whose label is a number": a_frame(Kind.METRIC, head=[[0, "a", {"b": 1}, 1]]),
         "a LOG line that is short": a_frame(Kind.LOG, head=[[None, 1, 1.0]]),
         "a FETCH without its host": a_frame(Kind.FETCH, 0, stream, [1, "GET"]),
         "a FETCH whose status is text": a_frame(Kind.FETCH, END, stream, [1, "ok", ""]),

@@ -47,7 +47,11 @@ def open_scraper(
         return await audit.count(database)
 
     def dropped() -> Mapping[str, int]:
-        return {"record": telemetry.runs.dropped, "minute": telemetry.rollups.dropped_minutes}
+        return {
+            "record": telemetry.runs.dropped,
+            "minute": telemetry.rollups.dropped_minutes,
+            "measurement": telemetry.custom.dropped,
+        }
 
     sources = Sources(
         look=pool.look,
@@ -62,4 +66,4 @@ def open_scraper(
         sites=sites.counts,
         data=settings.data_directory,
     )
-    return Scraper(telemetry.counters, sources, settings.metrics.max_series)
+    return Scraper(telemetry.counters, telemetry.custom, sources, settings.metrics.max_series)

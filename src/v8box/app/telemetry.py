@@ -24,6 +24,7 @@ from v8box.settings import Settings
 from v8box.storage import Database
 from v8box.telemetry.feed import Feed
 from v8box.telemetry.metrics.counters import Counters
+from v8box.telemetry.metrics.custom import Custom
 from v8box.telemetry.metrics.rollups import Rollups
 from v8box.telemetry.metrics.store import MetricsStore
 from v8box.telemetry.otlp import Exporter
@@ -41,6 +42,7 @@ class Telemetry:
     tail: Tail
     rates: Rates
     counters: Counters
+    custom: Custom
     rollups: Rollups
     kills: KillReports
     slow: SlowLog
@@ -99,7 +101,10 @@ async def open_telemetry(
     feed.on_run(counters.on_run)
     feed.on_line(counters.on_line)
     feed.on_death(counters.on_death)
-    rollups = Rollups(counters, await MetricsStore.open(data / "metrics.db", settings.metrics.budget_bytes))
+    custom = Custom(feed.line)
+    feed.on_measure(custom.on_measure)
+    store = await MetricsStore.open(data / "metrics.db", settings.metrics.budget_bytes)
+    rollups = Rollups(counters, store, custom=custom)
     stack.push_async_callback(rollups.close)
     tasks.forever(rollups.run(), "metrics")
 
@@ -116,6 +121,7 @@ async def open_telemetry(
         tail=Tail(runs),
         rates=rates,
         counters=counters,
+        custom=custom,
         rollups=rollups,
         kills=kills,
         slow=slow,

@@ -19,7 +19,7 @@ from v8box.pool.source_maps import SourceMaps
 from v8box.sandbox.interface import Death, LogLine, RunningRun
 from v8box.sandbox.protocol import Level
 from v8box.telemetry.feed import Feed
-from v8box.telemetry.records import DeathRecord, LineRecord, RunningRecord
+from v8box.telemetry.records import DeathRecord, LineRecord, Measurement, MeasureRecord, RunningRecord
 from v8box.telemetry.redactor import Redactor
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,14 @@ class Journal:
                 self._tasks.add(self._map(placement, held), "map stacks")
             held.append(record)
             self._held_count += 1
+
+    def measured(self, placement: Placement, entries: Sequence[Measurement], *, lost: bool) -> None:
+        redactor = self._redactor(placement)
+        if redactor is not _NOTHING_SECRET:
+            entries = [(kind, name, labels and redactor.value(labels), value) for kind, name, labels, value in entries]
+        self._feed.measure(
+            MeasureRecord(placement.worker, placement.id, entries, placement.project, placement.environment, lost)
+        )
 
     def _write(self, record: LineRecord) -> None:
         self._feed.line(record)

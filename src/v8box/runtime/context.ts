@@ -9,6 +9,7 @@ import { createS3 } from "../bindings/s3/client.ts";
 import { createService } from "../bindings/services/client.ts";
 import type { Calls } from "./calls.ts";
 import { createLog, describe, type Log, type Logs } from "./logs.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import { Level } from "./protocol.ts";
 import type { Run } from "./run.ts";
 
@@ -28,25 +29,28 @@ export interface WorkerInfo {
   uses_process: boolean;
 }
 
-/** One per run. `{db, cache, s3, env, log, request, waitUntil}` may be taken apart. */
+/** One per run. `{db, cache, s3, env, log, metrics, request, waitUntil}` may be taken apart. */
 export class Context {
   #run: Run;
   #calls: Calls;
   #logs: Logs;
+  #measured: Metrics;
   #info: WorkerInfo;
   #request: () => Request;
   #db: ReturnType<typeof createDb> | undefined;
   #cache: ReturnType<typeof createCache> | undefined;
   #s3: ReturnType<typeof createS3> | undefined;
   #log: Log | undefined;
+  #metrics: ReturnType<typeof createMetrics> | undefined;
   #env: Record<string, unknown> | undefined;
   /** The query and body parameters, for handlers that take one argument. */
   params: Record<string, unknown> | undefined;
 
-  constructor(run: Run, calls: Calls, logs: Logs, info: WorkerInfo, request: () => Request) {
+  constructor(run: Run, calls: Calls, logs: Logs, metrics: Metrics, info: WorkerInfo, request: () => Request) {
     this.#run = run;
     this.#calls = calls;
     this.#logs = logs;
+    this.#measured = metrics;
     this.#info = info;
     this.#request = request;
   }
@@ -66,6 +70,9 @@ export class Context {
   }
   get log(): Log {
     return this.#log ??= createLog(this.#logs, this.#run);
+  }
+  get metrics() {
+    return this.#metrics ??= createMetrics(this.#measured, this.#run);
   }
   #bind(): Record<string, unknown> {
     const { env, bindings } = this.#info;

@@ -5,6 +5,7 @@ import type { Channel } from "./channel.ts";
 import { Context, type WorkerInfo } from "./context.ts";
 import { current, type Kept } from "./globals.ts";
 import { describe, type Logs } from "./logs.ts";
+import type { Metrics } from "./metrics.ts";
 import { BadParams, bodyKind, formParams, jsonParams, queryParams, readWhole } from "./params.ts";
 import { encode, sliceBytes, toJson } from "./primordials.ts";
 import { CHUNK_BYTES, Flag, Kind, Level } from "./protocol.ts";
@@ -78,14 +79,24 @@ export class Invoker {
   #channel: Channel;
   #calls: Calls;
   #logs: Logs;
+  #metrics: Metrics;
   #kept: Kept;
   #info: WorkerInfo;
   #loaded: Loaded;
 
-  constructor(channel: Channel, calls: Calls, logs: Logs, kept: Kept, info: WorkerInfo, loaded: Loaded) {
+  constructor(
+    channel: Channel,
+    calls: Calls,
+    logs: Logs,
+    metrics: Metrics,
+    kept: Kept,
+    info: WorkerInfo,
+    loaded: Loaded,
+  ) {
     this.#channel = channel;
     this.#calls = calls;
     this.#logs = logs;
+    this.#metrics = metrics;
     this.#kept = kept;
     this.#info = info;
     this.#loaded = loaded;
@@ -115,7 +126,7 @@ export class Invoker {
         headers,
         body: bodyless ? null : whole ?? run.requestBody?.stream ?? null,
       });
-    const ctx = new Context(run, this.#calls, this.#logs, this.#info, getRequest);
+    const ctx = new Context(run, this.#calls, this.#logs, this.#metrics, this.#info, getRequest);
     const { shape, call, self } = this.#loaded;
     if (shape === "module") {
       const result = await call.call(self, getRequest(), ctx.env, ctx);

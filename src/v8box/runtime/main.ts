@@ -11,6 +11,7 @@ import type { WorkerInfo } from "./context.ts";
 import { collectGarbage, rawExit, seal } from "./globals.ts";
 import { findHandler, type InvokeHead, Invoker, type Loaded } from "./invoke.ts";
 import { describe, Logs } from "./logs.ts";
+import { Metrics } from "./metrics.ts";
 import { getUint32, parseJson, SafeMap, sliceBytes, toJson } from "./primordials.ts";
 import { Flag, Kind, Level, PROTOCOL_VERSION } from "./protocol.ts";
 import { Run } from "./run.ts";
@@ -28,6 +29,7 @@ Deno.args.length = 0;
 const runs = new SafeMap<number, Run>();
 const channel = new Channel(socket, onFrame);
 const logs = new Logs(channel, rawExit);
+const metrics = new Metrics(channel, logs);
 const calls = new Calls(channel);
 let info: WorkerInfo | null = null;
 const kept = seal(logs, () => info?.subrequests ?? 0);
@@ -42,7 +44,7 @@ async function load(head: string, code: Bytes): Promise<void> {
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
   try {
     const loaded = findHandler(await import(url), kept);
-    invoker = new Invoker(channel, calls, logs, kept, info, loaded);
+    invoker = new Invoker(channel, calls, logs, metrics, kept, info, loaded);
     channel.send(Kind.LOADED, 0, 0, toJson({ shape: loaded.shape }));
   } catch (error) {
     const named = error instanceof Error;
@@ -138,7 +140,7 @@ async function warm(): Promise<void> {
     { shape: "handler", call: () => ({}), self: undefined },
   ];
   for (const loaded of shapes) {
-    const blank = new Invoker(nobody, new Calls(nobody), logs, kept, nothing, loaded);
+    const blank = new Invoker(nobody, new Calls(nobody), logs, metrics, kept, nothing, loaded);
     const head: InvokeHead = ["http", "", "GET", "http://localhost/?a=1", [["host", "localhost"]]];
     await blank.invoke(new Run(nobody, 2, "", () => {}), Flag.END, head, new Uint8Array(0));
   }

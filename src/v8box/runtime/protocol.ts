@@ -23,6 +23,9 @@ export const LOG_FLOOD_FACTOR = 16;
 /** The exit code by which the shim ends a process whose log floods without ever yielding to the channel. */
 export const LOG_FLOOD_EXIT_CODE = 213;
 
+/** So many values of histograms leave in one frame; the next ones in another. */
+export const METRIC_TURN_VALUES = 500;
+
 /** What a frame is; `sandbox/protocol.py` says who sends it and what is in it. */
 export const Kind = {
   HELLO: 1,
@@ -46,6 +49,7 @@ export const Kind = {
   DRAIN: 19,
   TRIM: 20,
   FETCH: 21,
+  METRIC: 22,
 } as const;
 
 /** Bits of a frame's flags. */

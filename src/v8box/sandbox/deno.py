@@ -44,6 +44,7 @@ from v8box.sandbox.protocol import (
 from v8box.sandbox.run import MAX_MESSAGE_BYTES, Messages, Response, Run
 from v8box.sandbox.spawner import Child, ExitStatus
 from v8box.telemetry.origin import Origin
+from v8box.telemetry.records import Measurement
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ _END, _TEXT, _DONE, _UPGRADE, _BODY = int(Flag.END), int(Flag.TEXT), int(Flag.DO
 _encode = msgspec.json.encode
 _MIB = 1024 * 1024
 _LAST_OUTPUT_BYTES = 4096
+_MAX_METRIC_BYTES_PER_TICK = 64 * 1024
 _MAX_LOG_BYTES_PER_TICK = 8 * _MIB
 _MAX_STREAM = 0xFFFF_FFF0
 _MAX_STACK_CHARS = 20_000
@@ -89,6 +91,7 @@ _reason_head = msgspec.json.Decoder(_Reason).decode
 _close_head = msgspec.json.Decoder(_Close).decode
 _fetch_head = msgspec.json.Decoder(tuple[int, str, str, str]).decode
 _fetched_head = msgspec.json.Decoder(tuple[int, int, str]).decode
+_metric_head = msgspec.json.Decoder(list[Measurement]).decode
 _log_head = msgspec.json.Decoder(list[tuple[str | None, int, float, str, Any]]).decode
 
 
@@ -133,6 +136,7 @@ class DenoSandbox:
         self._silent_looks = 0
         self._ping_sent = False
         self._log_bytes = 0
+        self._metric_bytes = 0
         self.on_free = _nothing
         """Called when a run has ended and a lease may be had."""
 
@@ -443,6 +447,8 @@ class DenoSandbox:
                 self._on_log(head)
             case Kind.FETCH:
                 self._on_fetch(flags, stream, head)
+            case Kind.METRIC:
+                self._on_metric(head)
             case Kind.FAILED:
                 self._on_failed(stream, head)
             case Kind.CANCEL:
@@ -555,6 +561,18 @@ class DenoSandbox:
             lines = [LogLine(*line, origin=origins.get(line[0]) if line[0] else None) for line in _log_head(head)]
             self._observer.logged(self.placement, lines)
 
+    def _on_metric(self, head: bytes) -> None:
+        """What comes faster than is allowed between two looks is not even read: its time would be others'."""
+        placement = self.placement
+        if placement is None:
+            raise ProtocolError("a METRIC from a blank")
+        before = self._metric_bytes
+        self._metric_bytes += len(head)
+        if self._metric_bytes <= _MAX_METRIC_BYTES_PER_TICK:
+            self._observer.measured(placement, _metric_head(head), lost=False)
+        elif before <= _MAX_METRIC_BYTES_PER_TICK:
+            self._observer.measured(placement, [], lost=True)
+
     def _on_hello(self, head: bytes) -> None:
         if self._hello.done():
             raise ProtocolError("a second HELLO")
@@ -579,7 +597,7 @@ class DenoSandbox:
 
     def tick(self, now: float) -> None:
         """Looks at the process once; the pool calls it every `limits.TICK_SECONDS` while it is loading or busy."""
-        self._log_bytes = 0
+        self._log_bytes = self._metric_bytes = 0
         account, child = self.account, self._child
         if account is None or child is None or self._death is not None or child.exited.done():
             return

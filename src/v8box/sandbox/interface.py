@@ -15,7 +15,7 @@ from v8box.catalog.model import Placement
 from v8box.errors import StopReason
 from v8box.telemetry.meter import Meter
 from v8box.telemetry.origin import Origin
-from v8box.telemetry.records import CurvePoint
+from v8box.telemetry.records import CurvePoint, Measurement
 
 if TYPE_CHECKING:
     from v8box.sandbox.run import Run
@@ -174,6 +174,7 @@ class SandboxObserver(Protocol):
     def logged(self, placement: Placement, lines: Sequence[LogLine]) -> None: ...
     def died(self, placement: Placement | None, death: Death) -> None: ...
     def stopped(self, placement: Placement, death: Death) -> None: ...
+    def measured(self, placement: Placement, entries: Sequence[Measurement], *, lost: bool) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,10 @@ LOG_FLOOD_EXIT_CODE: Final = 213
 """The exit code by which the shim ends a process whose log floods without ever yielding to the channel."""
 
 
+METRIC_TURN_VALUES: Final = 500
+"""So many values of histograms leave in one frame; the next ones in another."""
+
+
 class Kind(IntEnum):
     """What a frame is. The comment says who sends it, on which stream, and what is in its head and body."""
 
@@ -62,6 +66,7 @@ class Kind(IntEnum):
     DRAIN = 19  # box, 0: {reason}; no new runs will come
     TRIM = 20  # box, 0: there is nothing to do; give back the memory of what was done
     FETCH = 21  # worker, run: [number, method, host, span]; the worker fetches. With END: [number, status, error]
+    METRIC = 22  # worker, 0: [[kind, name, labels, value], …]; what it measured itself
 
 
 class Flag(IntEnum):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from v8box.telemetry.records import DeathRecord, LineRecord, RunRecord
+from v8box.telemetry.records import DeathRecord, LineRecord, MeasureRecord, RunRecord
 
 Stop = Callable[[], None]
 """Ends what was asked for. Calling it twice changes nothing."""
@@ -21,6 +21,7 @@ class Feed:
         self._runs: tuple[Callable[[RunRecord], None], ...] = ()
         self._lines: tuple[Callable[[LineRecord], None], ...] = ()
         self._deaths: tuple[Callable[[DeathRecord], None], ...] = ()
+        self._measures: tuple[Callable[[MeasureRecord], None], ...] = ()
 
     def run(self, record: RunRecord) -> None:
         """A run is over."""
@@ -35,6 +36,11 @@ class Feed:
     def death(self, record: DeathRecord) -> None:
         """A sandbox ended, and its owner should know why."""
         for listener in self._deaths:
+            listener(record)
+
+    def measure(self, record: MeasureRecord) -> None:
+        """A worker measured something itself."""
+        for listener in self._measures:
             listener(record)
 
     def on_run(self, listener: Callable[[RunRecord], None]) -> Stop:
@@ -58,5 +64,13 @@ class Feed:
 
         def stop() -> None:
             self._deaths = tuple(each for each in self._deaths if each is not listener)
+
+        return stop
+
+    def on_measure(self, listener: Callable[[MeasureRecord], None]) -> Stop:
+        self._measures = (*self._measures, listener)
+
+        def stop() -> None:
+            self._measures = tuple(each for each in self._measures if each is not listener)
 
         return stop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -147,3 +148,19 @@ class DeathRecord(msgspec.Struct, omit_defaults=True):
     """The last minute, oldest first: a point each second, and each look of the last two."""
     stack: str = ""
     """Where the code was shortly before, mapped; empty where nobody could look."""
+
+
+Measurement = tuple[int, str, dict[str, str] | None, float | list[float]]
+"""Kind (0 counter, 1 gauge, 2 histogram), name, labels and a value; some values, of a histogram."""
+
+
+class MeasureRecord(msgspec.Struct, omit_defaults=True):
+    """What a worker measured itself in one turn, as its process sent it: nothing of it is checked. `lost`: some came
+    faster than they are taken."""
+
+    worker: str
+    version: str
+    entries: Sequence[Measurement]
+    project: str = "default"
+    environment: str = "production"
+    lost: bool = False

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from v8box.telemetry.metrics.counters import Counters
+from v8box.telemetry.metrics.custom import Custom
 from v8box.telemetry.metrics.rollups import Rollups
 from v8box.telemetry.metrics.store import MetricsStore
-from v8box.telemetry.records import RunRecord
+from v8box.telemetry.records import LineRecord, RunRecord
 
 HOUR_BEGINS = 1_800_000_000  # at a full hour, as 1_800_000_000 % 3_600 is 0
 MB = 1_048_576
@@ -56,14 +57,17 @@ class Kept:
         self.time = Time()
         self._path = folder / "metrics.db"
         self._budget = budget
+        self.lines: list[LineRecord] = []
         self.counters: Counters
+        self.custom: Custom
         self.rollups: Rollups
         self.store: MetricsStore
 
     async def open(self) -> None:
         self.counters = Counters(clock=self.time)
+        self.custom = Custom(self.lines.append, clock=self.time)
         self.store = await MetricsStore.open(self._path, self._budget)
-        self.rollups = Rollups(self.counters, self.store, clock=self.time)
+        self.rollups = Rollups(self.counters, self.store, custom=self.custom, clock=self.time)
 
     async def second(self, count: int = 1) -> None:
         for _ in range(count):

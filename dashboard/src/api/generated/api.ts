@@ -209,6 +209,8 @@ export interface Operations {
   "GET /api/v1/projects/{project}/metrics": { path: { project: string }; query: { from?: string; to?: string; step?: number | null; worker?: string | null; environment?: string | null; version?: string | null; trigger?: string | null }; header: {}; body: undefined; answer: Chart };
   "GET /api/v1/projects/{project}/metrics/top": { path: { project: string }; query: { from?: string; to?: string; by?: "requests" | "errors" | "error_rate" | "p50_ms" | "p95_ms" | "p99_ms" | "mean_ms" | "cold_starts" | "queued" | "cpu_ms" | "memory_bytes" | "bytes_in" | "bytes_out" | "binding_calls" | "binding_ms" | "terminations"; limit?: number; worker?: string | null; environment?: string | null; version?: string | null; trigger?: string | null }; header: {}; body: undefined; answer: TopWorkers };
   "GET /api/v1/projects/{project}/metrics/live": { path: { project: string }; query: { past?: number; worker?: string | null; environment?: string | null; version?: string | null; trigger?: string | null }; header: {}; body: undefined; answer: unknown };
+  "GET /api/v1/projects/{project}/metrics/custom": { path: { project: string }; query: { worker?: string | null; environment?: string | null; version?: string | null; trigger?: string | null }; header: {}; body: undefined; answer: CustomList };
+  "GET /api/v1/projects/{project}/metrics/custom/{name}": { path: { name: string; project: string }; query: { from?: string; to?: string; step?: number | null; worker?: string | null; environment?: string | null; version?: string | null; trigger?: string | null }; header: {}; body: undefined; answer: CustomChart };
   "GET /api/v1/box/metrics": { path: {}; query: { from?: string; to?: string; step?: number | null }; header: {}; body: undefined; answer: Chart };
   "GET /api/v1/box/metrics/top": { path: {}; query: { from?: string; to?: string; by?: "requests" | "errors" | "error_rate" | "p50_ms" | "p95_ms" | "p99_ms" | "mean_ms" | "cold_starts" | "queued" | "cpu_ms" | "memory_bytes" | "bytes_in" | "bytes_out" | "binding_calls" | "binding_ms" | "terminations"; limit?: number }; header: {}; body: undefined; answer: TopWorkers };
   "GET /api/v1/box/metrics/live": { path: {}; query: { past?: number }; header: {}; body: undefined; answer: unknown };
@@ -297,6 +299,10 @@ export type ColumnDefinition = { name: string; type?: string; primaryKey?: boole
 export type ColumnEntry = { name: string; type: string; nullable: boolean; default: string | null; primaryKey: number; generated: boolean };
 export type CreatedTable = { tableName: string; sql: string };
 export type CurveInfo = { at_ms: number; cpu: number; memory_bytes: number; runs: number };
+export type CustomChart = { name: string; from: string; to: string; step_seconds: number; times: Array<string>; items: Array<CustomSeries>; left_out: number };
+export type CustomList = { items: Array<CustomMetric> };
+export type CustomMetric = { name: string; kind: "counter" | "gauge" | "histogram"; workers: Array<string>; series: number };
+export type CustomSeries = { worker: string; environment: string; kind: "counter" | "gauge" | "histogram"; labels: Record<string, string>; values: Array<number | null>; counts: Array<number | null> | null; p50: Array<number | null> | null; p95: Array<number | null> | null; p99: Array<number | null> | null };
 export type DatabaseEntry = { name: string; sizeBytes: number; default: boolean };
 export type DatabaseSchema = { tables: Array<TableSchema>; views: Array<TableSchema>; triggers: Array<TriggerEntry>; sizeBytes: number; freeBytes: number };
 export type DayUsage = { day: string; requests: number; cpu_seconds: number };

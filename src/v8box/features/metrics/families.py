@@ -59,10 +59,13 @@ class Families:
             family.add_metric(labels, _buckets(timing), timing.sum_ms / 1000)
         self.all.append(family)
 
-    def add(self, family: Metric, series: int) -> None:
-        """A family that is within its bound already."""
-        self.all.append(family)
+    def room(self, name: str, series: int, used: int) -> bool:
+        """Whether so many time series more may be shown of families that have one bound together, with those used."""
+        if used + series > self._most:
+            self.dropped[name] = self.dropped.get(name, 0) + series
+            return False
         self.shown += series
+        return True
 
     def _bounded(self, name: str, values: Mapping[Labels, V], each: int) -> Iterable[tuple[Labels, V]]:
         room = self._most // each

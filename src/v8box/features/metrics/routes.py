@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from v8box.api.access import Role, needs
 from v8box.api.deployed import Project
 from v8box.api.events import EventStream
 from v8box.api.v1 import answer, router_v1
 from v8box.errors import BadRequest
-from v8box.features.metrics.schemas import Chart, Field_, TopWorkers
+from v8box.features.metrics.custom import CustomMetrics
+from v8box.features.metrics.schemas import Chart, CustomChart, CustomList, Field_, TopWorkers
 from v8box.features.metrics.service import Metrics, Selection
 from v8box.kit.moments import NotAMoment, parse_moment
 from v8box.telemetry.metrics.rollups import LIVE_SECONDS
@@ -69,6 +70,7 @@ _Selected = Annotated[Selection, Depends(_selection)]
 def build_router(metrics: Metrics, find_version: FindVersion) -> APIRouter:
     """Of a project."""
     routes = router_v1("/projects/{project}/metrics", "metrics")
+    custom = CustomMetrics(metrics)
 
     async def found(wanted: Selection) -> Selection:
         """With the version's id instead of what it was called by."""
@@ -100,6 +102,22 @@ def build_router(metrics: Metrics, find_version: FindVersion) -> APIRouter:
     async def watch_metrics(wanted: _Selected, past: _Past = 60) -> Response:
         """The last seconds, and each one as it ends, as server-sent events."""
         return await _live(metrics, await found(wanted), past)
+
+    @routes.get("/custom", response_model=CustomList, dependencies=[needs(Role.VIEWER)])
+    async def list_custom_metrics(wanted: _Selected) -> Response:
+        """What workers count themselves, with `ctx.metrics`."""
+        return answer({"items": custom.list(wanted)})
+
+    @routes.get("/custom/{name}", response_model=CustomChart, dependencies=[needs(Role.VIEWER)])
+    async def show_custom_metric(
+        wanted: _Selected,
+        name: Annotated[str, Path(pattern="^[a-z_][a-z0-9_]{0,62}$", description="As the worker named it.")],
+        since: _From = "now-1h",
+        to: _To = "now",
+        step: _Step = None,
+    ) -> Response:
+        """A stretch of time of something that workers count themselves, by worker and labels."""
+        return answer(await custom.chart(wanted, name, *_stretch(metrics, since, to), step))
 
     return routes
 

@@ -158,3 +158,46 @@ class TopWorkers(BaseModel):
 
     by: str
     items: list[TopWorker]
+
+
+class CustomMetric(BaseModel):
+    """Something that workers count themselves."""
+
+    name: str = Field(examples=["orders"])
+    kind: Literal["counter", "gauge", "histogram"]
+    workers: list[str]
+    series: int = Field(description="How many time series it has: one for each worker, environment and set of labels.")
+
+
+class CustomList(BaseModel):
+    """By name."""
+
+    items: list[CustomMetric]
+
+
+class CustomSeries(BaseModel):
+    """One time series."""
+
+    worker: str
+    environment: str
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: dict[str, str]
+    values: Figures = Field(
+        description="Of a counter by how much it grew in each step, of a gauge its last value, of a histogram the mean."
+    )
+    counts: Figures | None = Field(description="Of a histogram: how many values there were.")
+    p50: Figures | None
+    p95: Figures | None
+    p99: Figures | None
+
+
+class CustomChart(BaseModel):
+    """A stretch of time of one metric."""
+
+    name: str
+    from_: Time = Field(alias="from")
+    to: Time
+    step_seconds: int
+    times: list[Time]
+    items: list[CustomSeries] = Field(description="Those with most first, 50 at most.")
+    left_out: int = Field(description="How many more there are.")

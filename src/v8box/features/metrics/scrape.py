@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from v8box.features.metrics.sources import Snapshot, Sources, ask
 from v8box.telemetry.metrics.counters import Counters
+from v8box.telemetry.metrics.custom import Custom
 
 _FRESH_SECONDS: Final = 1.0
 _OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
@@ -21,8 +22,9 @@ _log: Final = logging.getLogger(__name__)
 class Scraper:
     """Looks at everything. Looks that come within a second of one in the same form get its answer."""
 
-    def __init__(self, counters: Counters, sources: Sources, most_series: int) -> None:
+    def __init__(self, counters: Counters, custom: Custom, sources: Sources, most_series: int) -> None:
         self._counters = counters
+        self._custom = custom
         self._sources = sources
         self._most = most_series
         self._warned = False
@@ -48,11 +50,13 @@ class Scraper:
 
     def _collect(self, found: Snapshot) -> list[Any]:
         from v8box.features.metrics.box_families import add_box
+        from v8box.features.metrics.custom_families import add_custom
         from v8box.features.metrics.families import Families
         from v8box.features.metrics.run_families import add_runs
 
         families = Families(self._most)
         add_runs(families, self._counters.all())
+        add_custom(families, self._custom.all())
         add_box(families, self._sources, found)
         families.gauge("v8box_metrics_series", "Time series that were shown.", (), {(): families.shown})
         families.gauge(

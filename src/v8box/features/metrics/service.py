@@ -91,7 +91,7 @@ class Metrics:
 
     async def chart(self, wanted: Selection, since: float, until: float, step: int | None) -> dict[str, Any]:
         """Times, a value for each in every field, the sum of all, and what was deployed meanwhile."""
-        begin, end, step = self._stretch(since, until, step)
+        begin, end, step = self.stretch(since, until, step)
         by_time = await self._by_time(wanted, begin, end, step)
         times = range(begin, end, step)
         found = charts.series(times, by_time)
@@ -116,7 +116,8 @@ class Metrics:
         found = await self.rollups.read(wanted.matches, begin, end, MINUTE)
         return _added(found.values())
 
-    def _stretch(self, since: float, until: float, step: int | None) -> tuple[int, int, int]:
+    def stretch(self, since: float, until: float, step: int | None) -> tuple[int, int, int]:
+        """What is shown of it: begin, end and step, in whole steps. Raises `BadRequest`."""
         now = self.clock()
         since = max(since, now - KEEP_SECONDS)
         until = min(until, now)
@@ -179,7 +180,7 @@ class Metrics:
 
     async def top(self, wanted: Selection, since: float, until: float, by: str, limit: int) -> list[dict[str, Any]]:
         """The workers with most of a field, each with its sums; by worker and environment."""
-        begin, end, _ = self._stretch(since, until, MINUTE if until - since <= _LONG_SECONDS else None)
+        begin, end, _ = self.stretch(since, until, MINUTE if until - since <= _LONG_SECONDS else None)
         step = MINUTE if end - begin <= _LONG_SECONDS + MINUTE else HOUR
         if step == HOUR:
             begin -= begin % HOUR

@@ -51,6 +51,8 @@ declare namespace V8Box {
     readonly s3: S3;
     readonly env: E;
     readonly log: Log;
+    /** What the worker counts itself, for `/metrics` and charts. */
+    readonly metrics: Metrics;
     /** The HTTP request. Its `signal` aborts when the run ends early. */
     readonly request: Request;
     /** What a V8Box handler gets as its second argument. */
@@ -74,6 +76,22 @@ declare namespace V8Box {
     info(message: unknown, fields?: Record<string, unknown>): void;
     warn(message: unknown, fields?: Record<string, unknown>): void;
     error(message: unknown, fields?: Record<string, unknown>): void;
+  }
+
+  /** At most 10, with names as `[a-zA-Z_][a-zA-Z0-9_]*`; values of 100 characters at most. */
+  type MetricLabels = Record<string, string | number | boolean>;
+
+  /**
+   * Names are 1 to 63 of a-z, 0-9 and _; a name that is none throws. A worker has 1,000 time series at most (a name with one
+   * set of labels is one); what comes beyond is dropped, and so is a value that is no number.
+   */
+  interface Metrics {
+    /** Only grows. */
+    counter(name: string, labels?: MetricLabels): { add(value?: number): void };
+    /** Has the value that was set last, by whichever process of the worker. */
+    gauge(name: string, labels?: MetricLabels): { set(value: number): void };
+    /** How values are distributed, from 0.001 to 5,000,000 of whatever unit: name it, `_seconds`, `_bytes`. */
+    histogram(name: string, labels?: MetricLabels): { record(value: number): void };
   }
 
   /** What a service throws when it refuses a call. `code` is stable, the message is for people. */

@@ -15,6 +15,7 @@ from typing import Final
 
 from v8box.storage import DatabaseError
 from v8box.telemetry.metrics.counters import Counters
+from v8box.telemetry.metrics.custom import Custom
 from v8box.telemetry.metrics.figures import Figures, Key
 from v8box.telemetry.metrics.store import HOUR, MINUTE, Matches, MetricsStore, total
 
@@ -44,6 +45,7 @@ class Rollups:
         counters: Counters,
         store: MetricsStore,
         *,
+        custom: Custom | None = None,
         gauges: Gauges = dict,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -51,8 +53,7 @@ class Rollups:
         self._store = store
         self._clock = clock
         self.gauges = gauges
-        self.custom: Callable[[], Mapping[Key, Figures]] = dict
-        """What workers counted themselves since this was last asked."""
+        self._custom = custom
         self._seconds: deque[tuple[int, Second]] = deque()
         self._rows = 0
         self._minute = int(clock()) // MINUTE * MINUTE
@@ -97,7 +98,6 @@ class Rollups:
                 found[series.key] = figures
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-        found.update(self.custom())
         for key, values in self.gauges().items():
             found.setdefault(key, Figures()).add(Figures(peaks=dict(values)))
         for number, (key, figures) in enumerate(found.items(), 1):
@@ -117,6 +117,7 @@ class Rollups:
     def _turn_over(self, minute: int) -> None:
         """What was counted so far belongs to the minute before. A clock that is set back changes nothing: a minute that
         comes twice adds up."""
+        self._take_custom()
         ended, self._minute = self._minute, minute
         pending, self._pending = self._pending, {}
         if pending:
@@ -125,6 +126,14 @@ class Rollups:
             self._waiting.popleft()
             self.dropped_minutes += 1
         self._counters.forget()
+        if self._custom is not None:
+            self._custom.forget()
+
+    def _take_custom(self) -> None:
+        """What workers measured themselves is kept by minutes only: there may be much of it."""
+        if self._custom is not None:
+            for key, figures in self._custom.take().items():
+                self._pending.setdefault(key, Figures()).add(figures)
 
     # ---- writing
 
@@ -157,6 +166,8 @@ class Rollups:
     async def forget_project(self, project: str) -> None:
         """All that is known of it goes."""
         self._counters.forget_project(project)
+        if self._custom is not None:
+            self._custom.forget_project(project)
         for figures in (self._pending, *(waiting for _, waiting in self._waiting)):
             for key in [key for key in figures if key.project == project]:
                 del figures[key]
@@ -186,11 +197,18 @@ class Rollups:
     def oldest_second(self) -> float:
         return self._seconds[0][0] if self._seconds else self._clock()
 
+    def keys(self) -> set[Key]:
+        """Every series of which something is known."""
+        self._take_custom()
+        waiting = (key for _, figures in self._waiting for key in figures)
+        return {*self._store.keys(), *waiting, *self._pending}
+
     async def read(self, wanted: Matches, since: int, until: int, step: int) -> dict[tuple[Key, int], Figures]:
         """What the wanted series have in `since <= at < until`, by series and steps; what is not written down yet
         included. `step`: whole minutes."""
         async with self._writing:  # a minute is in the store, or waits, and never both
             found = await self._store.read(wanted, since, until, step)
+            self._take_custom()
             for minute, figures in (*self._waiting, (self._minute, self._pending)):
                 if not since <= minute - (minute % HOUR if step % HOUR == 0 else 0) < until:
                     continue
