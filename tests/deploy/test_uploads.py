@@ -36,7 +36,8 @@ from v8box.features.workers.workers import Workers
 from v8box.kit.archives import Bounds
 from v8box.sandbox.runtime import find_deno
 from v8box.telemetry.rates import Rates
-from v8box.telemetry.runs import RunLog
+from v8box.telemetry.ring import Rings
+from v8box.telemetry.store import RunStore
 from v8box.telemetry.tail import Tail
 
 BASE = "http://localhost:8000"
@@ -150,9 +151,9 @@ async def app(served: Served, sites: SitesKept, tmp_path: Path) -> AsyncIterator
         sites=SiteDeploys(bounds=Bounds(entries=6_000), deploy=sites.deploy),
     )
     canaries = await Canaries.open(served.kept.database, served.kept.catalog, Rates())
-    log = RunLog(tmp_path / "logs", 1_000_000)
+    log = await RunStore.open(tmp_path / "logs", budget_bytes=10_000_000, days=14)
     routers = [
-        *worker_routes(workers, canaries, Tail(log), 100),
+        *worker_routes(workers, canaries, Tail(log, Rings()), 100),
         *build_routers(deploys),
         build_router(served.files, workers.show_version),
         operation_routes(operations),

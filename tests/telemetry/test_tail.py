@@ -1,4 +1,4 @@
-"""The end of the log and what follows: filters, files that were turned over, readers that are too slow."""
+"""The end of the log and what follows: filters, going on after a break, and what a reader misses and is told."""
 
 from __future__ import annotations
 
@@ -8,131 +8,191 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.records import a_line, a_run, run_id
 
 from v8box.telemetry import tail as module
+from v8box.telemetry.intake import Intake
 from v8box.telemetry.records import LineRecord, RunRecord
-from v8box.telemetry.runs import RunLog
-from v8box.telemetry.tail import Filter, Gap, Record, Tail, TooManyReaders
+from v8box.telemetry.ring import Record, Rings
+from v8box.telemetry.store import RunStore
+from v8box.telemetry.tail import Event, Filter, Gap, Tail, TooManyReaders
 
-MINE = Filter(project="default", worker="w")
-
-
-def line(text: str, *, at: float = 1.0, worker: str = "w", level: str = "info", **more: Any) -> LineRecord:
-    return LineRecord(at, more.pop("run", "r1"), worker, "v", level, text, **more)
+MINE = Filter(project="default", worker="hello")
 
 
-def run(run_id: str, *, at: float = 1.0, status: int = 200, outcome: str = "ok", path: str = "/") -> RunRecord:
-    return RunRecord(run_id, "q1", at, "w", "v", "http", "GET", path, status, outcome, 1.0, 0.0, 0.5, 2, "1.2.3.4")
+class Box:
+    """A store, rings, and those who follow; started anew, it has the same store and other rings."""
 
+    def __init__(self, store: RunStore, rings: Rings) -> None:
+        self.store = store
+        self.log = Intake(store, rings)
+        self.tail = Tail(store, rings)
 
-def names(records: list[Record]) -> list[str]:
-    return [each.text if isinstance(each, LineRecord) else each.id for each in records]
+    def line(self, text: str, **more: Any) -> None:
+        self.log.line(a_line(text, **more))
+
+    def run(self, path: str, **more: Any) -> RunRecord:
+        record = a_run(path=path, **more)
+        self.log.run(record)
+        return record
+
+    def follow(self, wanted: Filter = MINE, limit: int = 10, last_id: str | None = None) -> AsyncIterator[Any]:
+        return self.tail.follow(wanted, limit, silence_seconds=60, last_id=last_id)
 
 
 @pytest.fixture
-async def log(tmp_path: Path) -> AsyncIterator[RunLog]:
-    made = RunLog(tmp_path / "logs", 8 * 64 * 1024)
+async def store(tmp_path: Path) -> AsyncIterator[RunStore]:
+    made = await RunStore.open(tmp_path / "logs", budget_bytes=1 << 24, days=36_500)
     yield made
     await made.close()
 
 
-async def test_the_last_ones_come_oldest_first_also_those_just_printed(log: RunLog) -> None:
-    tail = Tail(log)
-    assert await tail.last(MINE, 10) == []
-    for number in range(5):
-        log.line(line(f"l{number}", at=number))
-        log.run(run(f"r{number}", at=number + 0.5))
-    assert names(await tail.last(MINE, 4)) == ["l3", "r3", "l4", "r4"]
-    assert len(await tail.last(MINE, 100)) == 10
+@pytest.fixture
+def box(store: RunStore) -> Box:
+    return Box(store, Rings())
 
 
-@pytest.mark.parametrize(
-    ("options", "wanted"),
-    [
-        ({"kind": "line"}, ["debugged", "warned", "Found it"]),
-        ({"kind": "run"}, ["good", "bad"]),
-        ({"level": "warn"}, ["warned", "bad"]),
-        ({"run": "r7"}, ["warned"]),
-        ({"run": "q1"}, ["good", "bad"]),
-        ({"text": "FOUND"}, ["Found it"]),
-        ({"text": "/shop"}, ["bad"]),
-        ({"since": 3.0}, ["Found it", "good", "bad"]),
-        ({"environment": "staging"}, []),
-        ({"project": "acme"}, ["theirs"]),
-        ({"environment": "staging", "project": "acme"}, []),
-    ],
-)
-async def test_a_filter_lets_through_what_it_names(log: RunLog, options: dict[str, Any], wanted: list[str]) -> None:
-    log.line(line("debugged", at=1, level="debug"))
-    log.line(line("warned", at=2, level="warn", run="r7"))
-    log.line(line("Found it", at=3))
-    log.line(line("of another worker", at=3, worker="ww"))
-    log.line(line("theirs", at=3, project="acme"))
-    log.run(run("good", at=4))
-    log.run(run("bad", at=5, status=500, outcome="exception", path="/shop?x"))
-    wants = {"project": "default", "worker": "w", **options}
-    assert names(await Tail(log).last(Filter(**wants), 10)) == wanted
+def name(record: Record) -> str:
+    return record.text if isinstance(record, LineRecord) else record.path
 
 
-async def test_files_that_were_turned_over_are_read_on_and_broken_lines_passed_over(log: RunLog) -> None:
-    for number in range(3_000):
-        log.line(line(f"l{number:04}" + "x" * 50, at=number))
-        if number % 200 == 0:
-            await log.flush()
-    await log.flush()
-    assert (log.folder / "lines.1.jsonl").exists()
-    broken = b'{"worker":"w", cut\n\n{"worker":"w"}\n"w"\n'
-    (log.folder / "lines.jsonl").write_bytes((log.folder / "lines.jsonl").read_bytes() + broken)
-    found = names(await Tail(log).last(MINE, 1_000))
-    assert [text[1:5] for text in found] == [f"{number:04}" for number in range(2_000, 3_000)]
+async def collect(stream: AsyncIterator[Any], count: int) -> list[Any]:
+    """The names of so many events, or the gaps between them."""
+    found = await events(stream, count)
+    return [each.missed if isinstance(each, Gap) else name(each.record) for each in found]
 
 
-async def collect(stream: AsyncIterator[Record | Gap | None], count: int) -> list[Any]:
-    found: list[Any] = []
-    while len(found) < count:
-        each = await anext(stream)
-        if each is not None:
-            found.append(each if isinstance(each, Gap) else names([each])[0])
+async def events(stream: AsyncIterator[Any], count: int) -> list[Event | Gap]:
+    found: list[Event | Gap] = []
+    async with asyncio.timeout(30):
+        while len(found) < count:
+            each = await anext(stream)
+            if each is not None:
+                found.append(each)
     return found
 
 
-async def test_who_follows_gets_the_last_ones_and_then_each_once(log: RunLog) -> None:
-    log.line(line("before"))
-    await log.flush()
-    log.line(line("held"))
-    stream = Tail(log).follow(MINE, 10, silence_seconds=60)
+async def test_the_last_ones_come_oldest_first_also_those_just_printed(box: Box) -> None:
+    assert await box.tail.last(MINE, 10) == []
+    for number in range(5):
+        box.line(f"l{number}", at=number)
+        box.run(f"r{number}", at=number + 0.5)
+    assert [name(each) for each in await box.tail.last(MINE, 4)] == ["l3", "r3", "l4", "r4"]
+    assert len(await box.tail.last(MINE, 100)) == 10
+
+
+FILTERS: list[tuple[dict[str, Any], list[str]]] = [
+    ({"kind": "line"}, ["debugged", "warned", "Found it"]),
+    ({"kind": "run"}, ["good", "/shop?x"]),
+    ({"level": "warn"}, ["warned", "/shop?x"]),
+    ({"run": run_id(2, 7)}, ["warned", "good"]),
+    ({"run": "q1"}, ["/shop?x"]),
+    ({"text": "FOUND"}, ["Found it"]),
+    ({"text": "/SHOP"}, ["/shop?x"]),
+    ({"since": 3.0}, ["Found it", "/shop?x"]),
+    ({"environment": "staging"}, []),
+    ({"project": "acme"}, ["theirs"]),
+    ({"worker": None}, ["debugged", "warned", "Found it", "of another worker", "good", "/shop?x"]),
+]
+
+
+def say_all(box: Box) -> None:
+    box.line("debugged", at=1, level="debug")
+    box.line("warned", at=2, level="warn", run=run_id(2, 7))
+    box.line("Found it", at=3)
+    box.line("of another worker", at=3, worker="other")
+    box.line("theirs", at=3, project="acme")
+    box.run("good", at=2, id=run_id(2, 7))
+    box.run("/shop?x", at=5, status=500, outcome="exception", request_id="q1")
+
+
+@pytest.mark.parametrize(("options", "wanted"), FILTERS)
+async def test_a_filter_lets_through_what_it_names(box: Box, options: dict[str, Any], wanted: list[str]) -> None:
+    """The same from the store as from the ring."""
+    filter_ = Filter(**{"project": "default", "worker": "hello", **options})
+    stream = box.follow(filter_, 0)
     assert await anext(stream) is None
-    log.line(line("while the files are read"))
-    assert await collect(stream, 3) == ["before", "held", "while the files are read"]
+    reading = asyncio.ensure_future(collect(stream, len(wanted)))
+    await asyncio.sleep(0)
+    say_all(box)
+    if wanted:
+        assert sorted(await reading) == sorted(wanted)
+    else:
+        reading.cancel()
+    if options != {"run": run_id(2, 7)}:
+        assert sorted(name(each) for each in await box.tail.last(filter_, 10)) == sorted(wanted)
+
+
+async def test_who_follows_gets_the_last_ones_and_then_each_once(box: Box) -> None:
+    box.line("before")
+    await box.store.flush()
+    box.line("held")
+    stream = box.follow()
+    assert await anext(stream) is None
+    box.line("while the store is read")
+    assert await collect(stream, 3) == ["before", "held", "while the store is read"]
     reading = asyncio.ensure_future(collect(stream, 2))
     await asyncio.sleep(0)
-    log.line(line("of another", worker="x"))
-    log.run(run("r9", at=9))
-    log.line(line("last"))
-    assert await reading == ["r9", "last"]
+    box.line("of another", worker="x")
+    box.run("/9")
+    box.line("last")
+    assert await reading == ["/9", "last"]
 
 
-async def test_a_reader_that_is_too_slow_is_told_what_it_missed(log: RunLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "QUEUE_LENGTH", 3)
-    stream = Tail(log).follow(MINE, 10, silence_seconds=60)
+async def test_who_comes_back_goes_on_right_after_the_last_event(box: Box) -> None:
+    stream = box.follow()
     assert await anext(stream) is None
-    reading = asyncio.ensure_future(collect(stream, 1))
+    for number in range(4):
+        box.line(f"l{number}")
+    found = await events(stream, 4)
+    for at, event in enumerate(found):
+        again = box.follow(last_id=event.id)
+        box_line = f"more {at}"
+        box.line(box_line)
+        expected = [f"l{number}" for number in range(at + 1, 4)] + [f"more {each}" for each in range(at + 1)]
+        assert await collect(again, len(expected)) == expected
+        await again.aclose()  # type: ignore[attr-defined]
+
+
+async def test_what_the_ring_no_longer_has_is_a_gap_and_says_how_many(store: RunStore) -> None:
+    box = Box(store, Rings(max_records=3))
+    stream = box.follow()
+    assert await anext(stream) is None
+    reading = asyncio.ensure_future(events(stream, 1))
     await asyncio.sleep(0)
-    log.line(line("first"))
-    assert await reading == ["first"]
+    box.line("first")
+    (first,) = await reading
     for number in range(10):
-        log.line(line(f"l{number}"))
-    assert await collect(stream, 4) == ["l0", "l1", "l2", Gap(7)]
-    log.line(line("after"))
-    assert await collect(stream, 1) == ["after"]
+        box.line(f"l{number}")
+    assert await collect(stream, 4) == [7, "l7", "l8", "l9"]
+    assert await collect(box.follow(last_id=first.id), 4) == [7, "l7", "l8", "l9"]
 
 
-async def test_silence_is_told_and_readers_are_bounded(log: RunLog, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_after_a_restart_there_is_a_mark_and_then_what_the_store_has_since(box: Box) -> None:
+    stream = box.follow()
+    assert await anext(stream) is None
+    box.line("seen", at=1.0)
+    box.line("missed", at=2.0)
+    seen, _ = await events(stream, 2)
+    await box.store.flush()
+    anew = Box(box.store, Rings())
+    again = anew.follow(last_id=seen.id)
+    assert await collect(again, 2) == [None, "missed"]
+    anew.line("after")
+    assert await collect(again, 1) == ["after"]
+
+
+@pytest.mark.parametrize("wrong", ["", "x", "00000000-99999999999999999-1", "é", "1-2-3"])
+async def test_an_id_that_says_nothing_starts_as_after_a_restart(box: Box, wrong: str) -> None:
+    box.line("before")
+    assert await collect(box.follow(last_id=wrong), 2) == [None, "before"]
+
+
+async def test_silence_is_told_and_readers_are_bounded(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_READERS", 1)
-    tail = Tail(log)
-    stream = tail.follow(MINE, 10, silence_seconds=0)
+    stream = box.tail.follow(MINE, 10, silence_seconds=0)
     assert [await anext(stream), await anext(stream)] == [None, None]
     with pytest.raises(TooManyReaders):
-        await anext(tail.follow(MINE, 10, silence_seconds=60))
+        await anext(box.follow())
     await stream.aclose()  # type: ignore[attr-defined]
-    assert await anext(tail.follow(MINE, 10, silence_seconds=60)) is None
+    assert await anext(box.follow()) is None

@@ -18,8 +18,10 @@ from v8box.catalog import RouteTable
 from v8box.features.workers.canary import Canaries
 from v8box.features.workers.routes import build_routers
 from v8box.features.workers.workers import Workers
+from v8box.telemetry.intake import Intake
 from v8box.telemetry.rates import Rates
-from v8box.telemetry.runs import RunLog
+from v8box.telemetry.ring import Rings
+from v8box.telemetry.store import RunStore
 from v8box.telemetry.tail import Tail
 
 __all__ = ["As", "Kept"]
@@ -90,10 +92,20 @@ async def canaries(kept: Kept, rates: Rates, clock: Clock) -> Canaries:
 
 
 @pytest.fixture
-async def log(tmp_path: Path) -> AsyncIterator[RunLog]:
-    made = RunLog(tmp_path / "logs", 1_000_000)
+async def store(tmp_path: Path) -> AsyncIterator[RunStore]:
+    made = await RunStore.open(tmp_path / "logs", budget_bytes=10_000_000, days=36_500)
     yield made
     await made.close()
+
+
+@pytest.fixture
+def rings() -> Rings:
+    return Rings()
+
+
+@pytest.fixture
+def log(store: RunStore, rings: Rings) -> Intake:
+    return Intake(store, rings)
 
 
 @pytest.fixture
@@ -104,7 +116,7 @@ def forgotten() -> list[tuple[str, str]]:
 
 @pytest.fixture
 async def app(
-    kept: Kept, folder: FakeFolder, canaries: Canaries, log: RunLog, forgotten: list[tuple[str, str]]
+    kept: Kept, folder: FakeFolder, canaries: Canaries, store: RunStore, rings: Rings, forgotten: list[tuple[str, str]]
 ) -> AsyncIterator[As]:
     ledger = await Idempotency.open(kept.database)
 
@@ -115,7 +127,7 @@ async def app(
         return project in ("default", "acme")
 
     workers = Workers(kept.catalog, folder, BASE, forget, lambda name: name in ("default", "acme"))
-    routers = build_routers(workers, canaries, Tail(log), 100)
+    routers = build_routers(workers, canaries, Tail(store, rings), 100)
     yield As(build_api(routers, idempotency=ledger, project_exists=exists))
     await ledger.close()
 

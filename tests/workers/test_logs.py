@@ -9,23 +9,23 @@ import httpx
 import pytest
 from tests.api.conftest import problem
 from tests.catalog.conftest import Kept
+from tests.fakes.records import a_run, run_id
 from tests.workers.conftest import As
 
-from v8box.telemetry.records import LineRecord, RunRecord
-from v8box.telemetry.runs import RunLog
+from v8box.telemetry.intake import Intake
+from v8box.telemetry.records import LineRecord
 
 
-async def test_lines_and_runs_are_shown(client: httpx.AsyncClient, kept: Kept, log: RunLog) -> None:
+async def test_lines_and_runs_are_shown(client: httpx.AsyncClient, kept: Kept, log: Intake) -> None:
     (version,) = await kept.deploy("one")
-    log.line(LineRecord(1.0, "r1", "a", version, "warn", "careful", {"n": 1}))
-    log.run(
-        RunRecord("r1", "q1", 2.0, "a", version, "http", "GET", "/x", 503, "memory", 12.0, 1.0, 3.0, 0, "192.0.2.1")
-    )
+    id_ = run_id(2.0)
+    log.line(LineRecord(1.0, id_, "a", version, "warn", "careful", {"n": 1}))
+    log.run(a_run(2.0, id=id_, worker="a", version=version, status=503, outcome="memory", duration=12.0))
     log.line(LineRecord(3.0, "r2", "a", version, "info", "of acme", None, "acme"))
     items = (await client.get("a/logs")).json()["items"]
     assert [(each["kind"], each["level"], each["run"]) for each in items] == [
-        ("line", "warn", "r1"),
-        ("run", "error", "r1"),
+        ("line", "warn", id_),
+        ("run", "error", id_),
     ]
     assert (items[0]["text"], items[0]["fields"], items[0]["time"]) == ("careful", {"n": 1}, "1970-01-01T00:00:01.000Z")
     assert (items[1]["status"], items[1]["outcome"], items[1]["duration_ms"]) == (503, "memory", 12.0)
@@ -38,7 +38,7 @@ async def test_lines_and_runs_are_shown(client: httpx.AsyncClient, kept: Kept, l
 
 @pytest.mark.parametrize("leaves", [True, False])
 async def test_those_to_come_are_events_until_the_client_leaves(
-    app: As, kept: Kept, log: RunLog, leaves: bool, monkeypatch: pytest.MonkeyPatch
+    app: As, kept: Kept, log: Intake, leaves: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from v8box.features.workers import log_routes
 
@@ -78,8 +78,7 @@ async def test_those_to_come_are_events_until_the_client_leaves(
     assert (await sent.get())["body"] == b": nothing new\n\n"
     if leaves:
         assert b'"text":"before"' in (await sent.get())["body"]
-        log.run(RunRecord("r1", "q1", 2.0, "a", "v", "http", "GET", "/x", 200, "ok", 12.0, 1.0, 3.0, 0, "192.0.2.1"))
-        assert (await sent.get())["body"].startswith(b'event: run\ndata: {"kind":"run"')
+        log.run(a_run(worker="a"))
+        assert b'\nevent: run\ndata: {"kind":"run"' in (await sent.get())["body"]
         gone.set()
     await serving
-    assert log._watchers == []

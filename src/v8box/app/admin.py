@@ -151,6 +151,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.pages import routes as pages
     from v8box.features.pages.optimise import routes as optimise
     from v8box.features.projects import routes as projects
+    from v8box.features.runs import routes as runs
     from v8box.features.s3_api import routes as s3_api
     from v8box.features.sessions import login, own_account
     from v8box.features.sessions import routes as sessions
@@ -233,6 +234,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         users.build_router(parts.auth, parts.project_exists),
         personal_tokens.build_router(parts.auth, parts.project_exists),
         trial_routes.build_router(workers, parts.trials),
+        runs.build_router(parts.telemetry.runs, parts.telemetry.tail),
         *workers_api.build_routers(workers, parts.canaries, parts.telemetry.tail, parts.settings.versions.keep),
         *deploy.build_routers(deploys),
         file_routes.build_router(parts.files, workers.show_version),

@@ -22,7 +22,7 @@ from v8box.pool.pool import Pool
 from v8box.sandbox.rungs import Rung
 from v8box.sandbox.spawner import Spawner
 from v8box.settings import Settings
-from v8box.telemetry.runs import MAX_HELD
+from v8box.telemetry.store import MAX_HELD
 
 _MACHINE_SECONDS = 5.0
 _SELDOM_SECONDS = 60.0

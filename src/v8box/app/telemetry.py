@@ -23,13 +23,15 @@ from v8box.kit.tasks import TaskSet
 from v8box.settings import Settings
 from v8box.storage import Database
 from v8box.telemetry.feed import Feed
+from v8box.telemetry.intake import Intake
 from v8box.telemetry.metrics.counters import Counters
 from v8box.telemetry.metrics.custom import Custom
 from v8box.telemetry.metrics.rollups import Rollups
 from v8box.telemetry.metrics.store import MetricsStore
 from v8box.telemetry.otlp import Exporter
 from v8box.telemetry.rates import Rates
-from v8box.telemetry.runs import RunLog
+from v8box.telemetry.ring import Rings
+from v8box.telemetry.store import RunStore
 from v8box.telemetry.tail import Tail
 
 
@@ -38,7 +40,7 @@ class Telemetry:
     """Who is told what happened (`feed`), and those who keep it."""
 
     feed: Feed
-    runs: RunLog
+    runs: RunStore
     tail: Tail
     rates: Rates
     counters: Counters
@@ -65,11 +67,14 @@ async def open_telemetry(
     for the box's whole life in `tasks`."""
     feed = Feed()
 
-    runs = RunLog(data / "logs", settings.logs.budget_mb * 1024 * 1024)
+    logs = settings.logs
+    runs = await RunStore.open(data / "logs", budget_bytes=logs.budget_mb * 1024 * 1024, days=logs.days)
     stack.push_async_callback(runs.close)
-    tasks.forever(runs.write_forever(), "run log")
-    feed.on_run(runs.run)
-    feed.on_line(runs.line)
+    tasks.forever(runs.write_forever(), "run store")
+    rings = Rings()
+    intake = Intake(runs, rings)
+    feed.on_run(intake.run)
+    feed.on_line(intake.line)
 
     kills = await KillReports.open(database)
     stack.push_async_callback(kills.close)
@@ -118,7 +123,7 @@ async def open_telemetry(
     return Telemetry(
         feed=feed,
         runs=runs,
-        tail=Tail(runs),
+        tail=Tail(runs, rings),
         rates=rates,
         counters=counters,
         custom=custom,

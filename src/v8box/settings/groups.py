@@ -216,8 +216,12 @@ class Cdn:
 class Logs:
     """What the box keeps of what was said."""
 
-    budget_mb: Annotated[int, From("V8BOX_LOG_BUDGET_MB", "logs.budget_mb", whole_number(1, 1_048_576))] = 256
-    """MiB that the log directory may take; the oldest files go first. About a week of a small site."""
+    budget_mb: Annotated[int, From("V8BOX_LOG_BUDGET_MB", "logs.budget_mb", whole_number(2, 1_048_576))] = 1_024
+    """MiB that runs and lines may take; the oldest go first. Some six million runs, little of a small server's disk."""
+
+    days: Annotated[int, From("V8BOX_LOG_DAYS", "logs.days", whole_number(1, 3_650))] = 14
+    """Days after which runs and lines go in any case. Two weeks: long enough to look back to the last deploys, and no
+    longer than most privacy policies have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,37 +1,32 @@
-"""The end of the run log, and what comes after it: the last lines and runs of a worker, and those to come.
+"""What happens, as it happens: the last records of the store, then each that comes, from the ring in memory.
 
-What is kept is read backwards from the files, within a bound. Who follows has a queue of a bounded length: one that is
-too slow is told how much it missed.
+Every event has an id. Who comes back with one goes on right after it as long as the ring reaches back so far; where it
+does not, or the box was started anew, a `Gap` says so before the rest. A reader takes from the ring at its own pace:
+one that is slow misses something, and is told; nobody waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Iterator
+import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Literal, TypeVar
-
-import msgspec
+from typing import Final, Literal
 
 from v8box.errors import V8BoxError
-from v8box.telemetry.records import LineRecord, RunRecord
-from v8box.telemetry.runs import RunLog
+from v8box.telemetry.records import LineRecord
+from v8box.telemetry.ring import ProjectRing, Record, Rings
+from v8box.telemetry.store import LineQuery, RunQuery, RunStore
+from v8box.telemetry.store.query import contains, rank, run_says
 
 MAX_LIMIT: Final = 1_000
 MAX_READERS: Final = 64
-QUEUE_LENGTH: Final = 1_000
-LEVELS: Final = ("debug", "info", "warn", "error")
-_MAX_SCANNED: Final = 64 * 1024 * 1024
-_BLOCK: Final = 256 * 1024
-_UNORDERED_SECONDS: Final = 60.0
-"""A record may stand so far before one that is older: runs are written down when they are over."""
-_FILES: Final = ("", ".1", ".2", ".3")
+BATCH_SECONDS: Final = 0.03
+"""How long records are gathered for a reader that waits, so that many of them cost one look."""
+_AT_ONCE: Final = 500
+_EVENT_ID: Final = re.compile(r"([0-9a-f]{8})-([0-9]{1,15})-([0-9]{1,15})")
 
 Kind = Literal["line", "run"]
-Record = LineRecord | RunRecord
-R = TypeVar("R", LineRecord, RunRecord)
 
 
 class TooManyReaders(V8BoxError):
@@ -43,38 +38,74 @@ class TooManyReaders(V8BoxError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which records are wanted; None: any."""
+    """Which records of a project are wanted; None: any."""
 
     project: str
-    worker: str
+    worker: str | None = None
     environment: str | None = None
     kind: Kind | None = None
     level: str | None = None
     """This one or a worse one."""
     since: float | None = None
     run: str | None = None
+    """The id of a run, or that which its client gave."""
     text: str | None = None
-    """In a line's text, or a run's path; in whatever case."""
+    """In a line's text, a run's path or what it threw; in whatever case."""
 
     def matches(self, record: Record) -> bool:
-        kind: Kind = "line" if isinstance(record, LineRecord) else "run"
+        if isinstance(record, LineRecord):
+            kind: Kind = "line"
+            level = record.level
+        else:
+            kind, level = "run", level_of(record)
         return (
-            record.worker == self.worker
+            self.worker in (None, record.worker)
             and record.project == self.project
             and self.environment in (None, record.environment)
             and self.kind in (None, kind)
             and (self.since is None or record.time >= self.since)
-            and (self.level is None or _rank(level_of(record)) >= _rank(self.level))
+            and (self.level is None or rank(level) >= rank(self.level))
             and (self.run is None or self.run in _runs(record))
-            and (self.text is None or self.text.casefold() in _text(record).casefold())
+            and (self.text is None or _says(record, self.text))
+        )
+
+    def lines(self, runs: tuple[str, ...] | None) -> LineQuery:
+        return LineQuery(
+            project=self.project,
+            worker=self.worker,
+            environment=self.environment,
+            since=self.since,
+            level=self.level,
+            runs=runs,
+            text=self.text,
+        )
+
+    def runs(self) -> RunQuery:
+        return RunQuery(
+            project=self.project,
+            worker=self.worker,
+            environment=self.environment,
+            since=self.since,
+            failed=True if self.level is not None and rank(self.level) > rank("info") else None,
+            request=self.run,
+            text=self.text,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """So many records came faster than they were taken."""
+class Event:
+    """A record, and the id to go on from."""
 
-    missed: int
+    id: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """So many records of the project are missing here; None: some may be, as the box was started anew."""
+
+    missed: int | None
+    id: str
 
 
 def level_of(record: Record) -> str:
@@ -85,152 +116,116 @@ def level_of(record: Record) -> str:
 
 
 class Tail:
-    """Reads a run log. `close` ends those who follow."""
+    """Reads the store and the rings."""
 
-    def __init__(self, log: RunLog) -> None:
-        self._log = log
-        self._readers: set[_Reader] = set()
+    def __init__(self, store: RunStore, rings: Rings) -> None:
+        self._store = store
+        self._rings = rings
+        self._readers = 0
 
     async def last(self, wanted: Filter, limit: int) -> list[Record]:
         """The newest ones that are wanted, oldest first."""
-        await self._log.flush()
-        return await asyncio.to_thread(_last, self._log.folder, wanted, limit)
+        if limit < 1:
+            return []
+        found: list[Record] = []
+        if wanted.kind != "run":
+            runs = None if wanted.run is None else await self._runs_of(wanted.project, wanted.run)
+            lines = await self._store.lines(wanted.lines(runs), limit)
+            found += [each.record for each in reversed(lines.items)]
+        if wanted.kind != "line":
+            found += reversed((await self._store.runs(wanted.runs(), limit)).items)
+        return sorted(found, key=_time)[-limit:]
 
-    async def follow(self, wanted: Filter, limit: int, *, silence_seconds: float) -> AsyncIterator[Record | Gap | None]:
-        """None at once, then the last ones, and then each that comes. None: nothing came for so long. Raises
-        `TooManyReaders`."""
-        if len(self._readers) >= MAX_READERS:
+    async def _runs_of(self, project: str, id_: str) -> tuple[str, ...]:
+        """The ids of the runs that are meant by one id, theirs or the client's."""
+        known = await self._store.runs(RunQuery(project=project, request=id_), MAX_LIMIT)
+        return (id_, *(each.id for each in known.items))
+
+    async def follow(
+        self, wanted: Filter, limit: int, *, silence_seconds: float, last_id: str | None = None
+    ) -> AsyncIterator[Event | Gap | None]:
+        """None at once, then the last ones (or, after `last_id`, what came since), and then each that comes. None:
+        nothing came for so long. Raises `TooManyReaders`."""
+        if self._readers >= MAX_READERS:
             raise TooManyReaders
-        reader = _Reader(wanted)
-        self._readers.add(reader)
-        unwatch = self._log.watch(reader.take)
+        self._readers += 1
         try:
             yield None
-            last = await self.last(wanted, limit)
-            reader.drop(set(map(_identity, last)))  # what came since is in the files already, or is not
-            for record in last:
-                yield record
+            ring = self._rings.of(wanted.project)
+            position = self._position(last_id, ring.next)
+            if position is None:
+                since = None if last_id is None else _since(last_id)
+                if last_id is not None:
+                    yield Gap(None, self._id(-1, since or 0.0))
+                newest = ring.next
+                found = await self.last(wanted, limit)
+                position, older = _split(ring, newest, [each for each in found if since is None or _end(each) > since])
+                for record in older:
+                    yield Event(self._id(position - 1, _end(record)), record)
             while True:
-                yield await reader.next(silence_seconds)
+                read = ring.read(position, _AT_ONCE)
+                if read.missed:
+                    at = read.records[0].time if read.records else 0.0
+                    yield Gap(read.missed, self._id(read.first - 1, at))
+                for number, record in enumerate(read.records, read.first):
+                    if wanted.matches(record):
+                        yield Event(self._id(number, record.time), record)
+                position = read.position
+                if not read.records and not await ring.wait(position, silence_seconds):
+                    yield None
+                else:
+                    await asyncio.sleep(BATCH_SECONDS)
         finally:
-            unwatch()
-            self._readers.discard(reader)
+            self._readers -= 1
+
+    def _position(self, last_id: str | None, newest: int) -> int | None:
+        """Where the ring is to be read on; None: it does not say."""
+        found = None if last_id is None else _EVENT_ID.fullmatch(last_id)
+        if found is None or found[1] != self._rings.boot:
+            return None
+        return min(int(found[2]), newest)
+
+    def _id(self, number: int, at: float) -> str:
+        """Of the record with this number; it says which one comes next."""
+        return f"{self._rings.boot}-{number + 1}-{int(at * 1000)}"
 
 
-class _Reader:
-    """One that follows."""
-
-    def __init__(self, wanted: Filter) -> None:
-        self._wanted = wanted
-        self._queue: deque[Record] = deque()
-        self._missed = 0
-        self._arrived = asyncio.Event()
-
-    def take(self, record: Record) -> None:
-        if not self._wanted.matches(record):
-            return
-        if len(self._queue) < QUEUE_LENGTH:
-            self._queue.append(record)
-        else:
-            self._missed += 1  # the newest go, so that what is shown has no hole before the mark
-        self._arrived.set()
-
-    def drop(self, shown: set[tuple[float, str, str]]) -> None:
-        self._queue = deque(record for record in self._queue if _identity(record) not in shown)
-
-    async def next(self, silence_seconds: float) -> Record | Gap | None:
-        if not self._queue and self._missed:
-            missed, self._missed = self._missed, 0
-            return Gap(missed)
-        if not self._queue:
-            self._arrived.clear()
-            try:
-                async with asyncio.timeout(silence_seconds):
-                    await self._arrived.wait()
-            except TimeoutError:
-                return None
-        return self._queue.popleft()
-
-
-# ---- the files; in a thread
-
-
-def _last(folder: Path, wanted: Filter, limit: int) -> list[Record]:
-    found: list[Record] = []
-    if wanted.kind != "run":
-        found += _of_kind(folder / "lines.jsonl", wanted, limit, msgspec.json.Decoder(LineRecord))
-    if wanted.kind != "line":
-        found += _of_kind(folder / "runs.jsonl", wanted, limit, msgspec.json.Decoder(RunRecord))
-    return sorted(found, key=_time)[-limit:]
-
-
-def _of_kind(path: Path, wanted: Filter, limit: int, decoder: msgspec.json.Decoder[R]) -> list[R]:
-    found: list[R] = []
-    about = msgspec.json.encode(wanted.worker)
-    for line in _backwards(path):
-        if about not in line:
-            continue
-        try:
-            record = decoder.decode(line)
-        except msgspec.MsgspecError:
-            continue  # a line that a crash cut off
-        if wanted.since is not None and record.time < wanted.since - _UNORDERED_SECONDS:
+def _split(ring: ProjectRing, newest: int, found: list[Record]) -> tuple[int, list[Record]]:
+    """Where the ring is to be read from, so that it gives what came since `newest`, and those of `found` that it has;
+    and the others, older ones."""
+    missing = {_identity(record): record for record in found}
+    position = newest
+    for number, record in ring.backwards():
+        if not missing:
             break
-        if wanted.matches(record):
-            found.append(record)
-            if len(found) >= limit:
-                break
-    return found[::-1]
+        if missing.pop(_identity(record), None) is not None:
+            position = min(position, number)
+    return position, list(missing.values())
 
 
-def _backwards(path: Path) -> Iterator[bytes]:
-    """The lines of a file and those that it was turned over from, the last first."""
-    scanned = 0
-    for number in _FILES:
-        for line in _lines_backwards(path.with_suffix(f"{number}.jsonl")):
-            scanned += len(line)
-            if scanned > _MAX_SCANNED:
-                return
-            yield line
-
-
-def _lines_backwards(path: Path) -> Iterator[bytes]:
-    try:
-        file = open(path, "rb")
-    except FileNotFoundError:
-        return
-    with file:
-        at = file.seek(0, 2)
-        rest = b""
-        while at > 0:
-            start = max(0, at - _BLOCK)
-            file.seek(start)
-            rest = file.read(at - start) + rest
-            at = start
-            first, *lines = rest.split(b"\n")
-            rest = first
-            yield from (line for line in reversed(lines) if line)
-        if rest:
-            yield rest
+def _since(last_id: str) -> float | None:
+    found = _EVENT_ID.fullmatch(last_id)
+    return None if found is None else int(found[3]) / 1000
 
 
 def _time(record: Record) -> float:
     return record.time
 
 
-def _rank(level: str) -> int:
-    return LEVELS.index(level) if level in LEVELS else 1
+def _end(record: Record) -> float:
+    """When it was told."""
+    return record.time if isinstance(record, LineRecord) else record.time + record.duration / 1000
 
 
 def _runs(record: Record) -> tuple[str | None, ...]:
     return (record.run,) if isinstance(record, LineRecord) else (record.id, record.request_id)
 
 
-def _text(record: Record) -> str:
-    return record.text if isinstance(record, LineRecord) else record.path
+def _says(record: Record, text: str) -> bool:
+    return contains(record.text, text) if isinstance(record, LineRecord) else run_says(record, text)
 
 
 def _identity(record: Record) -> tuple[float, str, str]:
     if isinstance(record, LineRecord):
-        return record.time, record.run or "", record.text
-    return record.time, record.id, ""
+        return int(record.time * 1000), record.run or "", record.text
+    return 0, record.id, ""

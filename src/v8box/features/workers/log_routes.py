@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
 from v8box.api.access import Role, needs
@@ -18,7 +18,8 @@ from v8box.api.deployed import Project, Worker
 from v8box.api.v1 import answer, rfc3339, router_v1
 from v8box.features.workers.workers import Workers
 from v8box.telemetry.records import LineRecord
-from v8box.telemetry.tail import MAX_LIMIT, Filter, Gap, Record, Tail, level_of
+from v8box.telemetry.ring import Record
+from v8box.telemetry.tail import MAX_LIMIT, Event, Filter, Gap, Tail, level_of
 
 _SILENCE_SECONDS: Final = 15.0
 _FOLLOW_SECONDS: Final = 3_600.0
@@ -77,9 +78,10 @@ def build_router(workers: Workers, tail: Tail) -> APIRouter:
         since: Annotated[datetime | None, Query(description="Not before this moment.")] = None,
         run: Annotated[str | None, Query(max_length=128, description="A run's id, or a request's.")] = None,
         text: Annotated[str | None, Query(max_length=200, description="In a line's text, or a run's path.")] = None,
+        last_event_id: Annotated[str | None, Header(max_length=64, description="Where to go on.")] = None,
     ) -> Response:
         """The last lines and runs, the oldest first. With `follow=true` the answer is a stream of the events `line`,
-        `run` and `gap` (`{"missed": n}`: you were too slow for so many)."""
+        `run` and `gap` (`{"missed": n}`: so many are missing here); `Last-Event-ID` goes on right after one of them."""
         await workers.get(project, worker)
         wanted = Filter(
             project=project,
@@ -92,7 +94,7 @@ def build_router(workers: Workers, tail: Tail) -> APIRouter:
             text=text,
         )
         if follow:
-            stream = tail.follow(wanted, limit, silence_seconds=_SILENCE_SECONDS)
+            stream = tail.follow(wanted, limit, silence_seconds=_SILENCE_SECONDS, last_id=last_event_id)
             return _Events(stream, await anext(stream))
         return answer(LogEntries(items=[_shown(record) for record in await tail.last(wanted, limit)]))
 
@@ -134,7 +136,7 @@ def _shown(record: Record) -> LogEntry:
     )
 
 
-_Followed = Record | Gap | None
+_Followed = Event | Gap | None
 
 
 class _Events(Response):
@@ -173,9 +175,10 @@ def _event(found: _Followed) -> bytes:
     if found is None:
         return b": nothing new\n\n"
     if isinstance(found, Gap):
-        return b'event: gap\ndata: {"missed": %d}\n\n' % found.missed
-    entry = _shown(found)
-    return b"event: %s\ndata: %s\n\n" % (entry.kind.encode(), msgspec.json.encode(entry.model_dump(exclude_none=True)))
+        return b"id: %s\nevent: gap\ndata: %s\n\n" % (found.id.encode(), msgspec.json.encode({"missed": found.missed}))
+    entry = _shown(found.record)
+    data = msgspec.json.encode(entry.model_dump(exclude_none=True))
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (found.id.encode(), entry.kind.encode(), data)
 
 
 async def _disconnected(receive: Receive) -> None:
