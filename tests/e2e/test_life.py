@@ -70,7 +70,7 @@ def test_what_the_box_keeps_is_nobody_elses_to_read(own_box: RunningBox) -> None
     assert box.stop() == 0
     kept = [data, *data.rglob("*")]
     assert {"catalog.db", "databases", "objects", "valkey", "logs"} <= {path.name for path in data.iterdir()}
-    assert (data / "logs" / "lines.jsonl").exists()
+    assert list((data / "logs").glob("runs-*.db"))
     packages = data / "cache" / "deno"  # public files, behind the closed folder
     open_to_others = [
         path for path in kept if not path.is_symlink() and path.stat().st_mode & 0o077 and packages not in path.parents
