@@ -251,6 +251,15 @@ async def test_a_disk_that_is_full_loses_errors_and_nothing_else(
     assert (await box.one())["count"] == 1
 
 
+async def test_a_fault_in_one_batch_ends_nothing(box: Box, caplog: pytest.LogCaptureFixture) -> None:
+    box.throw(message="\ud800")  # SQLite takes no such text
+    await box.errors.flush()
+    assert box.errors.dropped == 1
+    assert "could not be written down" in caplog.text
+    box.throw()
+    assert (await box.one())["count"] == 1
+
+
 async def test_who_gives_up_waiting_loses_nothing(box: Box) -> None:
     box.throw()
     flushing = asyncio.ensure_future(box.errors.flush())

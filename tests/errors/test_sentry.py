@@ -481,3 +481,12 @@ async def test_many_dsns_have_a_bound(make_world: MakeWorld, sentry: Sentry, mon
 def test_what_it_asks_for(status: int, headers: dict[str, str], seconds: float) -> None:
     limit = limit_of(Answer(status, headers), 1_000.0, 100.0)
     assert limit in ((0.0, 1_000.0) if not seconds else (1_000.0 + seconds,))
+
+
+async def test_an_event_that_cannot_be_written_keeps_none_behind_it(
+    world: World, sentry: Sentry, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.throw("\ud800")
+    world.throw("Second")
+    assert (await sentry.next())["exception"]["values"][0]["type"] == "Second"
+    assert "cannot be written as an event" in caplog.text

@@ -123,9 +123,12 @@ class Errors:
                 arrivals = self._within_bounds(arrivals, known)
                 await self._look_up(arrivals, known)
                 written, groups = await self._database.write(lambda sql: _write(sql, arrivals))
-            except DatabaseError as error:
+            except Exception as error:  # a fault of theirs is never the box's
                 self.dropped += sum(tally.count for tally in tallies)
-                logger.warning("errors of workers could not be written down: %s", error.detail)
+                known_fault = isinstance(error, DatabaseError)
+                logger.warning(
+                    "errors of workers could not be written down: %s", error, exc_info=None if known_fault else error
+                )
                 return
         for told, listeners in ((written.new, self._on_new), (written.regressed, self._on_regressed)):
             for group_id in told:
@@ -174,7 +177,7 @@ class Errors:
         try:
             await self._database.write(lambda sql: store.forget_old(sql, now, self._days))
         except DatabaseError as error:
-            logger.warning("old errors of workers could not be removed: %s", error.detail)
+            logger.warning("old errors of workers could not be removed: %s", error)
 
     async def close(self) -> None:
         await self.flush()

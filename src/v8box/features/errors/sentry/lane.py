@@ -101,7 +101,7 @@ class Lane:
             while self._held:
                 if self._clock() < self._until:
                     self._drop()
-                elif await self._try(envelope_of(self._held[0], self.dsn)):
+                elif (envelope := self._pack(self._held[0])) is None or await self._try(envelope):
                     failures = 0
                     self._held.popleft()
                 elif self._clock() >= self._until:
@@ -113,6 +113,15 @@ class Lane:
                         await asyncio.sleep(_pause(failures))
         finally:
             self._sending = False
+
+    def _pack(self, event: Mapping[str, Any]) -> Envelope | None:
+        """None: it cannot be written, and must not keep those behind it."""
+        try:
+            return envelope_of(event, self.dsn)
+        except Exception:
+            self.dropped += 1
+            logger.exception("an error cannot be written as an event")
+            return None
 
     def _drop(self) -> None:
         self.dropped += len(self._held)
