@@ -96,4 +96,5 @@ def test_a_worker_cannot_flood_by_imitating_its_end(terminal: Terminal, capsys: 
 def test_the_addresses_are_those_that_answer(
     tmp_path: Path, environ: dict[str, str], workers: str, health: str
 ) -> None:
-    assert addresses(settings.load(tmp_path, environ), 8000) == (workers, health)
+    dashboard = health.removesuffix("health") + ("" if "DOMAIN" in environ else "admin")
+    assert addresses(settings.load(tmp_path, environ), 8000) == (workers, health, dashboard)

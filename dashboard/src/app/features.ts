@@ -2,6 +2,7 @@
 import type { Feature } from "@/lib/feature";
 import { apiKeys } from "@/features/api-keys";
 import { audit } from "@/features/audit";
+import { health } from "@/features/health";
 import { overview } from "@/features/overview";
 import { projects } from "@/features/projects";
 import { sessions } from "@/features/sessions";
@@ -16,6 +17,7 @@ export const FEATURES: readonly Feature[] = [
   audit,
   projects,
   users,
+  health,
   sessions,
   tokens,
 ];

@@ -5,17 +5,21 @@ import { messages } from "@/app/messages";
 import { ButtonLink } from "@/components/button";
 import { EmptyState } from "@/components/empty-state";
 import { Broken } from "@/components/error-note";
-import { Page } from "@/components/layout";
 import { useMessages } from "@/lib/i18n/language";
+import { useTitle } from "@/lib/title";
 
 export function NotFound() {
   const t = useMessages(messages);
+  useTitle(t.notFound);
   return (
-    <Page title={t.notFound} heading={<span className="sr-only">{t.notFound}</span>}>
-      <EmptyState icon={Compass} title={t.notFound} actions={<ButtonLink to="/" look="primary">{t.home}</ButtonLink>}>
-        {t.notFoundHint}
-      </EmptyState>
-    </Page>
+    <EmptyState
+      page
+      icon={Compass}
+      title={t.notFound}
+      actions={<ButtonLink to="/" look="primary">{t.home}</ButtonLink>}
+    >
+      {t.notFoundHint}
+    </EmptyState>
   );
 }
 

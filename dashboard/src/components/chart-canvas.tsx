@@ -92,15 +92,20 @@ function drawMarkers(chart: uPlot, markers: ChartProps["markers"] & object, colo
   ctx.strokeStyle = colour;
   ctx.fillStyle = colour;
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.textAlign = "left";
   ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+  let drawn = -1;
   let free = 0; // labels that would lie on one another are left out
   for (const { time, label } of markers) {
     const x = Math.round(chart.valToPos(time, "x", true));
     if (x < bbox.left || x > bbox.left + bbox.width) continue;
-    ctx.beginPath();
-    ctx.moveTo(x, bbox.top);
-    ctx.lineTo(x, bbox.top + bbox.height);
-    ctx.stroke();
+    if (x !== drawn) {
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      drawn = x;
+    }
     const end = x + ctx.measureText(label).width + 12 * devicePixelRatio;
     if (x < free || end > bbox.left + bbox.width) continue;
     ctx.fillText(label, x + 4 * devicePixelRatio, bbox.top + 11 * devicePixelRatio);

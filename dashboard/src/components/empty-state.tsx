@@ -3,14 +3,17 @@ import type { LucideIcon } from "lucide-react";
 import type { ReactNode } from "react";
 import { CodeBlock } from "@/components/code-block";
 
-export function EmptyState({ icon: Icon, title, children, actions, command }: {
+export function EmptyState({ icon: Icon, title, children, actions, command, page }: {
   icon?: LucideIcon;
   title: ReactNode;
   children?: ReactNode;
   actions?: ReactNode;
+  /** It is all that there is on a page: its heading is the page's. */
+  page?: boolean;
   /** A command that does the same. */
   command?: string;
 }) {
+  const Heading = page ? "h1" : "h2";
   return (
     <div className="mx-auto grid max-w-md grid-cols-[minmax(0,1fr)] justify-items-center gap-2 px-4 py-14 text-center">
       {Icon && (
@@ -18,7 +21,7 @@ export function EmptyState({ icon: Icon, title, children, actions, command }: {
           <Icon aria-hidden className="size-5" />
         </span>
       )}
-      <h2 className="text-base font-semibold">{title}</h2>
+      <Heading className="text-base font-semibold">{title}</Heading>
       {children && <div className="text-sm text-muted">{children}</div>}
       {actions && <div className="mt-2 flex flex-wrap justify-center gap-2">{actions}</div>}
       {command && (

@@ -101,8 +101,9 @@ class Terminal:
         for sentence in ignored(settings):
             self.say(f"  ! {sentence}", "33")
         took = time.perf_counter() - self._began
-        workers, health = addresses(settings, box.port)
+        workers, health, dashboard = addresses(settings, box.port)
         self.say(f"V8Box is ready in {took:.2f} s: {workers}   health: {health}", "1")
+        self.say(f"  dashboard: {dashboard}")
 
     def on_password(self, password: str) -> None:
         self.say(f"  The box has an owner now: user admin, password {password}", "1")
@@ -113,18 +114,20 @@ class Terminal:
         self.say(f"stopping: {step}", "2")
 
 
-def addresses(settings: Settings, port: int) -> tuple[str, str]:
-    """Where workers and health answer. Under a real domain only its own hosts do, whatever address is listened on."""
+def addresses(settings: Settings, port: int) -> tuple[str, str, str]:
+    """Where workers, health and the dashboard answer. Under a real domain only its own hosts do, whatever address is
+    listened on."""
     host = settings.box.host
     if settings.box.domain != "localhost":
         return (
             f"http://api.{settings.box.domain}:{port}/run/<worker>",
             f"http://admin.{settings.box.domain}:{port}/health",
+            f"http://admin.{settings.box.domain}:{port}/",
         )
     if host in ("127.0.0.1", "0.0.0.0", "::", "::1"):  # noqa: S104 - compared
         host = "localhost"
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    return f"{base}/run/<worker>", f"{base}/health"
+    return f"{base}/run/<worker>", f"{base}/health", f"{base}/admin"
 
 
 def _counted(number: int, what: str) -> str:

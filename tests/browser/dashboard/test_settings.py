@@ -300,3 +300,16 @@ def test_the_overview_says_how_the_box_is_and_what_was_called(
     expect(page.get_by_role("heading", name="The box is well")).to_be_visible()
     expect(page.get_by_role("heading", name="Activity")).to_have_count(0)
     other.look("overview-of-a-viewer")
+
+
+def test_the_system_page_has_every_check_and_the_key(dash: Dash) -> None:
+    page = dash.open("/settings/system")
+    checks = page.get_by_role("table", name="Checks")
+    expect(checks.get_by_role("row", name=re.compile("^disk"))).to_contain_text("free")
+    expect(page.get_by_text("from data/keys/master.key")).to_be_visible()
+    dash.look("system")
+    before = page.locator("dd").filter(has_text="from data/keys").inner_text()
+    page.get_by_role("button", name="Make a new master key").click()
+    confirm(page, "Make a new master key")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator("dd").filter(has_text="from data/keys")).not_to_have_text(before)

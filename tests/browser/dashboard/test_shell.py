@@ -95,7 +95,7 @@ def test_when_a_session_ends_elsewhere_the_sign_in_is_shown(arrive: Callable[...
         dash = arrive(other)
         page = dash.open("/projects/default")
         other.delete("/api/v1/session").raise_for_status()
-    page.reload()
+    page.get_by_role("link", name="Variables").click()
     expect(page).to_have_url(re.compile(r"/sign-in\?next="))
 
 

@@ -7,7 +7,6 @@ import { ButtonLink } from "@/components/button";
 import { Skeleton } from "@/components/values";
 import { useApi } from "@/lib/api/queries";
 import { EmptyState } from "@/components/empty-state";
-import { Page } from "@/components/layout";
 import { useMessages } from "@/lib/i18n/language";
 import { projectPath, rememberProject } from "@/lib/project";
 import { useSession } from "@/lib/session/session";
@@ -33,14 +32,13 @@ export function ProjectScope() {
   }
   const other = me.projects[0];
   return (
-    <Page title={t.noProject(project)} heading={<span className="sr-only">{t.noProject(project)}</span>}>
-      <EmptyState
-        icon={FolderX}
-        title={t.noProject(project)}
-        actions={other && <ButtonLink look="primary" to={projectPath(other)}>{other}</ButtonLink>}
-      >
-        {t.noProjectHint}
-      </EmptyState>
-    </Page>
+    <EmptyState
+      page
+      icon={FolderX}
+      title={t.noProject(project)}
+      actions={other && <ButtonLink look="primary" to={projectPath(other)}>{other}</ButtonLink>}
+    >
+      {t.noProjectHint}
+    </EmptyState>
   );
 }

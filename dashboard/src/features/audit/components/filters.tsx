@@ -17,10 +17,10 @@ export function AuditFilters({ filters, onChange }: { filters: Filters; onChange
   const t = useMessages(messages);
   const some = Object.keys(filters).length > 0;
   return (
-    <div className="grid grid-cols-1 items-end gap-3 sm:grid-cols-2 xl:grid-cols-[2fr_1fr_1fr_auto_auto]">
+    <div className="grid grid-cols-2 items-end gap-3 xl:grid-cols-[2fr_1fr_1fr_auto_auto]">
       <SearchInput
         label={t.text}
-        className="sm:col-span-2 xl:col-span-1"
+        className="col-span-2 xl:col-span-1"
         value={filters.text ?? ""}
         onChange={(event) => onChange({ text: event.target.value })}
       />
@@ -34,7 +34,7 @@ export function AuditFilters({ filters, onChange }: { filters: Filters; onChange
         </Field>
       ))}
       {(["since", "until"] as const).map((name) => (
-        <Field key={name} label={t[name]}>
+        <Field key={name} label={t[name]} className="max-sm:col-span-2">
           <Input
             type="datetime-local"
             value={filters[name] ?? ""}

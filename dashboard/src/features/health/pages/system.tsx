@@ -1,0 +1,86 @@
+import { Badge, type Tone } from "@/components/badge";
+import { CopyButton } from "@/components/code-block";
+import { Card, Page } from "@/components/layout";
+import { Table } from "@/components/table";
+import { KeyValue, Skeleton } from "@/components/values";
+import { Encryption } from "@/features/health/components/encryption";
+import { Operations } from "@/features/health/components/operations";
+import { messages } from "@/features/health/messages";
+import { useApi } from "@/lib/api/queries";
+import { formatMilliseconds } from "@/lib/i18n/format";
+import { useMessages } from "@/lib/i18n/language";
+import { useCan } from "@/lib/session/session";
+
+const TONES: Record<string, Tone> = { ok: "ok", warn: "warn", fail: "bad" };
+
+export default function SystemPage() {
+  const t = useMessages(messages);
+  const can = useCan();
+  const checks = useApi("GET /api/v1/box/health", {}, { refetchInterval: 10_000 });
+  const box = useApi("GET /api/v1/box", {});
+  return (
+    <Page title={t.title} description={t.description}>
+      <Card title={t.checks} description={t.checksHint} flush>
+        <Table
+          label={t.checks}
+          rows={checks.data?.checks}
+          error={checks.error}
+          onRetry={() => void checks.refetch()}
+          rowKey={(check) => check.name}
+          columns={[
+            {
+              id: "name",
+              header: t.check,
+              cell: (check) => <span className="font-medium">{check.name}</span>,
+              sort: (check) => check.name,
+            },
+            {
+              id: "state",
+              header: t.state,
+              sort: (check) => ["fail", "warn", "ok"].indexOf(check.status),
+              cell: (check) => <Badge tone={TONES[check.status] ?? "neutral"} dot>{t.states[check.status]}</Badge>,
+            },
+            {
+              id: "found",
+              header: t.found,
+              cell: (check) => (
+                <span>
+                  {check.value}
+                  {check.latency_ms > 0 && (
+                    <span className="text-xs text-muted">{formatMilliseconds(check.latency_ms)}</span>
+                  )}
+                  {check.advice && check.status !== "ok" && (
+                    <span className="block text-xs text-muted">{check.advice}</span>
+                  )}
+                </span>
+              ),
+            },
+          ]}
+        />
+      </Card>
+      <div className="grid items-start gap-5 lg:grid-cols-2">
+        <Card title={t.addresses}>
+          {box.data === undefined ? <Skeleton className="h-24" /> : (
+            <KeyValue
+              items={[
+                [t.version, box.data.version],
+                [t.domain, box.data.domain],
+                ...(["run", "db", "s3"] as const).map((name) =>
+                  [
+                    t[name],
+                    <span key={name} className="flex items-center gap-1">
+                      <span className="truncate font-mono text-xs">{box.data.urls[name]}</span>
+                      <CopyButton text={box.data.urls[name] ?? ""} />
+                    </span>,
+                  ] as const
+                ),
+              ]}
+            />
+          )}
+        </Card>
+        {can("admin", "*") && <Encryption />}
+      </div>
+      <Operations />
+    </Page>
+  );
+}
