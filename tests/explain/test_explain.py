@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,7 +13,8 @@ from tests.fakes.versions import a_version, route_of
 
 from v8box.api.access import EVERY_PROJECT, Role
 from v8box.api.app import build_api
-from v8box.catalog import Limits, Manifest, RouteTable
+from v8box.catalog import Limits, Manifest, RouteTable, place
+from v8box.catalog.model import held_key
 from v8box.catalog.sites import SiteRoute
 from v8box.features.explain.explain import Explainer
 from v8box.features.explain.routes import build_router
@@ -24,7 +26,13 @@ from v8box.gateway.pages.serve import SiteRequest
 from v8box.gateway.routing import Router, Target
 
 OLD, NEW = a_version(number=1), a_version(number=2, limits=Limits(wall_ms=700))
-ROUTES = RouteTable({"hello": route_of(OLD, NEW, weights=(90, 10), sticky="ip")})
+FUNCTION = place(replace(a_version("fn"), project="acme", worker="blog--fn"), "preview", 0)
+ROUTES = RouteTable(
+    {
+        "hello": route_of(OLD, NEW, weights=(90, 10), sticky="ip"),
+        held_key("acme", "blog--fn", "preview", "fn-1"): route_of(FUNCTION),
+    }
+)
 
 
 def described(manifest: Manifest) -> list[dict[str, Any]]:
@@ -37,7 +45,7 @@ SITE = Release(
     at=0,
     files={"/index.html": Asset(Stored("0" * 64, 1), "text/html"), "/a.html": Asset(Stored("1" * 64, 1), "text/html")},
     redirects=tuple(redirects.parse("/old /a 302\n/new q=1 /index.html 200\n/out https://evil.test/ 200\n")[0]),
-    settings=SiteSettings(mounts=(Mount("/api/*", "shop"),)),
+    settings=SiteSettings(mounts=(Mount("/api/*", "shop"), Mount("/fn", "blog--fn", True, "fn-1"))),
 )
 SITE_ROUTES = {
     "blog": SiteRoute(site="blog", project="acme", key="k"),
@@ -76,7 +84,15 @@ async def test_what_a_site_answers(
     assert (answer["kind"], answer["status"]) == (kind, status)
     assert place in answer["place"]
     assert (answer["rule"] and answer["rule"]["line"]) == line
-    assert (told["reason"] is not None) == (kind == "refused")
+    assert (told["reason"] is not None) == (kind in ("refused", "worker"))
+
+
+async def test_a_mounted_worker_is_shown_with_its_version_or_that_it_is_missing(client: httpx.AsyncClient) -> None:
+    told = await explain(client, "https://demo--blog.example.com/fn")
+    assert (told["leads_to"], told["worker"], told["environment"]) == ("site", "blog--fn", "preview")
+    assert [each["version"] for each in told["versions"]] == ["fn-1"]
+    assert told["reason"] is None
+    assert "not deployed" in (await explain(client, "https://blog.example.com/api/x"))["reason"]
 
 
 async def test_a_preview_says_that_it_asks_for_a_password(client: httpx.AsyncClient) -> None:

@@ -131,7 +131,7 @@ def test_the_api_host_has_no_pages() -> None:
         (OPEN, b"localhost", b"/admin/database/databases", "admin", ""),
         (OPEN, b"127.0.0.1:8000", b"/admin", "admin", ""),
         (OPEN, b"admin.localhost", b"/admin/x", "admin", ""),
-        (OPEN, b"admin.localhost", b"/health", "admin", ""),
+        (OPEN, b"admin.localhost", b"/healthy", "admin", ""),
         (OPEN, b"localhost", b"/administer", None, ""),
         (OPEN, b"localhost", b"admin/x", None, ""),
         (OPEN, b"localhost", b"/db/v2/pipeline", "db", "/db"),
@@ -143,6 +143,8 @@ def test_the_api_host_has_no_pages() -> None:
         (DOMAIN, b"s3.example.com", b"/db/key", "s3", ""),
         (DOMAIN, b"admin.example.com", b"/admin/s3/buckets", "admin", ""),
         (DOMAIN, b"admin.example.com", b"/s3/bucket", "admin", ""),
+        (DOMAIN, b"admin.example.com", b"/health", None, ""),
+        (OPEN, b"admin.localhost", b"/metrics", None, ""),
     ],
 )
 def test_the_boxs_own_applications(router: Router, host: bytes, path: bytes, mount: str | None, prefix: str) -> None:

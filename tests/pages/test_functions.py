@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.pages.conftest import ADA, World
 
-from v8box.catalog import PREVIEW, PRODUCTION, ManifestError
+from v8box.catalog import PREVIEW, PRODUCTION, Build, Catalog, Manifest, ManifestError
 from v8box.catalog.held import WorkerInUse
 from v8box.catalog.model import held_key
 from v8box.catalog.projects import CountQuotaExceeded
@@ -19,6 +19,7 @@ from v8box.errors import NotFound
 from v8box.features.pages.functions import FunctionsRefused, find_functions
 from v8box.features.pages.service import Deploy
 from v8box.gateway.pages.release import LoadedRelease, Mount, Release, SiteSettings
+from v8box.storage import FolderBlobs
 
 HELLO = "export const onRequest = () => new Response('hello');"
 PAGE = {"index.html": "<h1>blog</h1>"}
@@ -240,6 +241,26 @@ async def test_a_worker_of_the_same_name_that_somebody_deployed_stays(world: Wor
     await world.service.delete("default", "blog", ADA)
     assert await workers(world) == ["blog--hello"]
     assert world.catalog.routes.live("blog--hello") is not None
+
+
+async def test_a_changed_variable_and_other_deploys_leave_them_on_the_routes(world: World) -> None:
+    await world.deploy({**PAGE, "functions/hello.ts": HELLO})
+    (version,) = held(world, "blog--hello")
+    key = held_key("default", "blog--hello", PRODUCTION, version)
+    revisions = {PRODUCTION: 1}
+    blobs = FolderBlobs(world.folder / "blobs")
+    catalog = await Catalog.open(world.database, blobs, revision=lambda _, where, __: revisions.get(where, 0))
+    catalog.hold(world.sites.table.held)
+    first = catalog.routes.workers[key].newest
+    await catalog.deploy("other", Build(bundle=b"x"), Manifest(entry="functions/other.ts"), actor=ADA)
+    assert catalog.routes.workers[key].newest is first
+    revisions[PRODUCTION] = 2
+    await catalog.refresh_variables()
+    assert catalog.routes.workers[key].newest.key != first.key
+    at_preview = catalog.routes.workers[held_key("default", "blog--hello", PREVIEW, version)].newest
+    assert (at_preview.environment, at_preview.revision) == (PREVIEW, 0)
+    await catalog.reload()
+    assert set(catalog.routes.workers) == {"other", key, held_key("default", "blog--hello", PREVIEW, version)}
 
 
 async def test_functions_that_did_not_change_are_not_bundled_again(world: World) -> None:

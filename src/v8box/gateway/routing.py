@@ -22,6 +22,8 @@ _ENVIRONMENT: Final = "[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
 _WORKER: Final = re.compile(rf"(?:({_LABEL})(?::|%3[Aa]))?({_LABEL})(?:(?:@|%40)({_ENVIRONMENT}))?")
 _INTERNAL: Final = ("/internal/", "/.well-known/v8box/")
 _SITE_LABEL: Final = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_BOX_PAGES: Final = frozenset({"/health", "/livez", "/readyz", "/metrics"})
+"""On the admin's host, what is no part of the dashboard: whoever watches the box asks there."""
 _PAGES: Final = re.compile(rf"(/pages/({_SITE_LABEL.pattern}))(?=/|$)")
 _API_LABEL: Final = re.compile(rf"(?:({_ENVIRONMENT})--)?api")
 _HOST: Final = re.compile(rb"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_.-]{1,253})(?::([0-9]{1,5}))?")
@@ -132,7 +134,7 @@ class Router:
         if kind is HostKind.S3:
             return Target(host, shared, "", path, "", "s3")
         first = path[1:].split("/", 1)[0] if path.startswith("/") else ""
-        if first in ("admin", "api") or kind is HostKind.ADMIN:
+        if first in ("admin", "api") or (kind is HostKind.ADMIN and path not in _BOX_PAGES):
             return Target(host, shared, "", path, "", "admin")
         if shared and first == "pages" and (site := _PAGES.match(path)) is not None:
             return Target(host, shared, "", path[site.end(1) :], site[1], site=site[2])

@@ -117,12 +117,15 @@ class Explainer:
         if route is None or not may_see(route.project):
             told.reason = f"There is no worker {target.worker} that is live and that you may look at."
             return
-        told.leads_to = "worker"
-        told.project, told.worker, told.environment = route.project, route.worker, route.environment
-        told.seen_path, told.sticky = target.rest, route.sticky
-        told.versions = [self._version(route, index) for index in range(len(route.shares))]
+        told.leads_to, told.seen_path = "worker", target.rest
+        self._show_route(told, route)
         if told.method in ("CONNECT", "TRACE"):
             told.reason = "This method is never answered."
+
+    def _show_route(self, told: Explanation, route: Route) -> None:
+        told.project, told.worker, told.environment = route.project, route.worker, route.environment
+        told.sticky = route.sticky
+        told.versions = [self._version(route, index) for index in range(len(route.shares))]
 
     async def _explain_site(
         self, told: Explanation, target: Target, query: str, may_see: Callable[[str], bool]
@@ -149,6 +152,12 @@ class Explainer:
         )
         if found.kind == "refused":
             told.reason = found.place
+        if found.worker_key is not None:
+            route = self._routes().workers.get(found.worker_key)
+            if route is None:
+                told.reason = f"The worker {found.place} is mounted there, and not deployed."
+            else:
+                self._show_route(told, route)
 
     def _version(self, route: Route, index: int) -> ExplainedVersion:
         share = route.shares[index]

@@ -9,7 +9,7 @@ from typing import Literal
 from v8box.errors import V8BoxError
 from v8box.gateway.pages.redirects import Redirect
 from v8box.gateway.pages.release import LoadedRelease, Release
-from v8box.gateway.pages.serve import SiteRequest, ToFile, ToHost, ToPlace, ToWorker, decide, matching_rule
+from v8box.gateway.pages.serve import SiteRequest, ToFile, ToHost, ToPlace, ToWorker, decide, matching_rule, worker_key
 
 Kind = Literal["file", "redirect", "worker", "proxy", "refused"]
 
@@ -26,6 +26,8 @@ class Foreseen:
     kind: Kind
     status: int | None
     place: str
+    worker_key: str | None
+    """Under which the worker is found, where one answers."""
     rule: Redirect | None
     headers: Mapping[str, str]
 
@@ -36,6 +38,7 @@ def foresee(contents: Release, request: SiteRequest) -> Foreseen:
     release = LoadedRelease(request.route.key, contents)
     kind: Kind = "refused"
     status: int | None = None
+    key: str | None = None
     headers: Mapping[bytes, bytes] = {}
     rule = matching_rule(release, request)
     try:
@@ -53,6 +56,7 @@ def foresee(contents: Release, request: SiteRequest) -> Foreseen:
                 kind, place = "proxy", outcome.url
             case ToWorker():
                 kind, place, rule = "worker", outcome.worker, None
+                key = worker_key(request.route, outcome)
     route = request.route
     return Foreseen(
         project=route.project,
@@ -62,6 +66,7 @@ def foresee(contents: Release, request: SiteRequest) -> Foreseen:
         kind=kind,
         status=status,
         place=place,
+        worker_key=key,
         rule=rule,
         headers={name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()},
     )

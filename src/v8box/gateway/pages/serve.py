@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from v8box.catalog.model import PREVIEW, PRODUCTION, held_key, route_key
 from v8box.catalog.sites import SiteRoute
 from v8box.errors import BadRequest, MethodNotAllowed, NotFound, V8BoxError
 from v8box.gateway.headers import SERVER, Incoming
@@ -259,6 +260,15 @@ def _decide_file(release: LoadedRelease, request: SiteRequest, *, follow: bool) 
     if found.asset is None:
         return _moved(release, request, found)
     return _to_file(release, request, found, lasts=False)
+
+
+def worker_key(route: SiteRoute, outcome: ToWorker) -> str:
+    """Under which the gateway finds the worker: a mounted one is that of production wherever it is mounted, a function
+    is the release's own."""
+    if not outcome.version:
+        return route_key(route.project, outcome.worker, PRODUCTION)
+    environment = PREVIEW if route.label else PRODUCTION
+    return held_key(route.project, outcome.worker, environment, outcome.version)
 
 
 def matching_rule(release: LoadedRelease, request: SiteRequest) -> Redirect | None:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Container, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from v8box.catalog.model import PREVIEW, PRODUCTION, held_key, route_key
 from v8box.catalog.sites import SiteRoute, SiteTable
 from v8box.errors import NotFound
 from v8box.gateway.cache.cache import ResponseCache
@@ -17,7 +16,7 @@ from v8box.gateway.pages.counts import SiteCounts
 from v8box.gateway.pages.foresee import Foreseen, foresee
 from v8box.gateway.pages.proxy import HostProxy
 from v8box.gateway.pages.release import LoadedRelease, Releases
-from v8box.gateway.pages.serve import Pages, SiteRequest, ToHost, ToWorker
+from v8box.gateway.pages.serve import Pages, SiteRequest, ToHost, ToWorker, worker_key
 from v8box.gateway.routing import Target
 
 
@@ -82,7 +81,7 @@ class SiteServer:
         outcome = await self._pages.answer(request, counting)
         match outcome:
             case ToWorker():
-                return _key(route, outcome)
+                return worker_key(route, outcome)
             case ToHost():
                 await self._pass_on(outcome.url, request, scope, target, receive, counting)
                 return None
@@ -143,7 +142,7 @@ class SiteServer:
         outcome = await self._pages.worker_at(request)
         if outcome is None:
             raise NotFound("No worker answers a WebSocket at this address of the site.")
-        return _key(route, outcome)
+        return worker_key(route, outcome)
 
     def _route(self, name: str) -> SiteRoute:
         routes: Mapping[str, SiteRoute] = self._table.sites
@@ -155,14 +154,6 @@ class SiteServer:
         if route is None:
             raise NotFound("There is no site at this host name.")
         return route
-
-
-def _key(route: SiteRoute, outcome: ToWorker) -> str:
-    """A mounted worker is the one of production wherever it is mounted. A function is the release's own."""
-    if not outcome.version:
-        return route_key(route.project, outcome.worker, PRODUCTION)
-    environment = PREVIEW if route.label else PRODUCTION
-    return held_key(route.project, outcome.worker, environment, outcome.version)
 
 
 async def _to_folder(send: Send, target: Target, query: bytes, request_id: str) -> None:
