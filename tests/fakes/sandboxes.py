@@ -12,6 +12,7 @@ from v8box.sandbox.channel import Channel
 from v8box.sandbox.interface import Death, Invocation, Profile, RunFailed, SandboxState, StartupFailed
 from v8box.sandbox.protocol import Kind
 from v8box.sandbox.run import Response, Run
+from v8box.sandbox.ticks import TickLog
 
 Frame = tuple[Kind, int, int, bytes, bytes]
 Worker = Callable[["FakeSandbox", Run, Invocation], Awaitable[None]]
@@ -48,6 +49,7 @@ class FakeSandbox:
     def __init__(self, profile: Profile, worker: Worker | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self.profile = profile
+        self.tick_log = TickLog() if profile.ticks_us else None
         self.worker = worker
         self.channel = RecordingChannel()
         self.state = SandboxState.BLANK

@@ -81,6 +81,18 @@ async def test_a_crash_loop_is_one_report_with_a_count(box: Box) -> None:
     assert rows == (200,)
 
 
+async def test_a_report_tells_of_the_first_end_that_could_be_looked_into(box: Box) -> None:
+    box.dies("cpu", run_count=1)
+    await box.kills.flush()
+    box.dies("cpu", stack="    at f (a.ts:1:1)", run_count=2)
+    await box.kills.flush()
+    box.dies("cpu", stack="    at g (a.ts:2:1)", run_count=3)
+    [kill] = await box.list()
+    report = await box.show(kill["id"])
+    assert (report["id"], report["count"], report["run_count"]) == ("kill1", 3, 2)
+    assert report["stack"] == "    at f (a.ts:1:1)"
+
+
 async def test_ends_far_apart_or_of_another_kind_have_reports_of_their_own(box: Box) -> None:
     box.dies("crash")
     box.dies("memory")

@@ -21,11 +21,12 @@ from v8box.app.notifications import NotificationParts
 from v8box.app.telemetry import Telemetry
 from v8box.bindings import registry
 from v8box.catalog.catalog import Catalog
-from v8box.catalog.model import Manifest
+from v8box.catalog.model import Manifest, Placement
 from v8box.catalog.projects import Projects, Usage
 from v8box.catalog.variables import Variables
 from v8box.features.api_keys.service import ApiKeys
 from v8box.features.audit import AuditLog
+from v8box.features.captures import Captures
 from v8box.features.deploy import FolderDeploys
 from v8box.features.deploy.files import WorkerFiles
 from v8box.features.deploy.uploads import Uploads
@@ -86,6 +87,7 @@ class AdminParts:
     operations: Operations
     canaries: Canaries
     telemetry: Telemetry
+    captures: Captures
     trials: Trials
     deploys: FolderDeploys
     uploads: Uploads
@@ -130,6 +132,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.api_keys import routes as api_keys
     from v8box.features.audit import routes as audit_routes
     from v8box.features.cache_purge import routes as cache_purge
+    from v8box.features.captures import routes as captures
     from v8box.features.database import routes as database
     from v8box.features.database import types as database_types
     from v8box.features.deploy import file_routes, served
@@ -168,6 +171,9 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     def manifest(project: str, environment: str, worker: str) -> Manifest | None:
         live = parts.catalog.routes.live(worker, project, environment)
         return None if live is None else live.manifest
+
+    def live(project: str, worker: str, environment: str) -> Placement | None:
+        return parts.catalog.routes.live(worker, project, environment)
 
     deployer = site_deploys.Deployer(parts.sites.service, parts.address)
 
@@ -213,6 +219,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         cache_purge.build_router(parts.cache, partial(audit.record, parts.database)),
         audit_routes.build_router(AuditLog(parts.database)),
         kills.build_router(parts.telemetry.kills),
+        captures.build_router(parts.captures, parts.operations, live),
         slow.build_router(parts.telemetry.slow),
         health.build_router(
             parts.health,
@@ -306,6 +313,7 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
         Owned(kind="API keys", remove=remove_api_keys),
         of_databases(parts.services.databases),
         of_buckets(parts.services.objects),
+        Owned(kind="captures", remove=lambda project, _: parts.captures.forget_project(project)),
         Owned(kind="slow log", remove=lambda project, _: parts.telemetry.slow.forget_project(project)),
         Owned(kind="kill reports", remove=lambda project, _: parts.telemetry.kills.forget_project(project)),
         Owned(kind="notifications", remove=lambda project, _: parts.notices.desk.forget(project)),

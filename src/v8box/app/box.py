@@ -40,6 +40,7 @@ from v8box.catalog.sites import Sites
 from v8box.catalog.variables import Variables
 from v8box.errors import NotFound, V8BoxError
 from v8box.features.api_keys.service import ApiKeys
+from v8box.features.captures import Captures
 from v8box.features.cdn import CdnClient, Purges
 from v8box.features.deploy import MAX_OUTPUT_BYTES, Alone, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
 from v8box.features.deploy.files import WorkerFiles
@@ -308,6 +309,8 @@ class Box:
         )
         telemetry.rollups.gauges = Gauges(pool.look, data)
         pool.start()
+        captures = await Captures.open(database, data / "captures", pool, maps.get)
+        self._tasks.forever(captures.sweep_forever(), "captures")
         catalog.subscribe(pool.follow)
 
         deploy_listeners = [self._listeners.on_deploy]
@@ -390,6 +393,7 @@ class Box:
             operations=operations,
             canaries=canaries,
             telemetry=telemetry,
+            captures=captures,
             trials=Trials(settings.box.domain, lambda: gateway),
             deploys=deploys,
             uploads=uploads,

@@ -40,6 +40,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "logs": "v8box.cli.logs",
             "kills": "v8box.cli.kills",
             "slow": "v8box.cli.slow",
+            "profile": "v8box.cli.captures",
             "errors": "v8box.cli.errors",
             "explain": "v8box.cli.explain",
             "open": "v8box.cli.call",

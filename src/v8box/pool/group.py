@@ -8,13 +8,14 @@ import math
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from v8box.catalog.model import Placement
 from v8box.errors import NoCapacity, StopReason, V8BoxError
 from v8box.sandbox.interface import Death, Invocation, Profile, Sandbox, SandboxState, StartupFailed
 from v8box.sandbox.run import Run
+from v8box.sandbox.ticks import Recording
 
 if TYPE_CHECKING:
     from v8box.pool.pool import Pool
@@ -37,6 +38,8 @@ _BREACHES: Final = frozenset(
 _FREE_BREACHES: Final = 3
 _FORGET_SECONDS: Final = 10.0
 _COOL_SECONDS: Final = 0.05
+_WATCH_SECONDS: Final = 120.0
+_WATCH_TICK_US: Final = 2_000
 _MAX_COOL_SECONDS: Final = 2.0
 """After three breaches within ten seconds of each other the next start waits 0.1 s, then 0.2 s, … up to two seconds."""
 
@@ -52,6 +55,22 @@ class GroupState:
     memory_bytes: int = 0
     """Of all of them together, and of the one that has most; 0 where it was not looked at."""
     most_memory_bytes: int = 0
+
+
+class AlreadyProfiled(V8BoxError):
+    """This worker is being profiled already. Wait for that to end."""
+
+    status = 409
+    code = "already_profiled"
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """What came of a profile: the ticks, how many runs there were, and the end that came before its time."""
+
+    recording: Recording
+    runs: int
+    death: Death | None
 
 
 class Group:
@@ -80,6 +99,10 @@ class Group:
         self._hurry = asyncio.Event()
         """Set when no start may be put off: the version is no longer live, or the box is stopping."""
         self.retired: StopReason | None = None
+        self._profiling = False
+        self._favoured: Sandbox | None = None
+        """The one that is being profiled: it gets what it has room for."""
+        self._watched_until = 0.0
 
     @property
     def is_empty(self) -> bool:
@@ -93,6 +116,9 @@ class Group:
         return None if sandbox is None else sandbox.invoke(invocation)
 
     def _pick(self) -> Sandbox | None:
+        favoured = self._favoured
+        if favoured is not None and self._has_room(favoured):
+            return favoured
         best = None
         least = self._concurrency
         for sandbox in self.sandboxes:
@@ -100,6 +126,10 @@ class Group:
             if count < least and sandbox.state is SandboxState.READY and not (sandbox.stalled or sandbox.retiring):
                 best, least = sandbox, count
         return best
+
+    def _has_room(self, sandbox: Sandbox) -> bool:
+        usable = sandbox.state is SandboxState.READY and not (sandbox.stalled or sandbox.retiring)
+        return usable and len(sandbox.runs) < self._concurrency
 
     async def queue_run(self, invocation: Invocation) -> Run:
         """Starts the run when there is room. Raises `NoCapacity` when the queue is full or the wait too long,
@@ -187,7 +217,7 @@ class Group:
     async def _start(self) -> None:
         try:
             await self._cool_down()
-            sandbox = await self._pool.loaded_sandbox(self) if self.waiting else None
+            sandbox = await self._pool.loaded_sandbox(self, self._next_profile()) if self.waiting else None
         except NoCapacity:
             sandbox = None  # those who wait go on waiting: somebody else's sandbox may end
         except (StartupFailed, V8BoxError) as error:
@@ -201,12 +231,46 @@ class Group:
             self._starting -= 1
         if sandbox is not None:
             self._failure = None
-            self.sandboxes.append(sandbox)
-            sandbox.on_free = self.dispatch
-            sandbox.stopped.add_done_callback(lambda _: self._stopped(sandbox))
-            self.dispatch()
+            self._join(sandbox)
         elif self.retired is not None and not self._waiting:
             self.dispatch()
+
+    def _join(self, sandbox: Sandbox) -> None:
+        self.sandboxes.append(sandbox)
+        sandbox.on_free = self.dispatch
+        sandbox.stopped.add_done_callback(lambda _: self._stopped(sandbox))
+        self.dispatch()
+
+    def _next_profile(self) -> Profile:
+        """After a run that burnt too much, one process is watched for a while: the next end is told with its stack."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._watched_until or any(sandbox.profile.ticks_us for sandbox in self.sandboxes):
+            return self.profile
+        return replace(self.profile, ticks_us=_WATCH_TICK_US)
+
+    async def profile_for(self, seconds: float, ticks_us: int) -> Profiled:
+        """Profiles a process of its own, which gets the runs that come in meanwhile. Ends early when it dies. Raises
+        `AlreadyProfiled`, `NoCapacity`, `StartupFailed`."""
+        if self._profiling:
+            raise AlreadyProfiled
+        self._profiling = True
+        try:
+            sandbox = await self._pool.loaded_sandbox(self, replace(self.profile, ticks_us=ticks_us))
+            if sandbox.tick_log is None:
+                raise AssertionError("a process that is started for its ticks has them")
+            sandbox.tick_log.record()
+            self._favoured = sandbox
+            self._join(sandbox)
+            try:
+                await asyncio.wait((sandbox.stopped,), timeout=seconds)
+            finally:
+                self._favoured = None
+                self._drain(sandbox, StopReason.REPLACED)
+            death = sandbox.stopped.result() if sandbox.stopped.done() else None
+            early = None if death is None or death.reason is StopReason.REPLACED else death
+            return Profiled(sandbox.tick_log.recording(), sandbox.run_count, early)
+        finally:
+            self._profiling = False
 
     async def _cool_down(self) -> None:
         """A version that is killed for its limits again and again starts later each time: starting it costs the box
@@ -238,7 +302,10 @@ class Group:
         if sandbox in self.sandboxes:
             self.sandboxes.remove(sandbox)
         self._draining.pop(sandbox, None)
-        if sandbox.stopped.result().reason in _BREACHES:
+        reason = sandbox.stopped.result().reason
+        if reason in (StopReason.CPU, StopReason.WALL):
+            self._watched_until = asyncio.get_running_loop().time() + _WATCH_SECONDS
+        if reason in _BREACHES:
             self._breaches += 1
             self._breached_at = asyncio.get_running_loop().time()
         if self._waiting:
@@ -284,6 +351,8 @@ class Group:
                 sandbox.kill(Death(reason=reason, detail=detail))
 
     def _is_spent(self, sandbox: Sandbox, now: float) -> bool:
+        if sandbox.profile.ticks_us and sandbox is not self._favoured and now >= self._watched_until:
+            return True
         return sandbox.run_count >= self._max_runs or now - sandbox.started_at >= self._max_age
 
     def tidy(self, now: float) -> None:

@@ -123,7 +123,21 @@ class Journal:
             fields["last_output"] = record.last_output
         level = "info" if death.reason in (StopReason.RECYCLED, StopReason.EVICTED) else "error"
         self._write(_line(placement, record.time, None, level, f"stopped ({death.reason}): {record.detail}", fields))
-        self._feed.death(record)
+        self._tell(record, placement)
+
+    def _tell(self, record: DeathRecord, placement: Placement) -> None:
+        if record.stack and placement.source_map_hash is not None:
+            self._tasks.add(self._tell_mapped(record, placement), "map the stack of an end")
+        else:
+            self._feed.death(record)
+
+    async def _tell_mapped(self, record: DeathRecord, placement: Placement) -> None:
+        try:
+            source_map = await self._maps.get(placement)
+            if source_map is not None:
+                record.stack = map_stack(record.stack, source_map)
+        finally:
+            self._feed.death(record)
 
     def stopped(self, placement: Placement, death: Death) -> None:
         """A run was ended for a limit; what it printed and how it ended is told already."""

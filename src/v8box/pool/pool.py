@@ -15,8 +15,8 @@ from v8box.catalog.model import Placement, RouteTable
 from v8box.errors import MissingVariables, NoCapacity, StopReason
 from v8box.kit.tasks import TaskSet
 from v8box.pool.blanks import Blanks
-from v8box.pool.group import Group, GroupState, guard
-from v8box.sandbox.interface import Death, Invocation, Sandbox, SandboxFactory, SandboxState, StartupFailed
+from v8box.pool.group import Group, GroupState, Profiled, guard
+from v8box.sandbox.interface import Death, Invocation, Profile, Sandbox, SandboxFactory, SandboxState, StartupFailed
 from v8box.sandbox.limits import TICK_SECONDS
 from v8box.sandbox.run import Run
 from v8box.settings import Sandboxes
@@ -90,10 +90,7 @@ class Pool:
         """Starts the run as soon as a sandbox has room. Raises `NoCapacity`, `StartupFailed`."""
         if self.stopping:
             raise NoCapacity("The box is stopping.")
-        group = self._groups.get(placement.key)
-        if group is None:
-            group = self._groups[placement.key] = Group(self, placement)
-        return await group.queue_run(invocation)
+        return await self._group(placement).queue_run(invocation)
 
     def holders(self, placement: Placement) -> Iterator[str]:
         """The ids of the runs that take up the places of a version: when one ends, another may begin."""
@@ -108,18 +105,31 @@ class Pool:
         group = self._groups.get(placement.key)
         return group.sandboxes[0].shape if group and group.sandboxes else ""
 
-    async def loaded_sandbox(self, group: Group) -> Sandbox:
+    async def profile(self, placement: Placement, seconds: float, ticks_us: int) -> Profiled:
+        """Starts a process of this version that says where its code is, and gives it the runs that come in. Raises
+        `AlreadyProfiled`, `NoCapacity`, `StartupFailed`."""
+        if self.stopping:
+            raise NoCapacity("The box is stopping.")
+        return await self._group(placement).profile_for(seconds, ticks_us)
+
+    def _group(self, placement: Placement) -> Group:
+        group = self._groups.get(placement.key)
+        if group is None:
+            group = self._groups[placement.key] = Group(self, placement)
+        return group
+
+    async def loaded_sandbox(self, group: Group, profile: Profile) -> Sandbox:
         """For `Group`: a sandbox with its version loaded, from a blank if one fits."""
         placement = group.placement
         variables = await self._load_variables(placement)
         _check_variables(placement, variables)
-        sandbox = self._blanks.take(group.profile)
+        sandbox = self._blanks.take(profile)
         if sandbox is None:
             self._make_room()
         self._starting += 1
         try:
             if sandbox is None:
-                sandbox = await self._factory.start_sandbox(group.profile)
+                sandbox = await self._factory.start_sandbox(profile)
             code = await self._load_bundle(placement)
             self._loading.add(sandbox)
             await sandbox.load(placement, _load_head(placement, variables, code), code)

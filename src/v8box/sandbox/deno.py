@@ -43,6 +43,7 @@ from v8box.sandbox.protocol import (
 )
 from v8box.sandbox.run import MAX_MESSAGE_BYTES, Messages, Response, Run
 from v8box.sandbox.spawner import Child, ExitStatus
+from v8box.sandbox.ticks import TickLog
 from v8box.telemetry.origin import Origin
 from v8box.telemetry.records import Measurement
 
@@ -103,6 +104,7 @@ class DenoSandbox:
         self._loop = loop
         self._observer = observer
         self.profile = profile
+        self.tick_log = TickLog() if profile.ticks_us else None
         self.channel = Channel(self)
         self._calls = Calls(self.channel, calls)
         self._child: Child | None = None
@@ -251,6 +253,7 @@ class DenoSandbox:
                 cpu_seconds=status.cpu_seconds,
                 peak_memory_bytes=self.account.peak_bytes if self.account else 0,
                 last_output=bytes(self._output).decode("utf-8", "replace").strip(),
+                stack=self.tick_log.last_stack() if self.tick_log is not None and death.reason in REPORTED else "",
             )
         self._death = death
         for run in tuple(self.runs.values()):
@@ -297,6 +300,8 @@ class DenoSandbox:
 
     def _on_output(self, data: bytes) -> None:
         """What reached the real stdout or stderr: messages of the runtime, and writers that go around the shim."""
+        if self.tick_log is not None and not (data := self.tick_log.feed(data)):
+            return
         self._output += data
         del self._output[:-_LAST_OUTPUT_BYTES]
         self._output_bytes += len(data)

@@ -19,6 +19,7 @@ from v8box.telemetry.records import CurvePoint, Measurement
 
 if TYPE_CHECKING:
     from v8box.sandbox.run import Run
+    from v8box.sandbox.ticks import TickLog
 
 
 class SandboxState(StrEnum):
@@ -183,6 +184,8 @@ class Profile:
 
     net: Literal["public", "none"] | tuple[str, ...] = "public"
     memory_mb: int = 128
+    ticks_us: int = 0
+    """So often V8 says where the code is (`ticks.py`); 0: never."""
 
 
 class Sandbox(Protocol):
@@ -192,6 +195,7 @@ class Sandbox(Protocol):
     `invoke` needs READY and never waits. `drain` ends the process when its runs are over, `kill` at once. `stopped` is
     set when the process is gone; every run it had has been told by then. `trim` is for an idle one. `tick` judges the
     limits; the pool calls it every `limits.TICK_SECONDS`, and `tick_idle` every second or so for one without runs.
+    `tick_log` is there when the profile asks for them.
     """
 
     profile: Profile
@@ -206,6 +210,7 @@ class Sandbox(Protocol):
     retiring: bool
     on_free: Callable[[], None]
     runs: dict[int, Run]
+    tick_log: TickLog | None
 
     @property
     def pid(self) -> int: ...

@@ -15,10 +15,12 @@ from v8box.kit.addresses import SPECIAL_IPV4, own_ipv4
 from v8box.sandbox.deno import DenoSandbox
 from v8box.sandbox.interface import CallServer, Death, Profile, SandboxObserver
 from v8box.sandbox.spawner import Confinement, Spawner, SpawnSpec, runtime_paths
+from v8box.sandbox.ticks import FLAGS as TICK_FLAGS
 
 START_TIMEOUT_SECONDS: Final = 10.0
 """A process is a blank after about 25 ms; longer than this is a broken machine."""
 
+_V8_FLAGS = "--v8-flags=--max-old-space-size={},--single-threaded-gc,--expose-gc,--max-semi-space-size=4"
 _SO_PEERCRED = struct.Struct("3i")
 
 
@@ -98,6 +100,9 @@ class DenoRuntime:
             allowed = ""
         else:
             allowed = "=" + ",".join((channel, *(profile.net if profile.net != "none" else ())))
+        v8_flags = _V8_FLAGS.format(profile.memory_mb)
+        if profile.ticks_us:
+            v8_flags += f",{TICK_FLAGS.format(profile.ticks_us)}"
         return (
             "deno",
             "run",
@@ -109,7 +114,8 @@ class DenoRuntime:
             "--no-npm",
             "--no-check",
             "--no-code-cache",
-            f"--v8-flags=--max-old-space-size={profile.memory_mb},--single-threaded-gc,--expose-gc,--max-semi-space-size=4",
+            _V8_FLAGS.format(profile.memory_mb)
+            + ("," + TICK_FLAGS.format(profile.ticks_us) if profile.ticks_us else ""),
             f"--allow-read={self._socket}",
             f"--allow-write={self._socket}",
             f"--allow-net{allowed}",

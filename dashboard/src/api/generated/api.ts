@@ -49,6 +49,11 @@ export interface Operations {
   "GET /api/v1/audit/verify": { path: {}; query: {}; header: {}; body: undefined; answer: Verification };
   "GET /api/v1/projects/{project}/kills": { path: { project: string }; query: { worker?: string | null; environment?: string | null; reason?: StopReason | null; since?: string | null; run?: string | null; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_KillInfo_ };
   "GET /api/v1/projects/{project}/kills/{kill_id}": { path: { project: string; kill_id: string }; query: {}; header: {}; body: undefined; answer: KillReport };
+  "POST /api/v1/projects/{project}/workers/{worker}/profile": { path: { project: string; worker: string }; query: {}; header: {}; body: ProfileOrder; answer: OperationInfo };
+  "GET /api/v1/projects/{project}/captures": { path: { project: string }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_CaptureInfo_ };
+  "GET /api/v1/projects/{project}/captures/{capture_id}": { path: { project: string; capture_id: string }; query: {}; header: {}; body: undefined; answer: CaptureInfo };
+  "DELETE /api/v1/projects/{project}/captures/{capture_id}": { path: { project: string; capture_id: string }; query: {}; header: {}; body: undefined; answer: undefined };
+  "GET /api/v1/projects/{project}/captures/{capture_id}/file": { path: { project: string; capture_id: string }; query: {}; header: {}; body: undefined; answer: Record<string, unknown> };
   "GET /api/v1/projects/{project}/slow": { path: { project: string }; query: { worker?: string | null; environment?: string | null; days?: number; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_SlowInfo_ };
   "GET /api/v1/box": { path: {}; query: {}; header: {}; body: undefined; answer: BoxInfo };
   "GET /api/v1/box/health": { path: {}; query: {}; header: {}; body: undefined; answer: BoxHealth };
@@ -225,6 +230,7 @@ export interface Operations {
 /** Those that are done once for each `Idempotency-Key`. */
 export const TAKES_KEY: ReadonlySet<string> = new Set([
   "POST /api/v1/projects/{project}/cache/purge",
+  "POST /api/v1/projects/{project}/workers/{worker}/profile",
   "POST /api/v1/box/notifications/channels",
   "POST /api/v1/box/notifications/channels/{channel_id}/rotate",
   "POST /api/v1/box/notifications/channels/{channel_id}/test",
@@ -289,6 +295,8 @@ export type CacheUse = { kind: string; name: string; entries: number; bytes: num
 export type CanaryFigures = { version: string; number: number; requests: number; errors: number; error_rate: number; p95_ms: number };
 export type CanaryGuards = { max_error_rate?: number | null; max_error_rate_increase?: number | null; max_p95_ms?: number | null; max_p95_ratio?: number | null; min_requests?: number };
 export type CanaryInfo = { worker: string; environment: string; state: v8box__features__workers__canary_model__State; weight: number; steps: Array<number>; interval_seconds: number; guards: CanaryGuards; old: CanaryFigures; new: CanaryFigures; step_requests: number; reason: string; started_at: string; started_by: string; stepped_at: string; ended_at: string | null };
+export type CaptureInfo = { id: string; kind: CaptureKind; worker: string; environment: string; version: string; created_at: string; created_by: string; bytes: number; note: string; file: string };
+export type CaptureKind = "cpuprofile" | "heapsnapshot";
 export type Changed = { rowsAffected: number };
 export type ChangedInfo = { set: Array<string>; unchanged: Array<string>; deleted: Array<string> };
 export type ChannelChange = { name?: string | null; url?: string | null; email?: EmailInfo | null; quiet_hours?: QuietHoursInfo | null; enabled?: boolean | null };
@@ -436,6 +444,7 @@ export type PackageDiff = { registry: "npm" | "jsr" | "url"; name: string; statu
 export type Page_AlertInfo_ = { items: Array<AlertInfo>; next_cursor: string | null };
 export type Page_ApiKeyInfo_ = { items: Array<ApiKeyInfo>; next_cursor: string | null };
 export type Page_CacheUse_ = { items: Array<CacheUse>; next_cursor: string | null };
+export type Page_CaptureInfo_ = { items: Array<CaptureInfo>; next_cursor: string | null };
 export type Page_ChannelInfo_ = { items: Array<ChannelInfo>; next_cursor: string | null };
 export type Page_DeliveryInfo_ = { items: Array<DeliveryInfo>; next_cursor: string | null };
 export type Page_DeploymentInfo_ = { items: Array<DeploymentInfo>; next_cursor: string | null };
@@ -472,6 +481,7 @@ export type Phase = "starting" | "serving" | "draining";
 export type PolicyInfo = { policy: string; on: boolean; detail?: string | null };
 export type PreviewInfo = { label: string; url: string; release: number; password: boolean; expires_at: string | null; created_at: string };
 export type Problem = { type: string; title: string; status: number; detail: string; code: string; request_id?: string | null; errors?: Array<Fault> | null };
+export type ProfileOrder = { seconds?: number; environment?: string };
 export type ProgressInfo = { step: string | null; done: number | null; total: number | null };
 export type ProjectChange = { title?: string | null; quotas?: QuotaChanges };
 export type ProjectInfo = { name: string; title: string; created_at: string; state: ProjectState; quotas: QuotasInfo };

@@ -7,7 +7,7 @@ on conflict (id) do update set at = excluded.at, count = excluded.count
 select number from kills where id = :id
 
 -- name: repeat
-update kills set at = :at, count = :count where id = :id
+update kills set at = :at, count = :count, report = coalesce(:report, report) where id = :id
 
 -- name: insert_run
 insert or ignore into kill_runs (run, kill) values (:run, :kill)

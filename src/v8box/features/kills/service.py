@@ -84,10 +84,13 @@ class Filter:
 class _Open:
     """A report that may still be counted up."""
 
-    __slots__ = ("at", "count", "first", "new_runs", "runs", "written", "written_count")
+    __slots__ = ("about", "at", "count", "first", "new_runs", "runs", "told", "written", "written_count")
 
     def __init__(self, first: DeathRecord) -> None:
         self.first = first
+        self.about = first
+        """The one that the report tells of: the first, or the first that could be looked into."""
+        self.told = False
         self.at = first.time
         self.count = 1
         self.runs = 0
@@ -140,6 +143,8 @@ class KillReports:
         else:
             report.count += 1
             report.at = death.time
+            if death.stack and not report.about.stack:
+                report.about, report.told = death, False
         for run in death.runs:
             if report.runs < _MAX_RUNS:
                 report.runs += 1
@@ -178,12 +183,14 @@ class KillReports:
                 return
             for report, prepared in zip(changed, batch, strict=True):
                 report.written, report.written_count = True, prepared.count
+                report.told = report.about is prepared.about
                 del report.new_runs[: len(prepared.runs)]
 
     def _prepared(self, report: _Open) -> _Prepared:
         """What the transaction needs; it runs in another thread, while the report may be counted up here."""
-        death = report.first
-        row: dict[str, Value] = {"id": death.id, "at": report.at, "count": report.count}
+        death, about = report.first, report.about
+        told = None if report.told and report.written else _encode(self._report(about)).decode()
+        row: dict[str, Value] = {"id": death.id, "at": report.at, "count": report.count, "report": told}
         if not report.written:
             row |= {
                 "project": death.project,
@@ -195,9 +202,8 @@ class KillReports:
                 "limit": death.limit,
                 "used": death.used,
                 "first_at": death.time,
-                "report": _encode(self._report(death)).decode(),
             }
-        return _Prepared(row, list(report.new_runs), new=not report.written, count=report.count)
+        return _Prepared(row, list(report.new_runs), new=not report.written, count=report.count, about=about)
 
     def _report(self, death: DeathRecord) -> Report:
         advice, suggestion = advise(death, self._needs.of(death.version))
@@ -248,6 +254,7 @@ class _Prepared:
     runs: list[str]
     new: bool
     count: int
+    about: DeathRecord
 
 
 def _write(sql: Transaction, batch: Sequence[_Prepared], now: float) -> None:
