@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.e2e.box import RunningBox
+from tests.metrics.test_deploy import RULES, expressions
 from tests.servers import Prometheus
 from tests.servers.prometheus import promtool
 
@@ -61,7 +62,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
 def prometheus(box: RunningBox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("prometheus")
     (folder / "token").write_text(TOKEN + "\n")
-    with Prometheus(folder, f"127.0.0.1:{box.port}", token_file=folder / "token") as server:
+    with Prometheus(folder, f"127.0.0.1:{box.port}", token_file=folder / "token", rules=RULES) as server:
         yield server
 
 
@@ -107,6 +108,15 @@ def test_what_workers_count_themselves_reaches_prometheus_and_the_charts(
     logged = box.admin.get("/api/v1/projects/default/workers/module/logs", params={"level": "warn"}).json()["items"]
     texts = [each["text"] for each in logged if "ctx.metrics" in (each["text"] or "")]
     assert len(texts) == 2, texts
+
+
+def test_a_prometheus_understands_every_query_of_the_dashboard(box: RunningBox, prometheus: Prometheus) -> None:
+    box.run("counted")
+    box.until(lambda: prometheus.value("v8box_workers") is not None)
+    for expression in expressions():
+        prometheus.get("query", query=expression)  # an error would be one of the answer
+    alerts = {rule["name"] for group in prometheus.get("rules")["groups"] for rule in group["rules"]}
+    assert {"V8BoxDown", "V8BoxErrorRate"} <= alerts
 
 
 def test_promtool_takes_what_a_real_box_shows(box: RunningBox) -> None:
