@@ -6,11 +6,13 @@ when it is no longer live.
 
 from __future__ import annotations
 
+import math
 import time
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from operator import add
 from typing import Final
 
 SECONDS: Final = 60
@@ -105,11 +107,11 @@ class Rates:
         sums = [0] * _ROW
         if ring is not None:
             now = int(self._clock())
-            first = max(after, now - SECONDS)
-            for slot in range(SECONDS):
-                if first < ring.seconds[slot] <= until:
+            for second in range(max(math.floor(after) + 1, now - SECONDS + 1), min(math.floor(until), now) + 1):
+                slot = second % SECONDS
+                if ring.seconds[slot] == second:
                     row = ring.figures[slot * _ROW : (slot + 1) * _ROW]
-                    sums = [have + more for have, more in zip(sums, row, strict=True)]
+                    sums = list(map(add, sums, row))
         return Window(sums[0], sums[1], tuple(sums[2:]))
 
     def window(self, key: str, seconds: float) -> Window:

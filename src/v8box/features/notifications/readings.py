@@ -10,12 +10,9 @@ from v8box.features.notifications.signals import CheckState, Deaths, QuotaUse, R
 _P95 = 0.95
 
 
-def of_error_rate(rule: Rule, samples: Samples) -> list[Reading]:
+async def of_error_rate(rule: Rule, samples: Samples) -> list[Reading]:
     readings = []
-    for where in samples.workers:
-        if not rule.covers(where.project, where.worker, where.environment):
-            continue
-        window = samples.window(where, rule.window_seconds)
+    async for where, window in samples.windows(rule):
         per_cent = 100 * window.error_rate
         active = window.requests >= rule.min_requests and per_cent > rule.threshold
         readings.append(
@@ -33,12 +30,9 @@ def of_error_rate(rule: Rule, samples: Samples) -> list[Reading]:
     return readings
 
 
-def of_latency(rule: Rule, samples: Samples) -> list[Reading]:
+async def of_latency(rule: Rule, samples: Samples) -> list[Reading]:
     readings = []
-    for where in samples.workers:
-        if not rule.covers(where.project, where.worker, where.environment):
-            continue
-        window = samples.window(where, rule.window_seconds)
+    async for where, window in samples.windows(rule):
         p95 = window.quantile_ms(_P95)
         active = window.requests >= rule.min_requests and p95 > rule.threshold
         readings.append(

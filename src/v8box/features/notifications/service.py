@@ -32,6 +32,7 @@ from v8box.features.notifications.signals import (
     Where,
 )
 from v8box.features.notifications.store import Store
+from v8box.storage import DatabaseError
 
 LOOK_SECONDS: Final = 10.0
 QUOTA_SECONDS: Final = 60.0
@@ -101,12 +102,12 @@ class Notifications:
     async def look(self) -> None:
         """Once at every rule that watches a state."""
         rules = [each for each in self.store.rules.values() if each.enabled and each.kind not in EVENTS]
-        self._sources.samples.sample(lambda where: _wanted(rules, where))
+        await self._sources.samples.sample(lambda where: _wanted(rules, where))
         checks = await self._checks(rules)
         await self._look_at_quotas(rules)
         told = False
         for rule in rules:
-            found = self._readings(rule, checks)
+            found = await self._readings(rule, checks)
             if found is not None:
                 told |= await self.alerts.look(rule, found)
         await self.alerts.expire()
@@ -118,23 +119,25 @@ class Notifications:
         self._happened.clear()
         told = False
         while self._events:
-            event = self._events[0]
-            for rule in self.store.rules.values():
-                if _asks_for(rule, event):
-                    told |= await self.alerts.happened(rule, event)
-            if self._events and self._events[0] is event:  # a flood may have pushed it out
-                self._events.popleft()
+            event = self._events.popleft()
+            try:
+                for rule in tuple(self.store.rules.values()):
+                    if _asks_for(rule, event):
+                        told |= await self.alerts.happened(rule, event)
+            except DatabaseError:  # a full disk, say: it is tried again; one more alert is not one more message
+                self._events.appendleft(event)
+                raise
         if told:
             self.outbox.wake()
 
-    def _readings(self, rule: Rule, checks: Sequence[CheckState] | None) -> list[Reading] | None:
+    async def _readings(self, rule: Rule, checks: Sequence[CheckState] | None) -> list[Reading] | None:
         """None: what the rule asks for could not be had."""
         sources = self._sources
         match rule.kind:
             case RuleKind.ERROR_RATE:
-                return readings.of_error_rate(rule, sources.samples)
+                return await readings.of_error_rate(rule, sources.samples)
             case RuleKind.LATENCY_P95:
-                return readings.of_latency(rule, sources.samples)
+                return await readings.of_latency(rule, sources.samples)
             case RuleKind.TERMINATIONS:
                 return readings.of_terminations(rule, sources.deaths)
             case RuleKind.HEALTH:
