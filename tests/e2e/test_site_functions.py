@@ -157,7 +157,15 @@ def test_at_a_preview_functions_do_not_run_with_productions_variables(shop: Shop
     files = {**SITE, "functions/where.ts": "export const onRequest = ({ env }: any) => new Response(env.V8BOX_ENV);"}
     draft = shop.deploy(files, live="false").json()
     assert shop.ask("/where").status_code == 404
-    assert shop.ask("/where", label=draft["id"]).text == "preview"
+    shown = shop.ask("/where", label=draft["id"])
+    assert (shown.text, shown.headers["x-robots-tag"]) == ("preview", "noindex")
+    assert "x-robots-tag" not in shop.ask("/hello").headers
+    preview = {"release": draft["number"], "password": "open sesame"}
+    shop.box.admin.put("/api/v1/projects/default/sites/shop/previews/demo", json=preview).raise_for_status()
+    assert shop.ask("/where", label="demo").status_code == 401
+    admitted = shop.ask("/where", label="demo", auth=("any", "open sesame"))
+    assert (admitted.text, admitted.headers["cache-control"]) == ("preview", "private, no-cache")
+    shop.box.admin.delete("/api/v1/projects/default/sites/shop/previews/demo").raise_for_status()
 
 
 def test_a_broken_function_refuses_the_deploy_and_what_was_live_stays(shop: Shop) -> None:

@@ -171,7 +171,7 @@ class Gateway:
                 mounted = await self._site(scope, receive, send, incoming, target, request_id)
                 if mounted is None:
                     return
-                target, route = mounted
+                target, route, sandboxed = mounted
             if route is None:
                 if target.shared_host and target.rest == "/" and incoming.navigates:
                     await _send_redirect(send, 307, b"/admin", request_id)
@@ -184,7 +184,7 @@ class Gateway:
                 if incoming.navigates and (place := self._path_mode.redirect(scope, incoming, target)) is not None:
                     await _send_redirect(send, 307, place, request_id)
                     return
-                sandboxed = self._path_mode.headers
+                sandboxed = [*self._path_mode.headers, *sandboxed]
             if trigger := scope.get("trigger"):  # from within the box, see `trials`
                 invocation.trigger = trigger
             else:
@@ -276,8 +276,9 @@ class Gateway:
         incoming: Incoming,
         target: Target,
         request_id: str,
-    ) -> tuple[Target, Route] | None:
-        """Answers from a site; gives the worker that answers instead, where one is mounted. Raises `V8BoxError`."""
+    ) -> tuple[Target, Route, list[tuple[bytes, bytes]]] | None:
+        """Answers from a site; gives the worker that answers instead, where one is mounted, and what the site says to
+        its answer. Raises `V8BoxError`."""
         incoming.forwarded(
             scope["client"][0] if scope["client"] else "",
             scope["scheme"],
@@ -286,13 +287,14 @@ class Gateway:
             self._trusted,
         )
         extra = self._path_mode.headers if target.shared_host else ()
-        key = await self._sites.answer(scope, receive, send, incoming, target, request_id, extra)
-        if key is None:
+        mounted = await self._sites.answer(scope, receive, send, incoming, target, request_id, extra)
+        if mounted is None:
             return None
-        route = self._routes().workers.get(key)
+        route = self._routes().workers.get(mounted.key)
         if route is None:
-            raise MountedWorkerMissing(key)
-        return Target(target.host_name, target.shared_host, key, target.rest, target.prefix), route
+            raise MountedWorkerMissing(mounted.key)
+        found = Target(target.host_name, target.shared_host, mounted.key, target.rest, target.prefix)
+        return found, route, mounted.headers
 
     async def _mounted(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send, target: Target, request_id: str

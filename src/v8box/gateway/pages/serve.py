@@ -342,10 +342,15 @@ def _headers(release: LoadedRelease, request: SiteRequest, found: Found | None) 
                 headers.pop(name.encode(), None)
             else:
                 headers[name.encode()] = value.encode("latin-1")
-    if request.route.label:
-        headers[b"x-robots-tag"] = b"noindex"
-    if request.route.password_hash is not None:
-        headers[b"cache-control"] = b"private, no-cache"  # whatever the site says: a CDN asks nobody for a password
+    return headers | dict(preview_headers(request.route))
+
+
+def preview_headers(route: SiteRoute) -> list[tuple[bytes, bytes]]:
+    """What a preview says to every answer, whatever the site or a worker says: no search engine is to find it, and what
+    is behind a password is not for a CDN, which asks nobody for one."""
+    headers = [(b"x-robots-tag", b"noindex")] if route.label else []
+    if route.password_hash is not None:
+        headers.append((b"cache-control", b"private, no-cache"))
     return headers
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from v8box.catalog.sites import SiteRoute, SiteTable
 from v8box.errors import NotFound
@@ -16,8 +16,15 @@ from v8box.gateway.pages.counts import SiteCounts
 from v8box.gateway.pages.foresee import Foreseen, foresee
 from v8box.gateway.pages.proxy import HostProxy
 from v8box.gateway.pages.release import LoadedRelease, Releases
-from v8box.gateway.pages.serve import Pages, SiteRequest, ToHost, ToWorker, worker_key
+from v8box.gateway.pages.serve import Pages, SiteRequest, ToHost, ToWorker, preview_headers, worker_key
 from v8box.gateway.routing import Target
+
+
+class Mounted(NamedTuple):
+    """A worker that answers for a site: its route key, and what goes over its own headers."""
+
+    key: str
+    headers: list[tuple[bytes, bytes]]
 
 
 class SiteServer:
@@ -67,8 +74,8 @@ class SiteServer:
         target: Target,
         request_id: str,
         extra: Sequence[tuple[bytes, bytes]],
-    ) -> str | None:
-        """Answers; or gives the route key of the worker that is mounted there. Raises `V8BoxError`."""
+    ) -> Mounted | None:
+        """Answers; or gives the worker that is mounted there. Raises `V8BoxError`."""
         route = self._route(target.site or "")
         if not target.rest:
             await _to_folder(send, target, scope["query_string"], request_id)
@@ -81,7 +88,7 @@ class SiteServer:
         outcome = await self._pages.answer(request, counting)
         match outcome:
             case ToWorker():
-                return worker_key(route, outcome)
+                return Mounted(worker_key(route, outcome), preview_headers(route))
             case ToHost():
                 await self._pass_on(outcome.url, request, scope, target, receive, counting)
                 return None
