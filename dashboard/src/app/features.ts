@@ -9,9 +9,11 @@ import { sessions } from "@/features/sessions";
 import { tokens } from "@/features/tokens";
 import { users } from "@/features/users";
 import { variables } from "@/features/variables";
+import { workers } from "@/features/workers";
 
 export const FEATURES: readonly Feature[] = [
   overview,
+  workers,
   variables,
   apiKeys,
   audit,

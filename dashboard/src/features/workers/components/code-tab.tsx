@@ -1,0 +1,299 @@
+import { FilePlus, Play, Save, Undo2, WandSparkles } from "lucide-react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useSearchParams } from "react-router";
+import type { WorkerInfo } from "@/api/generated/api";
+import { Badge } from "@/components/badge";
+import { Button } from "@/components/button";
+import { CodeEditor } from "@/components/code-editor";
+import { Confirm, Dialog, FormDialog } from "@/components/dialog";
+import { ErrorNote } from "@/components/error-note";
+import { Field, Input } from "@/components/field";
+import { monaco } from "@/components/monaco/setup";
+import { Skeleton } from "@/components/values";
+import { FileTree } from "@/features/workers/components/file-tree";
+import { TestPanel } from "@/features/workers/components/test-panel";
+import { isDirty } from "@/features/workers/lib/files";
+import { closeModels, MarkerSeverity, openModels, place, setTypes } from "@/features/workers/lib/language-service";
+import { type State, useFiles } from "@/features/workers/lib/use-files";
+import { messages } from "@/features/workers/messages";
+import { apiResponse } from "@/lib/api/client";
+import { useMessages } from "@/lib/i18n/language";
+import { useProjectName } from "@/lib/project";
+import { useCan } from "@/lib/session/session";
+import { useShortcuts } from "@/lib/shortcuts";
+
+export default function CodeTab({ worker }: { worker: WorkerInfo }) {
+  const t = useMessages(messages);
+  const project = useProjectName();
+  const can = useCan();
+  const [search] = useSearchParams();
+  const editable = can("developer") && worker.source !== "site";
+  const open = useFiles(project, worker);
+  const { files, faults, state } = open;
+  const [shown, setShown] = useState<string | null>(null);
+  const [naming, setNaming] = useState(false);
+  const [discarding, setDiscarding] = useState(false);
+  const [runs, setRuns] = useState(0);
+  const editor = useRef<monaco.editor.IStandaloneCodeEditor | null>(null);
+  const path = shown !== null && files?.some((file) => file.path === shown) ? shown : mainOf(files?.map((f) => f.path));
+  const file = files?.find((each) => each.path === path);
+
+  useEffect(() => {
+    if (files !== null) openModels(project, worker.name, files);
+  }, [files, project, worker.name]);
+  useEffect(() => () => closeModels(project, worker.name), [project, worker.name]);
+  useTypes(project);
+  useEffect(() => {
+    if (!open.dirty) return;
+    const stay = (event: BeforeUnloadEvent) => event.preventDefault();
+    addEventListener("beforeunload", stay);
+    return () => removeEventListener("beforeunload", stay);
+  }, [open.dirty]);
+  useEffect(() => {
+    if (search.has("run")) setRuns((n) => n + 1);
+  }, [search]);
+
+  const run = useCallback(async () => {
+    if (open.dirty && editable) await open.save();
+    setRuns((n) => n + 1);
+  }, [open, editable]);
+  useShortcuts({ "mod+s": () => void open.save(), "mod+e": () => void run() });
+
+  const markers = useMemo(() =>
+    faults.filter((fault) => fault.file === path).map((fault) => ({
+      message: fault.message,
+      severity: fault.severity === "error" ? MarkerSeverity.Error : MarkerSeverity.Warning,
+      startLineNumber: fault.line,
+      startColumn: fault.column,
+      endLineNumber: fault.line,
+      endColumn: fault.column + 1,
+    })), [faults, path]);
+
+  if (open.error !== null) return <ErrorNote error={open.error} onRetry={() => void open.reload()} />;
+  if (files === null) return <Skeleton className="h-96" />;
+  if (files.length === 0) return <p className="text-sm text-muted">{t.noFiles}</p>;
+
+  const goTo = (target: string | null, line: number, column: number) => {
+    if (target !== null) setShown(target);
+    setTimeout(() => {
+      editor.current?.revealLineInCenter(line);
+      editor.current?.setPosition({ lineNumber: line, column });
+      editor.current?.focus();
+    }, 50);
+  };
+
+  return (
+    <div className="grid gap-4 xl:grid-cols-[minmax(0,1fr)_26rem]">
+      <section className="grid min-w-0 content-start overflow-hidden rounded-lg border bg-surface shadow-low">
+        <header className="flex flex-wrap items-center gap-2 border-b px-3 py-2">
+          <span className="min-w-0 truncate font-mono text-xs">{path}</span>
+          <StateBadge state={state} dirty={open.dirty} />
+          <span className="grow" />
+          {editable && (
+            <>
+              <Button size="sm" look="quiet" icon={FilePlus} aria-label={t.newFile} onClick={() => setNaming(true)} />
+              <Button
+                size="sm"
+                look="quiet"
+                icon={WandSparkles}
+                aria-label={t.format}
+                onClick={() => void editor.current?.getAction("editor.action.formatDocument")?.run()}
+              />
+              <Button
+                size="sm"
+                look="quiet"
+                icon={Undo2}
+                aria-label={t.discard}
+                disabled={!open.dirty}
+                onClick={() => setDiscarding(true)}
+              />
+            </>
+          )}
+          <Button size="sm" icon={Play} needs="developer" onClick={() => void run()}>{t.run}</Button>
+          <Button
+            size="sm"
+            look="primary"
+            icon={Save}
+            needs="developer"
+            busy={state.kind === "saving"}
+            disabled={!open.dirty || !editable}
+            onClick={() => void open.save()}
+          >
+            {t.save}
+          </Button>
+        </header>
+        {worker.source === "site" && <Note>{t.fromSite(worker.sites.join(", "))}</Note>}
+        {worker.source !== "site" && !can("developer") && <Note>{t.readOnly}</Note>}
+        {worker.error && <Note bad>{worker.error.file} {worker.error.message}</Note>}
+        <div className="grid min-h-[30rem] md:grid-cols-[12rem_minmax(0,1fr)]">
+          <FileTree
+            paths={files.map((each) => each.path)}
+            dirty={new Set(files.filter(isDirty).map((each) => each.path))}
+            faulty={new Set(faults.flatMap((fault) => fault.file ?? []))}
+            shown={path}
+            onShow={setShown}
+          />
+          <div className="h-[min(65vh,44rem)] min-w-0 max-md:border-t md:border-l">
+            {file && path && (
+              <CodeEditor
+                label={path}
+                path={place(project, worker.name, path)}
+                value={file.text}
+                readOnly={!editable}
+                markers={markers}
+                onChange={(text) => open.change(path, text)}
+                onSave={() => void open.save()}
+                onRun={() => void run()}
+                onMount={(made) => {
+                  editor.current = made;
+                }}
+              />
+            )}
+          </div>
+        </div>
+        {faults.length > 0 && (
+          <ul aria-label={t.problems} className="max-h-40 overflow-auto border-t text-xs">
+            {faults.map((fault, index) => (
+              <li key={index}>
+                <button
+                  type="button"
+                  className="flex w-full gap-2 px-3 py-1.5 text-left hover:bg-hover"
+                  onClick={() => goTo(fault.file, fault.line, fault.column)}
+                >
+                  <span aria-hidden className={fault.severity === "error" ? "text-bad" : "text-warn"}>●</span>
+                  <span className="min-w-0 grow whitespace-pre-wrap">{fault.message}</span>
+                  <span className="shrink-0 font-mono text-muted">{fault.file ?? ""}:{fault.line}</span>
+                </button>
+              </li>
+            ))}
+          </ul>
+        )}
+      </section>
+      <TestPanel worker={worker} asked={runs} template={search.get("template")} />
+      {naming && (
+        <NewFile
+          taken={files.map((each) => each.path)}
+          folder={path?.slice(0, path.lastIndexOf("/") + 1) ?? ""}
+          onClose={() => setNaming(false)}
+          onMake={(made) => {
+            open.add(made);
+            setShown(made);
+          }}
+        />
+      )}
+      <Confirm
+        open={discarding}
+        onClose={() => setDiscarding(false)}
+        title={t.discardTitle}
+        what={t.discardWhat}
+        action={t.discard}
+        danger
+        onConfirm={() => open.reload()}
+      />
+      <Dialog
+        open={open.conflict !== null}
+        onClose={() => open.settle("mine")}
+        title={t.conflictTitle}
+        description={t.conflictWhat(open.conflict?.mine.path ?? "")}
+        width="xl"
+        footer={
+          <>
+            <Button onClick={() => open.settle("theirs")}>{t.takeTheirs}</Button>
+            <Button look="primary" onClick={() => open.settle("mine")}>{t.keepMine}</Button>
+          </>
+        }
+      >
+        <div className="h-96">
+          <CodeEditor
+            label={t.conflictTitle}
+            path={open.conflict?.mine.path ?? ""}
+            original={open.conflict?.theirs.text ?? ""}
+            value={open.conflict?.mine.text ?? ""}
+            readOnly
+          />
+        </div>
+      </Dialog>
+    </div>
+  );
+}
+
+function useTypes(project: string): void {
+  useEffect(() => {
+    const stopping = new AbortController();
+    let types: monaco.IDisposable | undefined;
+    apiResponse("GET /api/v1/projects/{project}/types", { path: { project }, signal: stopping.signal })
+      .then((answer) => answer.text())
+      .then((text) => {
+        if (!stopping.signal.aborted) types = setTypes(text);
+      })
+      .catch(() => {/* without them the editor knows less; the box's check knows all */});
+    return () => {
+      stopping.abort();
+      types?.dispose();
+    };
+  }, [project]);
+}
+
+function StateBadge({ state, dirty }: { state: State; dirty: boolean }) {
+  const t = useMessages(messages);
+  switch (state.kind) {
+    case "same":
+      return null;
+    case "draft":
+      return dirty ? <Badge tone="warn">{t.unsaved}</Badge> : null;
+    case "checking":
+      return <Badge tone="accent">{t.checking}</Badge>;
+    case "checked":
+      return <Badge tone="accent">{t.checked(state.ms)}</Badge>;
+    case "faulty":
+      return <Badge tone="bad">{t.faults(state.count)}</Badge>;
+    case "saving":
+      return <Badge tone="accent">{t.saving}</Badge>;
+    case "deployed":
+      return <Badge tone="ok" dot>{t.deployed(state.number, state.ms)}</Badge>;
+    case "not-live":
+      return <Badge tone="bad">{t.savedNotLive}</Badge>;
+  }
+}
+
+function Note({ bad, children }: { bad?: boolean; children: React.ReactNode }) {
+  return (
+    <p className={`border-b px-3 py-2 text-xs ${bad ? "bg-bad-soft text-bad" : "bg-sunken text-muted"}`}>{children}</p>
+  );
+}
+
+function NewFile({ taken, folder, onClose, onMake }: {
+  taken: readonly string[];
+  folder: string;
+  onClose: () => void;
+  onMake: (path: string) => void;
+}) {
+  const t = useMessages(messages);
+  const [path, setPath] = useState(folder);
+  const bad = !/^[\w@.()[\]-]+(\/[\w@.()[\]-]+)*$/.test(path) || path.split("/").includes("..") || taken.includes(path);
+  return (
+    <FormDialog
+      open
+      onClose={onClose}
+      title={t.newFileTitle}
+      submit={t.newFile}
+      disabled={bad}
+      onSubmit={async () => {
+        onMake(path);
+        onClose();
+        await Promise.resolve();
+      }}
+    >
+      <Field label={t.path} hint={t.pathHint}>
+        <Input autoFocus value={path} onChange={(event) => setPath(event.target.value)} />
+      </Field>
+    </FormDialog>
+  );
+}
+
+/** The file that is shown first. */
+function mainOf(paths: readonly string[] | undefined): string | null {
+  if (paths === undefined) return null;
+  return paths.find((path) => /(^|\/)main\.\w+$/.test(path)) ?? paths.find((path) => /\.[mc]?[tj]sx?$/.test(path)) ??
+    paths[0] ?? null;
+}
