@@ -50,6 +50,7 @@ test: test-typescript $(DASHBOARD) test-python ## run every test
 
 test-typescript: $(INSTALLED_DEV) ## run the tests of the runtime (ARGS for deno test)
 	$(DENO) test --quiet --allow-all --permit-no-files $(ARGS) src/v8box
+	$(DENO) test --quiet --no-config --permit-no-files $(ARGS) dashboard/tests
 
 test-python: $(INSTALLED_DEV) $(if $(wildcard $(DASHBOARD)),,$(DASHBOARD)) ## run pytest (ARGS for pytest)
 	$(PY) -m pytest -n $(TESTERS) $(ARGS)

@@ -62,7 +62,7 @@ class Dash:
             "() => document.getAnimations().forEach(each => each.effect?.getComputedTiming().iterations"
             " === Infinity ? each.cancel() : each.finish())"
         )
-        result = self.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
+        result = self.page.evaluate("() => axe.run({ exclude: ['.monaco-editor'] }, { resultTypes: ['violations'] })")
         return [
             f"{theme}: {each['id']} ({each['impact']}): {each['help']}: {node['target']} {node['html'][:200]}"
             for each in result["violations"]

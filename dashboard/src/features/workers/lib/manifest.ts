@@ -24,7 +24,8 @@ export function setKey(text: string, table: string, key: string, value: Value): 
   for (let at = start; at < end; at++) {
     if (!isKey(lines[at] ?? "", key)) continue;
     const last = endOfValue(lines, at);
-    lines.splice(at, last - at + 1, ...(value === null ? [] : [`${key} = ${literal(value)}`]));
+    const kept = last === at ? commentOf(lines[at] ?? "") : "";
+    lines.splice(at, last - at + 1, ...(value === null ? [] : [`${key} = ${literal(value)}${kept}`]));
     return `${lines.join("\n")}\n`;
   }
   if (value === null) return text;
@@ -52,6 +53,11 @@ function section(lines: readonly string[], table: string): [number, number] | nu
 
 function isKey(line: string, key: string): boolean {
   return new RegExp(`^\\s*(${key}|"${key}")\\s*=`).test(line);
+}
+
+/** The comment at the end of a line, with the blanks before it. */
+function commentOf(line: string): string {
+  return /^(?:[^"'#]|"(?:[^"\\]|\\.)*"|'[^']*')*?(\s*#.*)$/.exec(line)?.[1] ?? "";
 }
 
 /** The last line of a value that begins here: lists and texts may go over several. */
