@@ -313,3 +313,21 @@ def test_the_system_page_has_every_check_and_the_key(dash: Dash) -> None:
     confirm(page, "Make a new master key")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator("dd").filter(has_text="from data/keys")).not_to_have_text(before)
+
+
+def test_a_long_list_is_drawn_as_far_as_it_is_seen(dash: Dash, admin: httpx.Client) -> None:
+    admin.post("/api/v1/projects", json={"name": "long"}).raise_for_status()
+    variables = {f"NAME_{number:03}": "x" for number in range(250)}
+    admin.post("/api/v1/projects/long/variables", json={"variables": variables}).raise_for_status()
+    page = dash.open("/projects/long/variables")
+    for loaded in (200, 250):
+        page.get_by_role("button", name="Load more").click()
+        expect(page.get_by_role("table")).to_have_attribute("aria-rowcount", str(loaded + 1))
+    expect(page.get_by_role("button", name="Load more")).to_have_count(0)
+    assert page.get_by_role("row").count() < 80
+    page.get_by_role("button", name="Name", exact=True).click()
+    page.get_by_role("button", name="Name", exact=True).click()
+    expect(page.get_by_role("row").nth(1)).to_contain_text("NAME_249")
+    page.get_by_role("table").locator("..").evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    expect(page.get_by_text("NAME_000")).to_be_visible()
+    assert page.get_by_role("row").count() < 80
