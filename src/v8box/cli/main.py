@@ -38,6 +38,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "cache": "v8box.cli.response_cache",
             "run": "v8box.cli.call",
             "logs": "v8box.cli.logs",
+            "metrics": "v8box.cli.metrics",
+            "top": "v8box.cli.metrics",
             "kills": "v8box.cli.kills",
             "slow": "v8box.cli.slow",
             "profile": "v8box.cli.captures",
