@@ -9,7 +9,7 @@ from typing import Any
 from v8box.catalog.model import Placement
 from v8box.errors import StopReason
 from v8box.sandbox.channel import Channel
-from v8box.sandbox.interface import Death, Invocation, Profile, RunFailed, SandboxState, StartupFailed
+from v8box.sandbox.interface import Death, Invocation, MemoryState, Profile, RunFailed, SandboxState, StartupFailed
 from v8box.sandbox.protocol import Kind
 from v8box.sandbox.run import Response, Run
 from v8box.sandbox.ticks import TickLog
@@ -181,6 +181,10 @@ class FakeSandbox:
 
     def used_memory(self) -> float:
         return self.memory_share
+
+    def memory(self) -> MemoryState | None:
+        used = int(self.memory_share * 128 * 1024 * 1024)
+        return MemoryState(used_bytes=used, peak_bytes=used, limit_bytes=128 * 1024 * 1024, runs=self.run_count)
 
     def tick(self, now: float) -> None:
         self.ticks += 1

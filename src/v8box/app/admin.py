@@ -43,6 +43,7 @@ from v8box.gateway.pages.server import SiteServer
 from v8box.gateway.policies.counts import Counts
 from v8box.gateway.routing import Router
 from v8box.gateway.trials import Trials
+from v8box.pool.pool import Pool
 from v8box.settings import Settings
 from v8box.storage import Database
 from v8box.storage.encryption import Encryption
@@ -88,6 +89,7 @@ class AdminParts:
     canaries: Canaries
     telemetry: Telemetry
     captures: Captures
+    pool: Pool
     trials: Trials
     deploys: FolderDeploys
     uploads: Uploads
@@ -144,6 +146,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.hrana import routes as hrana
     from v8box.features.kills import routes as kills
     from v8box.features.manifest import routes as manifests
+    from v8box.features.memory import routes as memory
     from v8box.features.metrics import routes as metrics_routes
     from v8box.features.metrics.service import Metrics
     from v8box.features.notifications import routes as notifications
@@ -220,6 +223,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         audit_routes.build_router(AuditLog(parts.database)),
         kills.build_router(parts.telemetry.kills),
         captures.build_router(parts.captures, parts.operations, live),
+        memory.build_router(parts.pool),
         slow.build_router(parts.telemetry.slow),
         health.build_router(
             parts.health,

@@ -394,6 +394,7 @@ class Box:
             canaries=canaries,
             telemetry=telemetry,
             captures=captures,
+            pool=pool,
             trials=Trials(settings.box.domain, lambda: gateway),
             deploys=deploys,
             uploads=uploads,

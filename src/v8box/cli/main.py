@@ -43,6 +43,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "kills": "v8box.cli.kills",
             "slow": "v8box.cli.slow",
             "profile": "v8box.cli.captures",
+            "memory": "v8box.cli.memory",
             "errors": "v8box.cli.errors",
             "explain": "v8box.cli.explain",
             "open": "v8box.cli.call",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from v8box.catalog.model import Placement, RouteTable
@@ -16,7 +17,16 @@ from v8box.errors import MissingVariables, NoCapacity, StopReason
 from v8box.kit.tasks import TaskSet
 from v8box.pool.blanks import Blanks
 from v8box.pool.group import Group, GroupState, Profiled, guard
-from v8box.sandbox.interface import Death, Invocation, Profile, Sandbox, SandboxFactory, SandboxState, StartupFailed
+from v8box.sandbox.interface import (
+    Death,
+    Invocation,
+    MemoryState,
+    Profile,
+    Sandbox,
+    SandboxFactory,
+    SandboxState,
+    StartupFailed,
+)
 from v8box.sandbox.limits import TICK_SECONDS
 from v8box.sandbox.run import Run
 from v8box.settings import Sandboxes
@@ -31,6 +41,16 @@ LoadVariables = Callable[[Placement], Awaitable[Mapping[str, str]]]
 async def no_variables(_: Placement) -> Mapping[str, str]:
     """`LoadVariables` where there are none."""
     return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that has a worker."""
+
+    placement: Placement
+    state: str
+    age_seconds: float
+    memory: MemoryState
 
 
 class Pool:
@@ -229,6 +249,17 @@ class Pool:
     def look(self, memory: bool = False) -> list[GroupState]:
         """What every placement's sandboxes do; their memory only when it is asked for, since that asks the kernel."""
         return [group.look(memory) for group in self._groups.values()]
+
+    def memory(self, project: str, worker: str) -> list[Process]:
+        """The processes of a worker, with what they use."""
+        now = asyncio.get_running_loop().time()
+        return [
+            Process(group.placement, str(sandbox.state), now - sandbox.started_at, memory)
+            for group in self._groups.values()
+            if group.placement.project == project and group.placement.worker == worker
+            for sandbox in group.sandboxes
+            if (memory := sandbox.memory()) is not None
+        ]
 
     def states(self) -> Counter[str]:
         """How many sandboxes are in which state."""

@@ -18,11 +18,13 @@ from v8box.kit import procfs
 from v8box.sandbox.calls import Calls, meter_of
 from v8box.sandbox.channel import Channel, Inbound, Outbound
 from v8box.sandbox.curve import CURVE_SECONDS, REPORTED, Curve, running
+from v8box.sandbox.growth import Growth
 from v8box.sandbox.interface import (
     CallServer,
     Death,
     Invocation,
     LogLine,
+    MemoryState,
     Profile,
     RunFailed,
     SandboxObserver,
@@ -60,6 +62,8 @@ _MAX_STACK_CHARS = 20_000
 _MAX_MESSAGE_CHARS = 2_000
 _MAX_WORD_CHARS = 64
 _MAX_HOST_CHARS = 255
+_LEAK_MARGIN = 0.25
+"""A process that leaks is replaced when less than this share of its memory is left."""
 _STALLED_LOOKS = 3
 """A process that says nothing for so many looks gets no new runs while another can take them."""
 
@@ -123,6 +127,8 @@ class DenoSandbox:
         self.account: Account | None = None
         self._curve: Curve | None = None
         """Of a sandbox that had runs within the last minute."""
+        self._growth: Growth | None = None
+        self._leak_told = False
         self.runs: dict[int, Run] = {}
         self._origins: dict[str, Origin | None] = {}
         """Of the runs, by their ids: log lines say no more."""
@@ -347,6 +353,8 @@ class DenoSandbox:
         if self._trimmed_runs != self.run_count:
             self._trimmed_runs = self.run_count
             self.channel.send(Kind.TRIM, 0, 0)
+            if self._growth is not None and (state := self.memory()) is not None:
+                self._growth.collecting(state.used_bytes)
 
     def used_memory(self) -> float:
         """The worker's memory as a share of its limit."""
@@ -354,6 +362,20 @@ class DenoSandbox:
             return 0.0
         used = self.account.used_bytes(self._child.usage().private_bytes)
         return used / (self.account.limits.memory_mb * _MIB)
+
+    def memory(self) -> MemoryState | None:
+        account, child = self.account, self._child
+        if account is None or child is None or self.state is SandboxState.DEAD:
+            return None
+        used = account.used_bytes(child.usage().private_bytes)
+        leak = None if self._growth is None else self._growth.leak
+        return MemoryState(
+            used_bytes=used,
+            peak_bytes=max(used, account.peak_bytes),
+            limit_bytes=account.limits.memory_mb * _MIB,
+            runs=self.run_count,
+            leak_bytes_per_run=None if leak is None else leak.bytes_per_run,
+        )
 
     def _end_run(self, run: Run) -> None:
         if self.runs.pop(run.stream, None) is None:
@@ -612,7 +634,9 @@ class DenoSandbox:
             account.skip(usage.cpu_seconds)
         if self._curve is None:
             self._curve = Curve()
-        self._curve.note(now, usage.cpu_seconds, account.used_bytes(usage.private_bytes), len(self.runs))
+        used = account.used_bytes(usage.private_bytes)
+        self._curve.note(now, usage.cpu_seconds, used, len(self.runs))
+        self._look_at_growth(now, used, account.limits.memory_mb)
         blocked = self._ping_sent and self._silent  # for a tick at least
         verdict = account.judge(now, usage.cpu_seconds, usage.private_bytes, self.runs.values(), blocked=blocked)
         if verdict.kill is not None:
@@ -649,14 +673,37 @@ class DenoSandbox:
         account, child = self.account, self._child
         if account is None or child is None or self._death is not None or child.exited.done() or self.runs:
             return
-        cpu_seconds, since = child.usage().cpu_seconds, self._idle_look
+        usage = child.usage()
+        cpu_seconds, since = usage.cpu_seconds, self._idle_look
         self._idle_look = now
         if self._curve is not None and now - self.idle_since > CURVE_SECONDS:
             self._curve = None
+        self._look_at_growth(now, account.used_bytes(usage.private_bytes), account.limits.memory_mb)
         if since < self.idle_since:
             account.skip(cpu_seconds)  # some of it was a run's
         elif (death := account.judge_idle(cpu_seconds, now - since)) is not None:
             self.kill(death)
+
+    def _look_at_growth(self, now: float, used: int, limit_mb: int) -> None:
+        """What leaks is told once, and replaced before it breaches its limit; the runs it has may finish."""
+        if not self.run_count:
+            return
+        growth = self._growth
+        if growth is None:
+            growth = self._growth = Growth(limit_mb * _MIB)
+        if growth.look(now, self.run_count, used):
+            self.channel.send(Kind.TRIM, 0, 0)
+        leak = growth.leak
+        if leak is None:
+            return
+        left = max(0, limit_mb * _MIB - used)
+        if not self._leak_told and self.placement is not None:
+            self._leak_told = True
+            runs = round(left / leak.bytes_per_run)
+            text = f"{leak.words()}: limits.memory_mb ({limit_mb}) is reached in about {runs} more"
+            self._observer.logged(self.placement, [LogLine(None, Level.WARN, time.time() * 1000, text)])
+        if left < limit_mb * _MIB * _LEAK_MARGIN:
+            self.retiring = True
 
     def _tell(self, run: Run, text: str) -> None:
         if self.placement is not None:

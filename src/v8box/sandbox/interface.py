@@ -66,6 +66,17 @@ class Death:
     stack: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryState:
+    """The memory of a process that has a worker: now, at most, and how much it keeps with each run, if it leaks."""
+
+    used_bytes: int
+    peak_bytes: int
+    limit_bytes: int
+    runs: int
+    leak_bytes_per_run: float | None = None
+
+
 class RunKilled(Exception):
     """The run ended because its sandbox died, or because the box ended it."""
 
@@ -195,7 +206,7 @@ class Sandbox(Protocol):
     `invoke` needs READY and never waits. `drain` ends the process when its runs are over, `kill` at once. `stopped` is
     set when the process is gone; every run it had has been told by then. `trim` is for an idle one. `tick` judges the
     limits; the pool calls it every `limits.TICK_SECONDS`, and `tick_idle` every second or so for one without runs.
-    `tick_log` is there when the profile asks for them.
+    `memory` is None without a worker. `tick_log` is there when the profile asks for them.
     """
 
     profile: Profile
@@ -222,6 +233,7 @@ class Sandbox(Protocol):
     def kill(self, death: Death) -> None: ...
     def trim(self) -> None: ...
     def used_memory(self) -> float: ...
+    def memory(self) -> MemoryState | None: ...
     def tick(self, now: float) -> None: ...
     def tick_idle(self, now: float) -> None: ...
 

@@ -54,6 +54,7 @@ export interface Operations {
   "GET /api/v1/projects/{project}/captures/{capture_id}": { path: { project: string; capture_id: string }; query: {}; header: {}; body: undefined; answer: CaptureInfo };
   "DELETE /api/v1/projects/{project}/captures/{capture_id}": { path: { project: string; capture_id: string }; query: {}; header: {}; body: undefined; answer: undefined };
   "GET /api/v1/projects/{project}/captures/{capture_id}/file": { path: { project: string; capture_id: string }; query: {}; header: {}; body: undefined; answer: Record<string, unknown> };
+  "GET /api/v1/projects/{project}/workers/{worker}/memory": { path: { project: string; worker: string }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_ProcessInfo_ };
   "GET /api/v1/projects/{project}/slow": { path: { project: string }; query: { worker?: string | null; environment?: string | null; days?: number; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_SlowInfo_ };
   "GET /api/v1/box": { path: {}; query: {}; header: {}; body: undefined; answer: BoxInfo };
   "GET /api/v1/box/health": { path: {}; query: {}; header: {}; body: undefined; answer: BoxHealth };
@@ -459,6 +460,7 @@ export type Page_KillInfo_ = { items: Array<KillInfo>; next_cursor: string | nul
 export type Page_MemberInfo_ = { items: Array<MemberInfo>; next_cursor: string | null };
 export type Page_OperationInfo_ = { items: Array<OperationInfo>; next_cursor: string | null };
 export type Page_PreviewInfo_ = { items: Array<PreviewInfo>; next_cursor: string | null };
+export type Page_ProcessInfo_ = { items: Array<ProcessInfo>; next_cursor: string | null };
 export type Page_ProjectInfo_ = { items: Array<ProjectInfo>; next_cursor: string | null };
 export type Page_RedirectInfo_ = { items: Array<RedirectInfo>; next_cursor: string | null };
 export type Page_RefusalsInfo_ = { items: Array<RefusalsInfo>; next_cursor: string | null };
@@ -481,6 +483,7 @@ export type Phase = "starting" | "serving" | "draining";
 export type PolicyInfo = { policy: string; on: boolean; detail?: string | null };
 export type PreviewInfo = { label: string; url: string; release: number; password: boolean; expires_at: string | null; created_at: string };
 export type Problem = { type: string; title: string; status: number; detail: string; code: string; request_id?: string | null; errors?: Array<Fault> | null };
+export type ProcessInfo = { environment: string; version: string; state: string; age_seconds: number; runs: number; memory_bytes: number; peak_bytes: number; limit_bytes: number; leak_mb_per_1000_requests: number | null; requests_left: number | null; finding: string | null };
 export type ProfileOrder = { seconds?: number; environment?: string };
 export type ProgressInfo = { step: string | null; done: number | null; total: number | null };
 export type ProjectChange = { title?: string | null; quotas?: QuotaChanges };

@@ -1,0 +1,1 @@
+"""The memory of a worker's processes, and whether they leak."""
