@@ -97,6 +97,12 @@ async def test_workers_cannot_run_when_something_says_why() -> None:
     assert (found.status, found.value) == (Status.FAIL, "the box is stopping")
 
 
+@pytest.mark.parametrize(("taken", "status"), [(3, Status.WARN), (0, Status.FAIL)])
+async def test_a_sandbox_that_does_not_start(taken: int, status: Status) -> None:
+    found = await stores.workers(lambda: taken, 64, stopped=lambda: None, fault=lambda: "no memory")()
+    assert (found.status, "no memory" in found.value, bool(found.advice)) == (status, True, True)
+
+
 async def test_a_store_that_raises_is_not_swallowed() -> None:
     async def info() -> str:
         raise V8BoxError("gone")

@@ -781,10 +781,10 @@ async def test_blanks_that_do_not_start_are_tried_again_later(
     factory.failure = V8BoxError("not now")
     pool = make_pool(blanks=1)
     await settle()
-    assert pool.states()["blank"] == 0
+    assert (pool.states()["blank"], pool.fault) == (0, "not now")
     factory.failure = None
     await clock.advance(1.1)
-    assert pool.states()["blank"] == 1
+    assert (pool.states()["blank"], pool.fault) == (1, "")
 
 
 async def test_blanks_come_back_when_there_is_room_again(

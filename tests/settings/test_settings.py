@@ -161,6 +161,34 @@ def test_s3_wants_both_keys_and_the_endpoint(tmp_path: Path) -> None:
     assert told == ["S3_ENDPOINT: is missing, but S3 keys are set"]
 
 
+def test_whose_certificates_are_looked_at(tmp_path: Path) -> None:
+    def read(text: str) -> tuple[str, ...] | None:
+        return load(tmp_path, "", {"V8BOX_CERTIFICATES": text}).health.certificates
+
+    assert read("shop.example.com, mail.example.com:465,/etc/ssl/box.pem") == (
+        "shop.example.com",
+        "mail.example.com:465",
+        "/etc/ssl/box.pem",
+    )
+    assert read("none") == ()
+    assert read("") is None
+    for wrong in ("https://x", "a b", "x:0", "x:99999", "relative.pem/x", "-a", "x:"):
+        assert faults(tmp_path, "", {"V8BOX_CERTIFICATES": wrong})[0].startswith("V8BOX_CERTIFICATES: must be a list")
+
+
+def test_a_mail_server_and_whom_mails_are_from(tmp_path: Path) -> None:
+    made = load(
+        tmp_path, "", {"V8BOX_SMTP_URL": "smtp://box:p%40ss@mail.example.com", "V8BOX_SMTP_FROM": "a@b.example"}
+    )
+    assert made.notifications.smtp_url is not None
+    assert "p%40ss" not in repr(made.notifications)
+    assert made.notifications.smtp_from == "a@b.example"
+    for wrong in ("mail.example.com", "http://mail.example.com", "smtp://", "smtp://h:port"):
+        assert faults(tmp_path, "", {"V8BOX_SMTP_URL": wrong})[0].startswith("V8BOX_SMTP_URL: must be an address")
+    for wrong in ("Box <a@b.example>", "a@b.example\nBcc: x@y.example", "a@b.example,c@d.example", "box"):
+        assert faults(tmp_path, "", {"V8BOX_SMTP_FROM": wrong})[0].startswith("V8BOX_SMTP_FROM: must be an e-mail")
+
+
 @pytest.mark.parametrize(
     "domain", ["a b", "-a.com", "a..b", "x:80", "http://x", "1.2.3.4", "a" * 64 + ".com", "exämple.com", "a/b"]
 )

@@ -114,7 +114,7 @@ def open_health(
     checks: dict[str, Check] = {name: binding.health for name, binding in services.bindings.items()}
     for own in ("assets", "services"):  # the box's own files and workers: there is no service behind them
         del checks[own]
-    workers = stores.workers(lambda: pool.count, pool.settings.max_sandboxes, stopped=stopped)
+    workers = stores.workers(lambda: pool.count, pool.settings.max_sandboxes, stopped=stopped, fault=lambda: pool.fault)
     return Health({**checks, **more}, probes, workers)
 
 

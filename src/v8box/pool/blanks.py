@@ -30,6 +30,8 @@ class Blanks:
         self._has_room = has_room
         self._on_ready = on_ready
         self._starting = 0
+        self.fault = ""
+        """Why the last one did not start; empty: it did."""
         self._stopped = False
         self._profile = Profile()
         self._ready: deque[Sandbox] = deque()
@@ -93,12 +95,15 @@ class Blanks:
             sandbox.warm()
         except (StartupFailed, V8BoxError) as error:
             logger.warning("a blank sandbox did not start: %s", error)
+            self.fault = str(error) or type(error).__name__
             return None
-        except Exception:
+        except Exception as error:
             logger.exception("a blank sandbox did not start")
+            self.fault = type(error).__name__
             return None
         finally:
             self._starting -= 1
+        self.fault = ""
         return sandbox
 
     def _lost(self, sandbox: Sandbox, _: object) -> None:

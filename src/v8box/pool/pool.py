@@ -181,6 +181,11 @@ class Pool:
         )
         return loaded + self._blanks.alive + self._starting
 
+    @property
+    def fault(self) -> str:
+        """Why the last blank sandbox did not start; empty: it did, or there are none."""
+        return self._blanks.fault
+
     def _has_room(self) -> bool:
         return self.count < self.settings.max_sandboxes
 

@@ -463,8 +463,8 @@ class Health:
 
     certificates: Annotated[tuple[str, ...] | None, From("V8BOX_CERTIFICATES", "health.certificates", places)] = None
     """Whose certificates are looked at: host names with or without a port, and absolute paths of PEM files,
-    comma-separated in the variable. Not set: the hosts `admin` and `api` of the domain; none where that is
-    localhost."""
+    comma-separated in the variable; `none`: nobody's. Not set: the hosts `admin` and `api` of the domain; none where
+    that is localhost."""
 
     certificate_warn_days: Annotated[
         int, From("V8BOX_CERTIFICATE_WARN_DAYS", "health.certificate_warn_days", whole_number(4, 365))

@@ -116,11 +116,13 @@ def networks(raw: Any) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, .
 
 
 def places(raw: Any) -> tuple[str, ...]:
-    """Host names, with a port or without, and absolute paths."""
+    """Host names, with a port or without, and absolute paths; `none` is none."""
     wanted = "must be a list of host names, with a port or without, and of absolute paths"
     parts = [part.strip() for part in raw.split(",")] if isinstance(raw, str) else raw
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
         raise ValueError(wanted)
+    if parts == ["none"]:
+        return ()
     found = tuple(dict.fromkeys(part for part in parts if part))
     label = r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
     for part in found:

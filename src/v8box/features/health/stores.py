@@ -121,8 +121,11 @@ def confinement(missing: Callable[[], Sequence[Rung]]) -> Ask:
 # ---- workers
 
 
-def workers(count: Callable[[], int], most: int, *, stopped: Callable[[], str | None]) -> Ask:
-    """Whether a sandbox can be started, and how many places are taken. `stopped`: why none can be."""
+def workers(
+    count: Callable[[], int], most: int, *, stopped: Callable[[], str | None], fault: Callable[[], str] = lambda: ""
+) -> Ask:
+    """Whether a sandbox can be started, and how many places are taken. `stopped`: why none ever can be; `fault`: why
+    the last one did not start."""
 
     async def look() -> Finding:
         why = stopped()
@@ -130,6 +133,9 @@ def workers(count: Callable[[], int], most: int, *, stopped: Callable[[], str | 
             return Finding(Status.FAIL, why, "start the box again, and look in its log why")
         taken = count()
         value = f"{taken} of {most} sandboxes"
-        return Finding(Status.OK, value)
+        if not (failed := fault()):
+            return Finding(Status.OK, value)
+        advice = "look in the log, and whether the machine is out of memory, processes or files: v8box doctor"
+        return Finding(Status.WARN if taken else Status.FAIL, f"{value}; one did not start: {failed}", advice)
 
     return look
