@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -56,9 +57,14 @@ class TextBundler:
     def __init__(self) -> None:
         self.bundled: list[str] = []
         self.fails_with: V8BoxError | None = None
+        self.waits: asyncio.Event | None = None
+        self.began = asyncio.Event()
 
     async def __call__(self, folder: Path, project: str, worker: str, manifest: Manifest) -> tuple[Build, Manifest]:
         self.bundled.append(worker)
+        self.began.set()
+        if self.waits is not None:
+            await self.waits.wait()
         if self.fails_with is not None:
             raise self.fails_with
         entry = (folder / manifest.entry).read_text()
@@ -75,7 +81,7 @@ class World:
 
     def __init__(self, folder: Path, database: Database, sites: Sites, blobs: FolderBlobs, catalog: Catalog) -> None:
         self.room = Room()
-        self.staging = Staging(folder / "staging")
+        self.staging = Staging(folder / "staging", 8)
         self.folder = folder
         self.database = database
         self.sites = sites

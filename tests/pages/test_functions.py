@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 
@@ -304,6 +305,24 @@ async def test_a_fault_in_files_that_were_sent_ahead_refuses_them(world: World) 
         await world.service.deploy_stored(wanted, {path: _hash(data) for path, data in texts.items()})
     with pytest.raises(NotFound):
         await world.sites.get("default", "blog")
+
+
+async def test_other_sites_do_not_wait_for_a_registry(world: World) -> None:
+    world.bundler.waits = asyncio.Event()
+    slow = [
+        asyncio.create_task(world.deploy({**PAGE, "functions/hello.ts": HELLO}, site=f"slow{number}"))
+        for number in range(4)
+    ]
+    while len(world.bundler.bundled) < 4:
+        await world.bundler.began.wait()
+        world.bundler.began.clear()
+    same = asyncio.create_task(world.deploy({"index.html": "later"}, site="slow0"))
+    async with asyncio.timeout(20):
+        for number in range(4):
+            await world.deploy(PAGE, site=f"quick{number}")
+    assert not any(each.done() for each in (*slow, same))  # one site's deploys come one after the other
+    world.bundler.waits.set()
+    assert [each.number for each in await asyncio.gather(*slow, same)] == [1, 1, 1, 1, 2]
 
 
 async def test_a_site_of_functions_alone_is_a_site(world: World) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import stat
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -72,24 +72,26 @@ Check = Callable[[Mapping[str, int]], None]
 raise `V8BoxError`."""
 
 
-MakeFunctions = Callable[[SiteRules], Awaitable[MadeFunctions]]
-"""Makes the functions of the release, before any file is taken into the store. May raise `V8BoxError`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What there is in a folder: by path the files to serve and their sizes, and the rules."""
+
+    files: Mapping[str, Path]
+    sizes: Mapping[str, int]
+    rules: SiteRules
 
 
-async def build(
-    blobs: FolderBlobs,
-    site: str,
-    folder: Path,
-    *,
-    settings: Mapping[str, Any],
-    check: Check,
-    make_functions: MakeFunctions,
-    told: Told,
+async def look(folder: Path, settings: Mapping[str, Any]) -> Looked:
+    """`settings`: what is set for the site outside of its files. Raises `BadSite`, `SiteRulesError`,
+    `PayloadTooLarge`."""
+    return await asyncio.to_thread(_look, folder, settings)
+
+
+async def take(
+    blobs: FolderBlobs, site: str, looked: Looked, functions: MadeFunctions, *, check: Check, told: Told
 ) -> Built:
-    """`settings`: what is set for the site outside of its files. Raises `BadSite`, `SiteRulesError`, `PayloadTooLarge`,
-    and what `check` and `make_functions` raise."""
-    files, sizes, rules = await asyncio.to_thread(_look, folder, settings)
-    functions = await make_functions(rules)
+    """The release, its files taken into the store. Raises `BadSite`, and what `check` raises."""
+    files = looked.files
     check_not_empty(files, functions)
     told.step(f"storing {len(files)} files")
 
@@ -97,8 +99,8 @@ async def build(
         told.count(done, len(files))
 
     keys = await blobs.adopt(list(files.values()), check=check, on_file=count)
-    stored = {path: Stored(key, sizes[path]) for path, key in zip(files, keys, strict=True)}
-    return await finish(blobs, site, stored, rules, functions)
+    stored = {path: Stored(key, looked.sizes[path]) for path, key in zip(files, keys, strict=True)}
+    return await finish(blobs, site, stored, looked.rules, functions)
 
 
 def check_not_empty(files: Collection[str], functions: MadeFunctions) -> None:
@@ -189,7 +191,7 @@ def read_text(data: bytes, path: str) -> str:
         raise SiteRulesError(f"{path[1:]} is not text in UTF-8") from error
 
 
-def _look(folder: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Path], dict[str, int], SiteRules]:
+def _look(folder: Path, settings: Mapping[str, Any]) -> Looked:
     """What there is to serve, by path, its sizes, and the rules. Links are never followed: what they lead to is not the
     site's."""
     found: dict[str, Path] = {}
@@ -217,7 +219,7 @@ def _look(folder: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Path], d
             return None
         return read_text(file.read_bytes(), path)
 
-    return found, sizes, read_rules(read, settings)
+    return Looked(files=found, sizes=sizes, rules=read_rules(read, settings))
 
 
 def _report(assets: Mapping[str, Asset], rules: SiteRules, functions: MadeFunctions) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -23,12 +24,13 @@ from v8box.features.pages.build import (
     Built,
     Told,
     Untold,
-    build,
     check_not_empty,
     check_paths,
     finish,
     is_served,
+    look,
     read_text,
+    take,
     with_settings,
 )
 from v8box.features.pages.function_builds import FunctionBuilds, MadeFunctions, collect, part
@@ -152,22 +154,14 @@ class PagesService:
             await self.check(wanted)
             known = await self._known(wanted.project, wanted.site)
             free = Free(self._admission, wanted.project, known, self.max_bytes, asyncio.get_running_loop())
-
-            async def make_functions(rules: SiteRules) -> MadeFunctions:
+            async with self._turns:
+                looked = await look(place.files, await self._settings(wanted))
                 folder = place.root / "functions"
                 await asyncio.to_thread(part, place.files, folder)
-                return await self._functions.make(wanted.project, wanted.site, folder, rules.functions, told.step)
-
-            built = await build(
-                self._blobs,
-                wanted.site,
-                place.files,
-                settings=await self._settings(wanted),
-                check=free,
-                make_functions=make_functions,
-                told=told,
-            )
-            return await self._release(wanted, built, told)
+            functions = await self._make(wanted, folder, looked.rules, told)
+            async with self._turns:
+                built = await take(self._blobs, wanted.site, looked, functions, check=free, told=told)
+                return await self._release(wanted, built, told)
 
     async def missing(self, project: str, site: str, files: Mapping[str, str]) -> list[str]:
         """Which hashes of a wanted release have to be sent. What another project has stored counts as missing, so
@@ -206,21 +200,23 @@ class PagesService:
                 place = await stack.enter_async_context(self.staged())
             await stack.enter_async_context(self._one_at_a_time(wanted.site))
             await self.check(wanted)
-            kept = await self._keep(wanted.project, wanted.site, files)
-            missing = sorted({key for key in files.values() if key not in kept})
-            if missing:
-                raise FilesMissing(missing)
-            stored = {path: Stored(key, kept[key]) for path, key in files.items() if is_served(path)}
-            await self._admit_stored(wanted, stored)
-            texts = {path: await self._text(path, files[path]) for path in sorted(RULE_FILES & files.keys())}
-            rules = read_rules(texts.get, await self._settings(wanted))
             folder = None if place is None else place.root / "functions"
-            if folder is not None:
-                await collect(files, kept, self._blobs.get, folder)
-            made = await self._functions.make(wanted.project, wanted.site, folder, rules.functions, told.step)
-            check_not_empty(stored, made)
-            built = await finish(self._blobs, wanted.site, stored, rules, made)
-            info = await self._release(wanted, built, told)
+            async with self._turns:
+                kept = await self._keep(wanted.project, wanted.site, files)
+                missing = sorted({key for key in files.values() if key not in kept})
+                if missing:
+                    raise FilesMissing(missing)
+                stored = {path: Stored(key, kept[key]) for path, key in files.items() if is_served(path)}
+                await self._admit_stored(wanted, stored)
+                texts = {path: await self._text(path, files[path]) for path in sorted(RULE_FILES & files.keys())}
+                rules = read_rules(texts.get, await self._settings(wanted))
+                if folder is not None:
+                    await collect(files, kept, self._blobs.get, folder)
+            functions = await self._make(wanted, folder, rules, told)
+            check_not_empty(stored, functions)
+            async with self._turns:
+                built = await finish(self._blobs, wanted.site, stored, rules, functions)
+                info = await self._release(wanted, built, told)
             self._ahead.forget(wanted.project, wanted.site)
             return info
         raise AssertionError("the stack lets nothing pass")
@@ -342,6 +338,10 @@ class PagesService:
             functions=built.functions.arrived,
         )
 
+    async def _make(self, wanted: Deploy, folder: Path | None, rules: SiteRules, told: Told) -> MadeFunctions:
+        """Nobody's turn: packages may have to be fetched, and other sites' deploys do not wait for a registry."""
+        return await self._functions.make(wanted.project, wanted.site, folder, rules.functions, told.step)
+
     async def _settings(self, wanted: Deploy) -> Mapping[str, Any]:
         """What is set for the site outside of its files."""
         try:
@@ -387,5 +387,5 @@ class PagesService:
         lock = self._locks.get(site)
         if lock is None:
             lock = self._locks[site] = asyncio.Lock()
-        async with lock, self._turns:
+        async with lock:
             yield
