@@ -31,7 +31,7 @@ CALLER = Scope("default", "front", "v", "production", "caller-run")
 
 
 def an_origin() -> Origin:
-    return Origin("q1", "1.2.3.4", "a" * 32, "b" * 16, "", True, "k=v")
+    return Origin("q1", "1.2.3.4", f"00-{'a' * 32}-{'b' * 16}-01", state="k=v")
 
 
 class Calling:

@@ -83,17 +83,22 @@ def test_states(header: str, kept: str) -> None:
 
 def test_ids_are_hex_of_their_length_and_never_the_same() -> None:
     ids = TraceIds()
-    made = [ids.trace() if number % 3 else ids.span() for number in range(2_000)]
-    assert {len(each) for each in made} == {16, 32}
-    assert len(set(made)) == len(made)
-    assert all(set(each) <= set("0123456789abcdef") for each in made)
+    spans = [ids.span() for _ in range(1_000)]
+    begun = [parse_parent(ids.begin().encode()) for _ in range(1_000)]
+    assert all(len(each) == 16 and set(each) <= set("0123456789abcdef") for each in spans)
+    assert all(each is not None and each.sampled for each in begun)
+    spans += [each.span for each in begun if each is not None]
+    assert len(set(spans)) == 2_000
+    assert len({each.trace for each in begun if each is not None}) == 1_000
 
 
 def test_a_ratio_of_traces_is_sampled() -> None:
-    ids = [TraceIds().trace() for _ in range(2_000)]
-    assert all(TraceIds(1.0).sampled(each) for each in ids)
-    assert not any(TraceIds(0.0).sampled(each) for each in ids)
+    def begun(ratio: float) -> int:
+        ids = TraceIds(ratio)
+        return sum(ids.begin().endswith("-01") for _ in range(2_000))
+
+    assert (begun(1.0), begun(0.0)) == (2_000, 0)
+    assert 700 < begun(0.5) < 1_300
     some = TraceIds(0.5)
-    assert 700 < sum(some.sampled(each) for each in ids) < 1_300
     assert not some.sampled("0" * 18 + "8" + "0" * 13)
     assert some.sampled("f" * 18 + "7" + "f" * 13)

@@ -161,7 +161,7 @@ class Bench:
     def invoke(self, run_id: str = "r1", *, upgrade: bool = False, body: bytes | None = b"") -> Run:
         invocation = an_invocation(run_id, body=body)
         invocation.upgrade = upgrade
-        invocation.origin = Origin("q1", "1.2.3.4", "a" * 32, "b" * 16, "", True)
+        invocation.origin = Origin("q1", "1.2.3.4", f"00-{'a' * 32}-{'b' * 16}-01")
         return self.sandbox.invoke(invocation)
 
     async def end(self, code: int | None = None, sig: int | None = None) -> Death:

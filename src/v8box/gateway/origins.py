@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from v8box.gateway.headers import Incoming
-from v8box.kit.trace_context import TraceIds, parse_parent, parse_state
+from v8box.kit.trace_context import TraceIds, format_parent, parse_parent, parse_state
 from v8box.telemetry.origin import Origin
 
 
@@ -14,9 +14,8 @@ class Origins:
         self.ids = TraceIds(ratio)
 
     def of(self, incoming: Incoming, request_id: str, client: str) -> Origin:
-        ids = self.ids
         if incoming.trace_parent is not None and (parent := parse_parent(incoming.trace_parent)) is not None:
             state = parse_state(incoming.trace_state) if incoming.trace_state else ""
-            return Origin(request_id, client, parent.trace, ids.span(), parent.span, parent.sampled, state)
-        trace = ids.trace()
-        return Origin(request_id, client, trace, ids.span(), "", ids.sampled(trace))
+            header = format_parent(parent.trace, self.ids.span(), parent.sampled)
+            return Origin(request_id, client, header, parent.span, state)
+        return Origin(request_id, client, self.ids.begin())

@@ -71,8 +71,10 @@ class Recorder:
         if placement.project != DEFAULT_PROJECT:
             record.project = placement.project
         if (origin := invocation.origin) is not None:
-            record.trace, record.span, record.parent = origin.trace, origin.span, origin.parent
-            record.sampled = origin.sampled
+            header = origin.header
+            record.trace, record.span, record.parent = header[3:35], header[36:52], origin.parent
+            if header[-1] == "0":
+                record.sampled = False
         if run is not None and (meter := run.meter) is not None:
             record.calls = meter.total_calls
             record.call_bytes = meter.total_bytes

@@ -16,7 +16,7 @@ _MAX_MEMBERS: Final = 32
 MAX_STATE: Final = 512
 """A longer `tracestate` is left out, as the standard allows."""
 
-_BATCH_BYTES: Final = 6 * 1024
+_BATCH: Final = 128
 _RATIO_BITS: Final = 56
 _SAMPLED: Final = 1
 
@@ -69,25 +69,28 @@ class TraceIds:
     """Makes ids, and decides which of the traces that begin here are sampled."""
 
     def __init__(self, ratio: float = 1.0) -> None:
-        self._digits = ""
-        self._at = 0
-        self._below = None if ratio >= 1 else int(ratio * (1 << _RATIO_BITS))
-
-    def trace(self) -> str:
-        return self._take(32)
+        self._all = ratio >= 1
+        self._below = int(ratio * (1 << _RATIO_BITS))
+        self._spans: list[str] = []
+        self._beginnings: list[str] = []
 
     def span(self) -> str:
-        return self._take(16)
+        if not self._spans:
+            digits = secrets.token_hex(8 * _BATCH)
+            self._spans = [digits[at : at + 16] for at in range(0, len(digits), 16)]
+        return self._spans.pop()
+
+    def begin(self) -> str:
+        """The `traceparent` of the first span of a new trace."""
+        if not self._beginnings:
+            digits = secrets.token_hex(24 * _BATCH)
+            parts = [(digits[at : at + 32], digits[at + 32 : at + 48]) for at in range(0, len(digits), 48)]
+            if self._all:
+                self._beginnings = [f"00-{trace}-{span}-01" for trace, span in parts]
+            else:
+                self._beginnings = [format_parent(trace, span, self.sampled(trace)) for trace, span in parts]
+        return self._beginnings.pop()
 
     def sampled(self, trace: str) -> bool:
         """By the trace's own bits, as OpenTelemetry's ratio sampler has it: every node decides the same."""
-        return self._below is None or int(trace[18:], 16) < self._below
-
-    def _take(self, count: int) -> str:
-        at = self._at
-        taken = self._digits[at : at + count]
-        if len(taken) < count:
-            self._digits = secrets.token_hex(_BATCH_BYTES)
-            at, taken = 0, self._digits[:count]
-        self._at = at + count
-        return taken
+        return self._all or int(trace[18:], 16) < self._below

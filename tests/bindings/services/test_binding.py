@@ -13,7 +13,7 @@ from v8box.telemetry.meter import Span
 from v8box.telemetry.origin import Origin
 
 SCOPE = Scope("acme", "shop", "v", "staging", "r1", {"services": frozenset({"api"})})
-ORIGIN = Origin("q1", "1.2.3.4", "a" * 32, "b" * 16, "", True)
+ORIGIN = Origin("q1", "1.2.3.4", f"00-{'a' * 32}-{'b' * 16}-01")
 
 
 class Box:
