@@ -110,6 +110,13 @@ async def test_a_stack_is_told_in_the_users_own_terms(journal: Journal, lines: L
     assert lines.texts == [MAPPED]
 
 
+async def test_a_line_that_was_thrown_says_so(journal: Journal, lines: Lines) -> None:
+    thrown = LogLine("r1", Level.ERROR, 1000.0, STACK, thrown=True)
+    journal.logged(mapped_version(), [thrown, LogLine("r1", Level.ERROR, 1000.0, "printed")])
+    await settle()
+    assert [line.thrown for line in lines.lines] == [True, False]
+
+
 async def test_a_version_without_a_map_keeps_its_stacks_but_not_the_platforms_frames(
     journal: Journal, lines: Lines, maps: Maps
 ) -> None:

@@ -103,7 +103,8 @@ async def test_a_run_that_throws(bench: Bench) -> None:
     with pytest.raises(RunFailed) as caught:
         await run.response
     assert (caught.value.name, caught.value.message, caught.value.status) == ("TypeError", "no", 418)
-    assert [line.text for line in bench.observed.lines] == ["at x"]
+    assert [(line.text, line.thrown) for line in bench.observed.lines] == [("at x", True)]
+    assert run.failure is caught.value
     assert run.done
 
 
@@ -545,12 +546,13 @@ async def test_a_module_that_throws(bench: Bench) -> None:
     loading = bench.load()
     await settle(3)
     bench.says(a_frame(Kind.LOAD_FAILED, head={"name": "SyntaxError", "message": "no", "stack": "at line 1"}))
-    with pytest.raises(StartupFailed, match="SyntaxError: no"):
+    with pytest.raises(StartupFailed, match="SyntaxError: no") as caught:
         await loading
+    assert (caught.value.name, caught.value.stack) == ("SyntaxError", "at line 1")
     assert bench.child.kills == 1
     death = await bench.end(sig=9)
     assert death.reason is StopReason.STARTUP
-    assert [line.text for line in bench.observed.lines] == ["at line 1"]
+    assert [(line.text, line.thrown) for line in bench.observed.lines] == [("at line 1", True)]
 
 
 async def test_a_module_that_never_finishes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
