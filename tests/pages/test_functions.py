@@ -76,7 +76,38 @@ def test_two_files_for_one_path_are_refused(pair: tuple[str, str]) -> None:
 
 def test_modules_to_share_types_and_other_files_are_no_functions() -> None:
     assert find_functions(["functions/_lib.ts", "functions/_lib/x.ts", "functions/a.d.ts", "functions/a.md"]) is None
+    assert find_functions(["functions/node_modules/x/index.js", "functions/.x/y.ts"]) is None
     assert find_functions([]) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("a.ts", "const onRequest = 1;"),
+        ("a.test.ts", "import { x } from './a.ts'; export const helper = 1;\ntest('onRequest', () => 1);"),
+        ("_middleware.ts", "export default () => 1;"),
+        ("a.ts", "// export nothing"),
+    ],
+)
+async def test_a_file_that_offers_no_function_refuses_the_deploy(world: World, file: str, text: str) -> None:
+    with pytest.raises(FunctionsRefused, match=rf"functions/{file}: exports no function"):
+        await world.deploy({**PAGE, f"functions/{file}": text, "functions/fine.ts": HELLO})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HELLO,
+        "export async function onRequestGet() {}",
+        "const app = 1;\nexport default app;",
+        "function f() {}\nexport { f as default };",
+        "import { onRequest } from './_x.ts';\nexport {\n  onRequest,\n};",
+        "export * from './_x.ts';",
+        "export { onRequestPost } from './_x.ts'",
+    ],
+)
+async def test_functions_may_be_exported_in_any_way(world: World, text: str) -> None:
+    assert (await world.deploy({**PAGE, "functions/a.ts": text})).report["functions"]
 
 
 def test_a_file_answers_its_path_and_what_lies_below_where_there_is_no_file() -> None:

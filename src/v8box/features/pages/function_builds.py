@@ -27,6 +27,7 @@ from v8box.features.pages.functions import (
     ROUTER,
     FunctionsRefused,
     FunctionTree,
+    exports_nothing,
     find_functions,
     is_function_file,
     pattern_of,
@@ -112,6 +113,10 @@ class FunctionBuilds:
                 wrong += _diagnostics(error, worker_name(site, name))
             elif isinstance(error, BaseException):
                 raise error
+        named = {each.get("file") for each in wrong}
+        wrong += [
+            each for each in await asyncio.to_thread(_without_functions, folder, tree) if each["file"] not in named
+        ]
         if wrong:
             raise FunctionsRefused(_distinct(wrong))
         arrived: dict[str, Arrived] = {}
@@ -185,6 +190,16 @@ def _look(folder: Path) -> list[str]:
         if len(found) > MAX_FILES or size > MAX_BYTES:
             raise _too_much(found[-1])
     return found
+
+
+def _without_functions(folder: Path, tree: FunctionTree) -> list[Mapping[str, Any]]:
+    """Without this, a visitor would find out."""
+    texts = ((each, (folder / each.file).read_text(encoding="utf-8", errors="replace")) for each in tree.all)
+    return [
+        {"file": each.file, "message": message}
+        for each, text in texts
+        if (message := exports_nothing(each, text)) is not None
+    ]
 
 
 def _write_entries(folder: Path, tree: FunctionTree, wanted: Mapping[str, Manifest]) -> str:

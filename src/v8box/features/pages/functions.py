@@ -30,6 +30,8 @@ _MIDDLEWARE: Final = "_middleware"
 _STATIC: Final = re.compile(r"[A-Za-z0-9~-][A-Za-z0-9._~-]*")
 _ONE: Final = re.compile(r"\[([A-Za-z]\w*)\]", re.ASCII)
 _REST: Final = re.compile(r"\[\[([A-Za-z]\w*)\]\]", re.ASCII)
+_EXPORTS_HANDLER: Final = re.compile(r"\bexport\s*\*|\bexport\b[^;]*?\bonRequest", re.DOTALL)
+_EXPORTS: Final = re.compile(r"\bexport\s*\*|\bexport\b[^;]*?\b(?:onRequest|default\b)", re.DOTALL)
 _GROUP_LENGTH: Final = 21
 """With the longest name of a site and the dashes between them it is as long as a worker's name may be."""
 
@@ -65,6 +67,10 @@ class FunctionTree:
 
     files: tuple[FunctionFile, ...]
     middleware: tuple[FunctionFile, ...]
+
+    @property
+    def all(self) -> tuple[FunctionFile, ...]:
+        return self.files + self.middleware
 
     def groups(self) -> dict[str, list[FunctionFile]]:
         """The files of each worker, by the part of its name that follows the site's. A folder that has middleware only
@@ -156,7 +162,7 @@ def _read(path: str) -> FunctionFile | None:
     stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
     if folders[:1] == [GENERATED]:
         raise PatternError(f"{FOLDER}/{GENERATED}/ is the box's own: give the folder another name")
-    if suffix not in ENTRY_SUFFIXES or stem.endswith(".d") or any(part[0] in "._" for part in folders):
+    if suffix not in ENTRY_SUFFIXES or stem.endswith(".d") or any(_is_shared(part) for part in folders):
         return None
     if stem[0] in "._" and stem != _MIDDLEWARE:
         return None
@@ -166,6 +172,20 @@ def _read(path: str) -> FunctionFile | None:
         raise PatternError("[[…]] is a file's name: nothing lies below all the rest")
     check_pattern(pattern_of(parts))
     return FunctionFile(path, parts)
+
+
+def _is_shared(folder: str) -> bool:
+    return folder[0] in "._" or folder == "node_modules"
+
+
+def exports_nothing(each: FunctionFile, text: str) -> str | None:
+    """What to tell of a file that is a function by its name and offers none. A look at the text: what it exports by way
+    of another module is found out when the worker starts."""
+    is_middleware = PurePosixPath(each.file).stem == _MIDDLEWARE
+    if (_EXPORTS_HANDLER if is_middleware else _EXPORTS).search(text):
+        return None
+    shown = "export const onRequest = …" if is_middleware else "export const onRequest = …, or export default …"
+    return f"exports no function ({shown}); a module to share has an underscore in front of its name"
 
 
 def _part(text: str, *, is_last: bool) -> str:
