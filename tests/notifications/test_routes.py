@@ -231,6 +231,15 @@ async def test_a_test_tells_how_it_went_and_is_in_the_log(api: httpx.AsyncClient
     assert (again["state"], again["id"]) == ("pending", failed["id"])
 
 
+async def test_so_many_messages_by_hand_are_enough_for_a_minute(api: httpx.AsyncClient, world: World) -> None:
+    made, other = await make(api), await make(api, ACME)
+    statuses = [(await api.post(f"{DEFAULT}/channels/{made['id']}/test")).status_code for _ in range(11)]
+    assert statuses == [200] * 10 + [429]
+    assert (await api.post(f"{ACME}/channels/{other['id']}/test")).status_code == 200
+    world.now += 60
+    assert (await api.post(f"{DEFAULT}/channels/{made['id']}/test")).status_code == 200
+
+
 async def test_the_log_comes_in_pages(api: httpx.AsyncClient, world: World) -> None:
     made = await make(api)
     for _ in range(5):

@@ -137,6 +137,21 @@ async def test_each_guard_watches_its_figure(
     assert (breached or "") in reason
 
 
+async def test_whoever_listens_hears_of_the_end_once(trial: Trial) -> None:
+    heard: list[tuple[State, str]] = []
+    trial.canaries.on_end(lambda canary: heard.append((canary.state, canary.reason)))
+    await trial.start()
+    trial.requests(trial.new, 30, failed=30)
+    for _ in range(3):
+        await trial.pass_(5)
+    ((state, reason),) = heard
+    assert (state, await trial.state()) == (State.ROLLED_BACK, (state, reason))
+    await trial.start(steps=[100])
+    trial.requests(trial.new, 30)
+    await trial.pass_(61)
+    assert heard[1:] == [(State.SUCCEEDED, "")]
+
+
 async def test_without_requests_it_waits(trial: Trial) -> None:
     await trial.start()
     await trial.pass_(10_000)

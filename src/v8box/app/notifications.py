@@ -133,7 +133,7 @@ async def open_notifications(
         return [CheckState(each.name, each.status, each.finding.value, each.finding.advice) for each in found]
 
     async def quotas(project: str) -> Sequence[QuotaUse]:
-        return await _quotas(project, projects, usage, room, catalog)
+        return await quotas_of(project, projects, usage, room, catalog)
 
     client = HttpClient()
     stack.push_async_callback(client.stop)
@@ -176,7 +176,7 @@ async def open_notifications(
     return parts
 
 
-async def _quotas(project: str, projects: Projects, usage: Usage, room: Room, catalog: Catalog) -> list[QuotaUse]:
+async def quotas_of(project: str, projects: Projects, usage: Usage, room: Room, catalog: Catalog) -> list[QuotaUse]:
     """What a project uses of the quotas that it has."""
     if not projects.exists(project):
         return []

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -40,6 +41,8 @@ from v8box.telemetry.audit import MASK, Event, append
 MOST_CHANNELS: Final = 50
 MOST_RULES: Final = 200
 """Of one project, or of the box."""
+MOST_BY_HAND: Final = 10
+"""Tests and repeated deliveries of one project in a minute."""
 
 
 class ChannelNotFound(NotFound):
@@ -73,6 +76,14 @@ class TooManyNotifications(V8BoxError):
     code = "too_many_notifications"
 
 
+class TooManyMessages(V8BoxError):
+    """So many messages by hand are enough for a minute: wait a little."""
+
+    status = 429
+    code = "too_many_messages"
+    retry_after: ClassVar[int] = 60
+
+
 class ChannelInUse(V8BoxError):
     """Rules send to this channel: take it out of them first, or delete them."""
 
@@ -91,6 +102,8 @@ class Desk:
         self._private = private
         self._has_mail = has_mail
         self._clock = clock
+        self._by_hand: dict[str, deque[float]] = {}
+        """When messages were last sent by hand, by project."""
 
     # ---- channels
 
@@ -191,6 +204,7 @@ class Desk:
         """Sends a message at once, also through a channel that is turned off, and tells how that went."""
         channel = self.channel(project, channel_id)
         now = self._clock()
+        self._check_pace(project, now)
         message = Message(
             type=MessageType.TEST,
             title="A test of this channel",
@@ -335,6 +349,7 @@ class Desk:
         self.channel(project, found.channel)
         if found.state is DeliveryState.PENDING:
             return found
+        self._check_pace(project, self._clock())
         again = msgspec.structs.replace(
             found, state=DeliveryState.PENDING, next_at=self._clock(), ended_at=None, attempts=()
         )
@@ -342,9 +357,17 @@ class Desk:
         self._notifications.outbox.wake()
         return again
 
+    def _check_pace(self, project: str, now: float) -> None:
+        """The box's mail server is not for sending to anybody as often as one likes. Raises `TooManyMessages`."""
+        sent = self._by_hand.setdefault(project, deque(maxlen=MOST_BY_HAND))
+        if len(sent) == MOST_BY_HAND and now - sent[0] < 60:
+            raise TooManyMessages
+        sent.append(now)
+
     async def forget(self, project: str) -> None:
         """Everything of a project that is deleted."""
         await self._store.forget(project)
+        self._by_hand.pop(project, None)
         self._notifications.alerts.forget(project)
 
     def _audited(

@@ -94,8 +94,7 @@ class Canaries:
         self._on_end: tuple[Callable[[Canary], None], ...] = ()
 
     def on_end(self, listener: Callable[[Canary], None]) -> None:
-        """From now on `listener` hears of each canary whose new version has all requests back or none, as it was
-        written down."""
+        """From now on `listener` hears of each canary that has ended, once that is written down."""
         self._on_end = (*self._on_end, listener)
 
     @classmethod
@@ -363,8 +362,7 @@ class Canaries:
         if ended:
             _log.warning("%s in %s: %s", before.worker, before.environment, message)
         if ended and kept:
-            for listener in self._on_end:
-                listener(kept[-1])
+            self._tell(kept[-1])
 
     def _begin(self, canary: Canary, now: float) -> _Watch:
         key = self._placement(canary, canary.new)
@@ -375,6 +373,11 @@ class Canaries:
         await self._database.write(lambda sql: _keep(sql, canary))
         self._watched.pop(canary.key, None)
         _log.info("the canary of %s in %s has ended: %s", canary.worker, canary.environment, state)
+        self._tell(canary)
+
+    def _tell(self, canary: Canary) -> None:
+        for listener in self._on_end:
+            listener(canary)
 
 
 def check_steps(steps: Sequence[int]) -> tuple[int, ...]:
