@@ -172,7 +172,7 @@ async def test_what_a_run_fetches_becomes_spans(bench: Bench) -> None:
     await bench.become_ready()
     run = bench.invoke()
     bench.says(a_frame(Kind.FETCH, 0, run.stream, [1, "GET", "a.test", "b7ad6b7169203331"]))
-    bench.says(a_frame(Kind.FETCH, 0, run.stream, [2, "P" * 99, "h" * 999, "no span's id"]))
+    bench.says(a_frame(Kind.FETCH, 0, run.stream, [2, "P" * 99, "h" * 999, "no span of hex.."]))
     bench.says(a_frame(Kind.FETCH, 0, run.stream, [3, "GET", "slow.test", ""]))
     bench.says(
         a_frame(Kind.FETCH, END, run.stream, [1, 204, ""]), a_frame(Kind.FETCH, END, run.stream, [2, 0, "E" * 99])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import re
 import signal
 import time
 from collections.abc import Collection
@@ -61,6 +62,7 @@ _MAX_STREAM = 0xFFFF_FFF0
 _MAX_STACK_CHARS = 20_000
 _MAX_MESSAGE_CHARS = 2_000
 _MAX_WORD_CHARS = 64
+_SPAN = re.compile("[0-9a-f]{16}")
 _MAX_HOST_CHARS = 255
 _LEAK_MARGIN = 0.25
 """A process that leaks is replaced when less than this share of its memory is left."""
@@ -574,7 +576,7 @@ class DenoSandbox:
             meter.fetched(number, status if 100 <= status <= 599 else 0, error[:_MAX_WORD_CHARS])
         else:
             number, method, host, span = _fetch_head(head)
-            span = span if len(span) == 16 and span.isascii() and span.isalnum() else ""
+            span = span if _SPAN.fullmatch(span) else ""
             meter.fetch(number, method[:_MAX_WORD_CHARS], host[:_MAX_HOST_CHARS], span)
 
     def _on_log(self, head: bytes) -> None:

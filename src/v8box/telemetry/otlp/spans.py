@@ -6,22 +6,20 @@ Names follow OpenTelemetry's semantic conventions where there are some, and begi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from v8box.kit.trace_context import TraceIds
 from v8box.telemetry.meter import Span
-from v8box.telemetry.otlp.values import Attribute, by_resource, flag, nanoseconds, number, text, whole
+from v8box.telemetry.otlp.values import flag, nanoseconds, number, quoted, request, text, whole
 from v8box.telemetry.records import RunRecord
 
+_NAMES: Final = ("resourceSpans", "scopeSpans", "spans")
 _INTERNAL: Final = 1
 _SERVER: Final = 2
 _CLIENT: Final = 3
 _CONSUMER: Final = 5
 _KINDS: Final = {"http": _SERVER, "service": _SERVER, "test": _SERVER, "queue": _CONSUMER}
 _ERROR: Final = 2
-_SAMPLED: Final = 1
 _SYSTEMS: Final = {"db": "sqlite", "cache": "redis"}
 
 _ids = TraceIds()
@@ -29,56 +27,61 @@ _ids = TraceIds()
 
 def encode_runs(records: Sequence[RunRecord], version: str) -> bytes:
     """An `ExportTraceServiceRequest`."""
-    return msgspec.json.encode({"resourceSpans": by_resource(records, _spans, "scopeSpans", "spans", version)})
+    return request(records, _spans, _NAMES, version)
 
 
-def _spans(record: RunRecord) -> list[dict[str, Any]]:
+def _spans(record: RunRecord) -> list[str]:
     start, end = record.time, record.time + record.duration / 1000
-    run = _span(
-        record.trace, record.span, record.parent, _name(record), _KINDS.get(record.trigger, _INTERNAL), start, end
-    )
-    run["attributes"] = _run_attributes(record)
+    more = ""
     if record.error is not None:
         details = [text("exception.type", record.error.name), text("exception.message", record.error.message)]
         if record.error.stack:
             details.append(text("exception.stacktrace", record.error.stack))
-        run["events"] = [{"timeUnixNano": nanoseconds(end), "name": "exception", "attributes": details}]
+        event = f'"timeUnixNano":{nanoseconds(end)},"name":"exception","attributes":[{",".join(details)}]'
+        more = f',"events":[{{{event}}}]'
     if record.failed:
-        message = record.error.message if record.error is not None else record.outcome
-        run["status"] = {"code": _ERROR, "message": message}
-    found = [run]
+        more += _failed(record.error.message if record.error is not None else record.outcome)
+    kind = _KINDS.get(record.trigger, _INTERNAL)
+    details = _run_attributes(record)
+    found = [_span(record.trace, record.span, record.parent, _name(record), kind, start, end, details, more)]
     at = start
     for name, duration in (("queue", record.queue), ("cold start", record.cold)):
         if duration > 0:
             until = at + duration / 1000
-            waited = _span(record.trace, _ids.span(), record.span, name, _INTERNAL, at, until)
-            waited["attributes"] = []
-            found.append(waited)
+            found.append(_span(record.trace, _ids.span(), record.span, name, _INTERNAL, at, until, ()))
             at = until
     found += [_call(record, span, end) for span in record.spans]
     return found
 
 
-def _span(trace: str, own: str, parent: str, name: str, kind: int, start: float, end: float) -> dict[str, Any]:
-    span: dict[str, Any] = {
-        "traceId": trace,
-        "spanId": own,
-        "name": name,
-        "kind": kind,
-        "startTimeUnixNano": nanoseconds(start),
-        "endTimeUnixNano": nanoseconds(max(start, end)),
-        "flags": _SAMPLED,
-    }
-    if parent:
-        span["parentSpanId"] = parent
-    return span
+def _span(
+    trace: str,
+    own: str,
+    parent: str,
+    name: str,
+    kind: int,
+    start: float,
+    end: float,
+    details: Sequence[str],
+    more: str = "",
+) -> str:
+    above = f'"parentSpanId":"{parent}",' if parent else ""
+    return (
+        f'{{"traceId":"{trace}","spanId":"{own}",{above}"flags":1,"name":{quoted(name)},"kind":{kind},'
+        f'"startTimeUnixNano":{nanoseconds(start)},"endTimeUnixNano":{nanoseconds(max(start, end))},'
+        f'"attributes":[{",".join(details)}]{more}}}'
+    )
+
+
+def _failed(message: str) -> str:
+    return f',"status":{{"code":{_ERROR},"message":{quoted(message)}}}'
 
 
 def _name(record: RunRecord) -> str:
     return f"{record.method} {record.worker}" if record.method else f"{record.trigger} {record.worker}"
 
 
-def _run_attributes(record: RunRecord) -> list[Attribute]:
+def _run_attributes(record: RunRecord) -> list[str]:
     found = [
         text("faas.trigger", "http" if record.trigger in ("http", "service", "test") else "other"),
         text("faas.invocation_id", record.id),
@@ -108,25 +111,24 @@ def _run_attributes(record: RunRecord) -> list[Attribute]:
     return found
 
 
-def _call(record: RunRecord, call: Span, end: float) -> dict[str, Any]:
+def _call(record: RunRecord, call: Span, end: float) -> str:
     start = record.time + call.start / 1000
     until = start + call.duration / 1000 if call.duration >= 0 else end
     name, details = _described(call)
-    span = _span(record.trace, call.id or _ids.span(), record.span, name, _CLIENT, start, until)
     for label, value in (("v8box.bytes_in", call.bytes_in), ("v8box.bytes_out", call.bytes_out)):
         if value:
             details.append(whole(label, value))
     error = call.error or ("unanswered" if call.duration < 0 else "")
     if not error and call.status >= 400 and call.binding in ("fetch", "services"):
         error = str(call.status)
+    more = ""
     if error:
         details.append(text("error.type", error))
-        span["status"] = {"code": _ERROR, "message": error}
-    span["attributes"] = details
-    return span
+        more = _failed(error)
+    return _span(record.trace, call.id or _ids.span(), record.span, name, _CLIENT, start, until, details, more)
 
 
-def _described(call: Span) -> tuple[str, list[Attribute]]:
+def _described(call: Span) -> tuple[str, list[str]]:
     """A call's name and what is said of it, by the conventions for what it called."""
     binding, operation, what = call.binding, call.operation, call.what
     if binding == "fetch":
