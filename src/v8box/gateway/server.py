@@ -161,7 +161,7 @@ class Gateway:
             incoming = Incoming(scope["headers"])
             request_id = incoming.request_id or run_id
             target, route = self._admit(scope, incoming)
-            if target.mount is not None and not self._is_page_of_the_box(target):
+            if target.mount is not None:
                 await self._mounted(scope, receive, send, target, request_id)
                 return
             if target.site is not None:
@@ -305,10 +305,6 @@ class Gateway:
         scope["root_path"] = target.prefix
         scope["request_id"] = request_id
         await application(scope, receive, send)
-
-    def _is_page_of_the_box(self, target: Target) -> bool:
-        """The admin's host has all addresses that the dashboard may have, and these."""
-        return target.mount == "admin" and target.rest in self._parts.pages
 
     async def _box_page(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send, target: Target, request_id: str

@@ -15,6 +15,8 @@ import { useProjectName } from "@/lib/project";
 import { useSession } from "@/lib/session/session";
 import { setTheme, useTheme } from "@/lib/theme";
 
+const MOST_FOUND = 60; // of a thousand workers, those that are drawn
+
 interface Props {
   open: boolean;
   onClose: () => void;
@@ -45,7 +47,7 @@ export function Palette(props: Props) {
 function Lines({ onClose, onShortcuts }: Props) {
   const t = useMessages(messages);
   const [typed, setTyped] = useState("");
-  const commands = useCommands(onShortcuts);
+  const commands = useCommands(onShortcuts, typed);
   const groups = [...new Set(commands.map((each) => each.group))];
   return (
     <Cmdk label={t.palette} loop>
@@ -64,9 +66,7 @@ function Lines({ onClose, onShortcuts }: Props) {
             heading={group}
             className="[&_[cmdk-group-heading]]:px-2 [&_[cmdk-group-heading]]:py-1.5 [&_[cmdk-group-heading]]:text-xs [&_[cmdk-group-heading]]:font-medium [&_[cmdk-group-heading]]:text-muted"
           >
-            {commands.filter((each) => each.group === group && (typed !== "" || each.onlySearched !== true)).map((
-              each,
-            ) => (
+            {commands.filter((each) => each.group === group).map((each) => (
               <Cmdk.Item
                 key={each.id}
                 value={each.id}
@@ -89,7 +89,7 @@ function Lines({ onClose, onShortcuts }: Props) {
   );
 }
 
-function useCommands(onShortcuts: () => void): (Command & { onlySearched?: boolean })[] {
+function useCommands(onShortcuts: () => void, typed: string): Command[] {
   const t = useMessages(messages);
   const language = useLanguage();
   const me = useSession();
@@ -124,7 +124,7 @@ function useCommands(onShortcuts: () => void): (Command & { onlySearched?: boole
       icon,
       run: go(to),
     })),
-    ...found.map((each) => ({ ...each, onlySearched: true })),
+    ...(typed === "" ? [] : found.filter((each) => occurs(typed, each)).slice(0, MOST_FOUND)),
     ...FEATURES.flatMap((feature) => feature.commands?.(context) ?? []),
     {
       id: "theme",
@@ -144,6 +144,17 @@ function useCommands(onShortcuts: () => void): (Command & { onlySearched?: boole
       run: onShortcuts,
     },
   ];
+}
+
+/** Whether the letters occur in this order: what the palette would rank at all. */
+function occurs(typed: string, { label, keywords = [] }: Command): boolean {
+  const text = [label, ...keywords].join(" ").toLowerCase();
+  let from = 0;
+  for (const letter of typed.toLowerCase().replaceAll(" ", "")) {
+    from = text.indexOf(letter, from) + 1;
+    if (from === 0) return false;
+  }
+  return true;
 }
 
 /** `/projects/shop/workers/hello` as `shop / workers / hello`. */

@@ -47,7 +47,7 @@ export default function SystemPage() {
                 <span>
                   {check.value}
                   {check.latency_ms > 0 && (
-                    <span className="text-xs text-muted">{formatMilliseconds(check.latency_ms)}</span>
+                    <span className="ml-2 text-xs text-muted">{formatMilliseconds(check.latency_ms)}</span>
                   )}
                   {check.advice && check.status !== "ok" && (
                     <span className="block text-xs text-muted">{check.advice}</span>
