@@ -64,6 +64,7 @@ async def test_a_chart_has_a_value_for_each_time(client: httpx.AsyncClient, kept
     assert only["totals"]["requests"] == 1
     assert only["totals"]["memory_bytes"] == 5_000
     assert (await chart(client, worker="a", environment="staging"))["totals"]["requests"] == 0
+    assert (await chart(client, environment="production"))["totals"]["requests"] == 2
     assert (await chart(client, trigger="http"))["totals"]["requests"] == 2
     assert (await chart(client, trigger="cron"))["totals"]["requests"] == 0
 

@@ -54,6 +54,17 @@ async def test_minutes_add_up_to_hours_and_workers_to_their_project_and_the_box(
     assert await requests(kept, Key("default", "production", "a", "v1", "http"), HOUR) == {0: 2}
 
 
+async def test_environments_have_sums_too_and_what_has_none_counts_once(kept: Kept) -> None:
+    kept.counters.on_run(run("a", environment="staging"))
+    kept.counters.on_run(run("a"))
+    kept.counters.on_run(run("_other", environment="", version=""))  # as beyond the bound of series
+    await kept.minute()
+    assert await requests(kept, Key("default", "staging")) == {0: 1}
+    assert await requests(kept, Key("default", "production")) == {0: 1}
+    assert await requests(kept, DEFAULT) == {0: 3}
+    assert await requests(kept, BOX) == {0: 3}
+
+
 async def test_a_box_that_is_started_anew_goes_on_where_it_was(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     await kept.open()

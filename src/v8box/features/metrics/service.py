@@ -52,13 +52,13 @@ class Selection:
 
     @property
     def is_total(self) -> bool:
-        return not (self.worker or self.environment or self.version or self.trigger)
+        return not (self.worker or self.version or self.trigger)
 
     def matches(self, key: Key) -> bool:
         if key.name or self.project not in (None, key.project):
             return False
         if self.is_total:
-            return not key.worker and key.project == (self.project or "")
+            return not key.worker and (key.project, key.environment) == (self.project or "", self.environment or "")
         return (
             bool(key.worker)
             and self.worker in (None, key.worker)

@@ -51,7 +51,8 @@ BINDING_CALLS, BINDING_ERRORS, BINDING_MS, BINDING_BYTES = range(4)
 
 
 class Key(NamedTuple):
-    """Whose figures they are. Those of a whole project have no worker, those of the box no project. `name` and `labels`
+    """Whose figures they are. Those of an environment have no worker, those of a project no
+    environment, and those of the box no project. `name` and `labels`
     (JSON) are of a metric of the worker's own, and so is `kind`."""
 
     project: str

@@ -24,7 +24,7 @@ _MAX_LIVE_ROWS: Final = 20_000
 """With very many busy workers there are fewer seconds."""
 _MAX_WAITING: Final = 15
 """Minutes that wait for the disk."""
-_AT_ONCE: Final = 100
+_AT_ONCE: Final = 50
 """Series that are looked at in one turn of the loop."""
 
 Second = Mapping[Key, Figures]
@@ -219,15 +219,14 @@ class Rollups:
 
 
 def with_totals(figures: Mapping[Key, Figures]) -> dict[Key, Figures]:
-    """With those of each project and of the box, which are the sums of their workers'."""
+    """With those of each environment, project and of the box, which are the sums of their workers'."""
     found = dict(figures)
-    projects: dict[str, list[Figures]] = {}
+    groups: dict[Key, list[Figures]] = {}
     for key, counted in figures.items():
         if key.worker and not key.name:
-            projects.setdefault(key.project, []).append(counted)
-    sums = {Key(project): total(each) for project, each in projects.items()}
-    if sums:
-        sums[BOX] = total(sums.values())
+            for wider in {Key(key.project, key.environment), Key(key.project), BOX}:
+                groups.setdefault(wider, []).append(counted)
+    sums = {key: total(each) for key, each in groups.items()}
     for key, sum_ in sums.items():
         sum_.peaks = {}  # of different workers at different times: their maximum says nothing
         sum_.last = {}
