@@ -3,8 +3,11 @@ import type { Feature } from "@/lib/feature";
 import { apiKeys } from "@/features/api-keys";
 import { audit } from "@/features/audit";
 import { health } from "@/features/health";
+import { errors } from "@/features/errors";
+import { metrics } from "@/features/metrics";
 import { overview } from "@/features/overview";
 import { projects } from "@/features/projects";
+import { runs } from "@/features/runs";
 import { sessions } from "@/features/sessions";
 import { tokens } from "@/features/tokens";
 import { users } from "@/features/users";
@@ -14,6 +17,9 @@ import { workers } from "@/features/workers";
 export const FEATURES: readonly Feature[] = [
   overview,
   workers,
+  runs,
+  errors,
+  metrics,
   variables,
   apiKeys,
   audit,

@@ -27,11 +27,12 @@ HANDLER = """export default {
 
 
 def write(page: Page, text: str) -> None:
-    """Replaces what is in the editor."""
+    """Replaces what is in the editor: pasted, since what is typed is completed and indented on the way."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("text => navigator.clipboard.writeText(text)", text)
     page.locator(".monaco-editor .view-lines").first.click()
     page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.press("Delete")
-    page.keyboard.insert_text(text)
+    page.keyboard.press("ControlOrMeta+v")
 
 
 def test_from_a_template_to_a_rollback(dash: Dash, box: RunningBox) -> None:

@@ -1,0 +1,59 @@
+// The filters of the explorer live in the address, so that what is seen can be sent to somebody.
+import { useMemo } from "react";
+import { useSearchParams } from "react-router";
+
+export const SPANS = { "15m": 900, "1h": 3_600, "24h": 86_400, "7d": 604_800, all: 0 } as const;
+export type Span = keyof typeof SPANS;
+export const LEVELS = ["debug", "info", "warn", "error"] as const;
+export type Level = (typeof LEVELS)[number];
+
+export interface Filters {
+  show: "runs" | "lines" | "live";
+  text: string;
+  worker: string;
+  span: Span;
+  status: string;
+  level: Level;
+  minMs: string;
+  /** RFC 3339, from a chart. They win over `span`. */
+  from: string;
+  to: string;
+}
+
+export function useFilters(): [Filters, (part: Partial<Filters>) => void] {
+  const [search, setSearch] = useSearchParams();
+  const filters = useMemo((): Filters => {
+    const one = <Value extends string>(key: string, known: readonly Value[], first: Value): Value =>
+      known.find((each) => each === search.get(key)) ?? first;
+    return {
+      show: one("show", ["runs", "lines", "live"], "runs"),
+      text: search.get("text") ?? "",
+      worker: search.get("worker") ?? "",
+      span: one("span", Object.keys(SPANS) as Span[], "24h"),
+      status: search.get("status") ?? "any",
+      level: one("level", LEVELS, "debug"),
+      minMs: search.get("min_ms") ?? "",
+      from: search.get("from") ?? "",
+      to: search.get("to") ?? "",
+    };
+  }, [search]);
+  const set = (part: Partial<Filters>) =>
+    setSearch((before) => {
+      const next = new URLSearchParams(before);
+      for (const [name, value] of Object.entries(part)) {
+        const key = name === "minMs" ? "min_ms" : name;
+        if (value === "" || value === "any") next.delete(key);
+        else next.set(key, value);
+      }
+      return next;
+    }, { replace: true });
+  return [filters, set];
+}
+
+/** The moment from which on is searched; whole minutes, so that asking again is the same question. */
+export function sinceOf({ span, from }: Filters): string | null {
+  if (from !== "") return from;
+  const seconds = SPANS[span];
+  if (seconds === 0) return null;
+  return new Date(Math.floor((Date.now() / 1000 - seconds) / 60) * 60_000).toISOString();
+}
