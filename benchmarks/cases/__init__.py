@@ -14,6 +14,7 @@ from benchmarks.cases import (
     redeploy,
     services,
     throughput,
+    traces,
 )
 from benchmarks.cases.interface import FULL, QUICK, Case, Scale
 
@@ -21,6 +22,7 @@ CASES: tuple[Case, ...] = (
     throughput.CASE,
     policies.CASE,
     services.CASE,
+    traces.CASE,
     pages.CASE,
     cold.CASE,
     memory.CASE,
