@@ -12,6 +12,7 @@ from benchmarks.cases import (
     policies,
     ready,
     redeploy,
+    runs,
     services,
     throughput,
     traces,
@@ -31,6 +32,7 @@ CASES: tuple[Case, ...] = (
     redeploy.CASE,
     limits.CASE,
     ready.CASE,
+    runs.CASE,
 )
 
 __all__ = ["CASES", "FULL", "QUICK", "Case", "Scale"]

@@ -23,6 +23,8 @@ class Scale:
     redeploy_seconds: float = 15.0
     repeats: int = 7
     databases: int = 1000
+    busy_seconds: float = 60.0
+    stored_runs: int = 5_000_000
 
 
 FULL = Scale()
@@ -36,6 +38,8 @@ QUICK = Scale(
     redeploy_seconds=4.0,
     repeats=2,
     databases=50,
+    busy_seconds=4.0,
+    stored_runs=200_000,
 )
 
 

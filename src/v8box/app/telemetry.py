@@ -23,7 +23,7 @@ from v8box.kit.tasks import TaskSet
 from v8box.settings import Settings
 from v8box.storage import Database
 from v8box.telemetry.feed import Feed
-from v8box.telemetry.intake import Intake
+from v8box.telemetry.intake import Intake, Kept
 from v8box.telemetry.metrics.counters import Counters
 from v8box.telemetry.metrics.custom import Custom
 from v8box.telemetry.metrics.rollups import Rollups
@@ -72,7 +72,8 @@ async def open_telemetry(
     stack.push_async_callback(runs.close)
     tasks.forever(runs.write_forever(), "run store")
     rings = Rings()
-    intake = Intake(runs, rings)
+    intake = Intake(runs, rings, lines_per_second=logs.lines_per_second)
+    tasks.forever(intake.tell_forever(), "lines that were left out")
     feed.on_run(intake.run)
     feed.on_line(intake.line)
 
@@ -97,6 +98,7 @@ async def open_telemetry(
     rates = Rates()
 
     def follow(routes: RouteTable) -> None:
+        intake.follow(_kept(routes))
         rates.follow([share.placement.key for route in routes.workers.values() for share in route.shares])
 
     follow(catalog.routes)
@@ -134,3 +136,14 @@ async def open_telemetry(
         forwarder=forwarder,
         exporter=exporter,
     )
+
+
+def _kept(routes: RouteTable) -> dict[str, Kept]:
+    """The versions that want less than everything to be kept."""
+    placements = (share.placement for route in routes.workers.values() for share in route.shares)
+    wanted = {each.id: each.manifest.observability for each in placements}
+    return {
+        version: Kept(each.sampling, each.logs)
+        for version, each in wanted.items()
+        if each.sampling < 1 or not each.logs
+    }

@@ -9,7 +9,21 @@ import re
 from typing import Any, Final
 
 from v8box.catalog import manifest_values as values
-from v8box.catalog.manifest_kinds import REQUIRED, At, Each, Flag, Key, Map, Table, Tables, Text, Whole, Word, texts
+from v8box.catalog.manifest_kinds import (
+    REQUIRED,
+    At,
+    Each,
+    Flag,
+    Key,
+    Map,
+    Share,
+    Table,
+    Tables,
+    Text,
+    Whole,
+    Word,
+    texts,
+)
 from v8box.catalog.model import Limits, Manifest, Observability, Permissions
 from v8box.catalog.policies import (
     CORS_HEADERS,
@@ -73,6 +87,13 @@ OBSERVABILITY: Final = Table(
             Observability().slow_ms,
             "A run that takes longer is in the slow log; 0: none is.",
         ),
+        Key(
+            "sampling",
+            Share(),
+            Observability().sampling,
+            "The share of its runs that is kept; those that failed are kept in any case.",
+        ),
+        Key("logs", Flag(), Observability().logs, "Whether what it prints is kept."),
     ),
 )
 

@@ -79,6 +79,20 @@ class Whole:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A number from 0 to 1."""
+
+    def read(self, value: Any, at: At) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+            return float(value)
+        at.fault("must be a number from 0 to 1")
+        return 1.0
+
+    def schema(self) -> JsonSchema:
+        return {"type": "number", "minimum": 0, "maximum": 1}
+
+
+@dataclass(frozen=True)
 class Flag:
     """true or false."""
 

@@ -61,9 +61,12 @@ class EnvBinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observability:
-    """What is kept of a worker's runs. `slow_ms`: a run that takes longer is in the slow log; 0: none is."""
+    """What is kept of a worker's runs. `slow_ms`: a run that takes longer is in the slow log; 0: none is. `sampling`:
+    the share of the runs whose record is kept, beside those that failed. `logs`: whether what it prints is."""
 
     slow_ms: int = 1_000
+    sampling: float = 1.0
+    logs: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

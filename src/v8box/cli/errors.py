@@ -6,28 +6,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
 
 from v8box.cli.command import Command, Limit, on_box
 from v8box.cli.console import fail, parse_seconds, printable
 from v8box.cli.exits import Exit
+from v8box.cli.groups import OrList
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _STATES: Final = ("open", "regressed", "ignored", "resolved")
 _SORTS: Final = ("last_seen", "first_seen", "count")
 
-
-class _OrList(TyperGroup):
-    """What is no command of the group is a worker's name, or an option of `list`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ("--help", "-h")):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    name="errors", cls=_OrList, help="Errors of workers: what they throw, and what they are killed for, grouped."
+    name="errors", cls=OrList, help="Errors of workers: what they throw, and what they are killed for, grouped."
 )
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `v8box errors` shows it.")]

@@ -27,7 +27,7 @@ _LAST_PAUSE_SECONDS: Final = 10.0
 @on_box
 def logs(
     command: Command,
-    worker: Annotated[str, typer.Argument(help="The worker's name.")],
+    worker: Annotated[str | None, typer.Argument(help="The worker's name.", show_default="all of the project")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000, help="How many of the last.")] = 100,
     environment: Annotated[str | None, typer.Option("--env", "-e", help="Only of this environment.")] = None,
@@ -41,18 +41,17 @@ def logs(
     """Show the last lines and runs of a worker, the oldest first. With --json and -f: an object on each line."""
     if lines and runs:
         fail("--lines and --runs together leave nothing: say one of them, or none", Exit.USAGE)
-    wanted = {
-        "environment": environment,
-        "level": level,
-        "kind": "line" if lines else "run" if runs else None,
-        "run": run,
-        "since": None if since is None else _ago(parse_seconds(since)),
-        "text": text,
-    }
-    address = command.at("workers", worker, "logs")
+    kind = "line" if lines else "run" if runs else None
+    shared = {"environment": environment, "level": level, "kind": kind, "text": text}
     if follow:
-        _follow(command, address, limit, wanted)
+        if since is not None:
+            fail("-f begins with the last ones (-n); leave --since away", Exit.USAGE)
+        _follow(command, {**shared, "worker": worker, "request_id": run, "limit": limit})
         return
+    if worker is None:
+        fail("Which worker? Without one there is -f, which follows the whole project, and `v8box runs`", Exit.USAGE)
+    wanted = {**shared, "run": run, "since": None if since is None else _ago(parse_seconds(since))}
+    address = command.at("workers", worker, "logs")
     found = command.api.get(address, limit=limit, **wanted)["items"]
     if command.as_json:
         command.show(found)
@@ -63,18 +62,21 @@ def logs(
         command.say(f"Nothing was logged yet. Call it: v8box run {worker}")
 
 
-def _follow(command: Command, address: str, limit: int, wanted: dict[str, Any]) -> None:
-    """Until Ctrl-C. A stream that ends or breaks off is taken up again where it was."""
+def _follow(command: Command, wanted: dict[str, Any]) -> None:
+    """Until Ctrl-C. A stream that ends or breaks off is taken up again right after the last event."""
     pause = 0.0
+    last: str | None = None
+    if wanted["worker"] is not None:
+        command.api.get(command.at("workers", wanted["worker"]))  # one that is not there will never say anything
     while True:
         try:
-            for event in command.api.events(address, follow=True, limit=limit, **wanted):
+            for event in command.api.events(command.at("tail"), last_id=last, **wanted):
                 pause = _FIRST_PAUSE_SECONDS
+                last = event.id
                 entry = json.loads(event.data)
                 if event.kind == "gap":
-                    command.say(f"… {entry['missed']} were left out: they came faster than they could be shown")
+                    command.say(_gap_in_words(entry["missed"]))
                 elif event.kind in _KINDS:
-                    wanted["since"] = _just_after(entry["time"])
                     shown = json.dumps(entry) if command.as_json else in_words(entry, colour=_in_colour())
                     typer.echo(shown)
         except CommandFailed as error:
@@ -83,6 +85,12 @@ def _follow(command: Command, address: str, limit: int, wanted: dict[str, Any]) 
             command.say(f"{error.detail}. Trying again")
         time.sleep(pause)
         pause = min(max(pause, _FIRST_PAUSE_SECONDS) * 2, _LAST_PAUSE_SECONDS)
+
+
+def _gap_in_words(missed: int | None) -> str:
+    if missed is None:
+        return "… the box was started anew: something may be missing here"
+    return f"… {missed} are missing here: they came faster than they could be shown"
 
 
 def in_words(entry: Any, *, colour: bool) -> str:
@@ -99,7 +107,7 @@ def in_words(entry: Any, *, colour: bool) -> str:
         status = entry.get("status") or ""
         said = (
             f"{at} run   {what} {status} {entry.get('outcome') or ''} in {entry.get('duration_ms') or 0:.1f} ms{cold}"
-            f"  {entry['run']}"
+            f"  {entry.get('run') or entry.get('id')}"
         )
     text = printable(said)
     code = _COLOURS.get(entry["level"]) or ("2" if entry["kind"] == "run" else "")
@@ -112,7 +120,3 @@ def _in_colour() -> bool:
 
 def _ago(seconds: int) -> str:
     return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
-
-
-def _just_after(moment: str) -> str:
-    return (datetime.fromisoformat(moment) + timedelta(milliseconds=1)).isoformat()

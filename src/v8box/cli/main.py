@@ -38,6 +38,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "cache": "v8box.cli.response_cache",
             "run": "v8box.cli.call",
             "logs": "v8box.cli.logs",
+            "runs": "v8box.cli.runs",
             "metrics": "v8box.cli.metrics",
             "top": "v8box.cli.metrics",
             "kills": "v8box.cli.kills",

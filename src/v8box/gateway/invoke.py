@@ -45,6 +45,7 @@ class Exchange:
         "_watch",
         "answered",
         "began",
+        "bytes_in",
         "bytes_out",
         "ended",
         "extra_headers",
@@ -91,6 +92,7 @@ class Exchange:
         # what is known of the answer
         self.started = False
         self.status = 0
+        self.bytes_in = 0
         self.bytes_out = 0
         self.answered = 0.0
         """When the head of an answer was sent whose body is a stream."""
@@ -105,6 +107,7 @@ class Exchange:
                 raise PayloadTooLarge(f"The request body is longer than {self._max_body_bytes} bytes.")
             if length is not None and length <= INLINE_BODY_BYTES:
                 invocation.body = await self._read_whole(length)
+                self.bytes_in = length
             else:
                 invocation.body = None
         run = self._pool.try_run(self.placement, invocation)
@@ -188,6 +191,7 @@ class Exchange:
                     return
                 chunk: bytes = message.get("body", b"")
                 received += len(chunk)
+                self.bytes_in = received
                 if received > self._max_body_bytes:
                     run.cancel("the request body is too large")
                     if not run.response.done():
@@ -209,6 +213,7 @@ class Exchange:
         while received <= self._max_body_bytes:
             message = await self.receive()
             received += len(message.get("body", b""))
+            self.bytes_in = received
             if message["type"] != "http.request" or not message.get("more_body", False):
                 return
 

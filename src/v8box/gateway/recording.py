@@ -75,6 +75,11 @@ class Recorder:
             record.trace, record.span, record.parent = header[3:35], header[36:52], origin.parent
             if header[-1] == "0":
                 record.sampled = False
+        if exchange.bytes_in:
+            record.bytes_in = exchange.bytes_in
+        if run is not None and (run.queued_seconds or run.memory_bytes):
+            record.queue = run.queued_seconds * 1000
+            record.memory = run.memory_bytes
         if run is not None and (meter := run.meter) is not None:
             record.calls = meter.total_calls
             record.call_bytes = meter.total_bytes

@@ -155,8 +155,11 @@ class Group:
             raise
         finally:
             timer.cancel()
+        waited = loop.time() - since
         if cold:
-            run.cold_seconds = loop.time() - since
+            run.cold_seconds = waited
+        else:
+            run.queued_seconds = waited
         return run
 
     def _leave(self, entry: tuple[asyncio.Future[Run], Invocation]) -> None:

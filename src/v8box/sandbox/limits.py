@@ -98,6 +98,8 @@ class Account:
         self._last_cpu = cpu_seconds
         used = self.used_bytes(private_bytes)
         self.peak_bytes = max(self.peak_bytes, used)
+        for run in runs:
+            run.memory_bytes = max(run.memory_bytes, used)
         limits = self.limits
         bound = limits.memory_mb * _MIB
         trim = False

@@ -53,12 +53,14 @@ class Run:
         "invocation",
         "log_bytes",
         "may_upgrade",
+        "memory_bytes",
         "messages",
         "meter",
         "on_done",
         "on_slow",
         "origin",
         "progress",
+        "queued_seconds",
         "request",
         "response",
         "started",
@@ -96,6 +98,10 @@ class Run:
         """Called once, when the run has been going for a tick or two: what only matters to slow runs waits for it."""
         self.cold_seconds = 0.0
         """How long the run waited for a sandbox to start."""
+        self.queued_seconds = 0.0
+        """How long it waited for one that was there to have room."""
+        self.memory_bytes = 0
+        """The most that its sandbox's worker had in use while it ran, as far as it was looked at."""
         # bodies
         self.request: Outbound | None = None
         self.body: Inbound | None = None

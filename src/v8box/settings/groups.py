@@ -223,6 +223,12 @@ class Logs:
     """Days after which runs and lines go in any case. Two weeks: long enough to look back to the last deploys, and no
     longer than most privacy policies have it."""
 
+    lines_per_second: Annotated[int, From("V8BOX_LOG_LINES", "logs.lines_per_second", whole_number(1, 1_000_000))] = (
+        1_000
+    )
+    """Lines a second that are kept of each worker; five seconds' worth may come at once. More is a worker that floods:
+    it would drive out the lines of all the others, and nobody reads them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:

@@ -72,6 +72,8 @@ class RunRecord(msgspec.Struct, omit_defaults=True):
     findings: list[Finding] = []
     sampled: bool = True
     """Whether its trace is."""
+    sampling: float = 1.0
+    """The share of the worker's runs that is kept; those that failed are kept in any case."""
 
     @property
     def failed(self) -> bool:

@@ -68,6 +68,7 @@ class RunInfo(BaseModel):
     call_bytes: int
     error: RunErrorInfo | None
     findings: list[FindingInfo]
+    sampling: float = Field(description="The share of the worker's runs that is kept.")
     trace_id: str | None = Field(description="W3C trace context.")
     span_id: str | None
     parent_id: str | None
@@ -141,6 +142,7 @@ def run_fields(record: RunRecord) -> dict[str, Any]:
         "call_bytes": record.call_bytes,
         "error": None if error is None else {"name": error.name, "message": error.message, "stack": error.stack},
         "findings": [{"kind": each.kind, "text": each.text} for each in record.findings],
+        "sampling": record.sampling,
         "trace_id": record.trace or None,
         "span_id": record.span or None,
         "parent_id": record.parent or None,

@@ -34,10 +34,10 @@ from v8box.telemetry.store.segment import (
 logger = logging.getLogger(__name__)
 
 BUDGET_SECONDS: Final = 0.25
-_WINDOW_SECONDS: Final = 0.08
+_WINDOW_SECONDS: Final = 0.06
 _LAST_RESORT_SECONDS: Final = 1.0
 """A search that came nowhere in its time gets so much more for its first, smallest window."""
-_FIRST_ROWS: Final = 50_000
+_FIRST_ROWS: Final = 10_000
 _MIN_ROWS: Final = 500
 _ROW_BYTES: Final = 150
 _SOURCES_AT_ONCE: Final = 200
