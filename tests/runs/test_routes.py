@@ -178,7 +178,7 @@ class Stream:
             "client": ("127.0.0.1", 1),
             "root_path": "",
         }
-        self._serving = asyncio.create_task(box.app(scope, self._receive, self._send))
+        self._serving = asyncio.ensure_future(box.app(scope, self._receive, self._send))
 
     async def _receive(self) -> Any:
         for message in self._asked:
