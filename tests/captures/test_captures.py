@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from v8box.features.captures.routes import build_router
 from v8box.features.captures.service import CaptureKind, Captures
 from v8box.features.operations.routes import build_router as operations_router
 from v8box.pool.group import Profiled
+from v8box.sandbox.heap import SnapshotFailed
 from v8box.sandbox.interface import StartupFailed
 from v8box.sandbox.ticks import TickLog
 from v8box.storage import Database
@@ -44,6 +45,13 @@ class FakePool:
         for number in range(self.ticks):
             log.feed(b"tick,0x1001,%d,0,0x0,0\n" % (number * 1_000))
         return Profiled(log.recording(), 3, None)
+
+    async def heap_snapshot(self, placement: Placement, write: Callable[[bytes], Awaitable[None]]) -> int:
+        await write(b'{"snapshot":')
+        if self.failure is not None:
+            raise self.failure
+        await write(b"{}}")
+        return 15
 
 
 class Box:
@@ -124,10 +132,23 @@ async def test_what_cannot_be_profiled_says_why(box: Box, ticks: int, failure: E
 
 
 async def test_a_heap_snapshot_is_for_admins_only(box: Box) -> None:
-    capture = await box.captures._keep(a_version(), CaptureKind.HEAP_SNAPSHOT, b"{}", "", OWNER.actor)
+    async with box.client(somebody(Role.DEVELOPER)) as client:
+        asked = await client.post("projects/default/workers/hello/heap-snapshot", json={})
+        assert asked.status_code == 403
+    capture = await box.captures.heap_snapshot(a_version(), OWNER.actor)
+    assert (capture.kind, capture.bytes) == (CaptureKind.HEAP_SNAPSHOT, 15)
     for role, status in ((Role.DEVELOPER, 403), (Role.ADMIN, 200)):
         async with box.client(somebody(role)) as client:
             assert (await client.get(f"projects/default/captures/{capture.id}/file")).status_code == status
+
+
+async def test_a_snapshot_that_fails_leaves_nothing(box: Box) -> None:
+    box.pool.failure = SnapshotFailed("The process ended.")
+    async with box.client() as client:
+        asked = await client.post("projects/default/workers/hello/heap-snapshot", json={})
+        ended = (await client.get(f"operations/{asked.json()['id']}", params={"wait": 20})).json()
+    assert ended["problem"]["code"] == "snapshot_failed"
+    assert box.files == set()
 
 
 async def test_a_capture_of_another_project_is_not_there(box: Box) -> None:

@@ -58,3 +58,37 @@ def test_a_leak_is_found_and_told(box: RunningBox) -> None:
     box.until(lambda: bool(box.admin.get(lines, params=wanted).json()["items"]))
     assert box.admin.get(lines, params=wanted).json()["items"][0]["level"] == "warn"
     assert [each["finding"] for each in processes(box, "sound")] == [None]
+
+
+def test_a_heap_snapshot_of_the_live_process_shows_what_is_kept(box: RunningBox) -> None:
+    for _ in range(20):
+        assert box.run("leaks").status_code == 200
+    before = processes(box, "leaks")
+    asked = box.admin.post("/api/v1/projects/default/workers/leaks/heap-snapshot", json={})
+    assert asked.status_code == 202, asked.text
+    operation = asked.json()
+    while operation["state"] == "running":
+        operation = box.admin.get(f"/api/v1/operations/{operation['id']}", params={"wait": 30}).json()
+    assert operation["state"] == "succeeded", operation
+    capture = operation["result"]
+    assert capture["kind"] == "heapsnapshot"
+    snapshot = box.admin.get(f"/api/v1{capture['file']}").json()
+    meta = snapshot["snapshot"]["meta"]
+    assert snapshot["snapshot"]["node_count"] * len(meta["node_fields"]) == len(snapshot["nodes"])
+    assert snapshot["snapshot"]["edge_count"] * len(meta["edge_fields"]) == len(snapshot["edges"])
+    assert "kept" in snapshot["strings"]
+    arrays = max(node for node in snapshot["nodes"][3 :: len(meta["node_fields"])])
+    assert arrays > 100  # the sizes of nodes: something is kept
+    box.until(lambda: all(each["age_seconds"] < before[0]["age_seconds"] for each in processes(box, "leaks")))
+    assert box.run("leaks").status_code == 200
+    kills = box.admin.get("/api/v1/projects/default/kills", params={"worker": "leaks"}).json()["items"]
+    assert kills == []
+
+
+def test_a_worker_that_sleeps_has_no_heap(box: RunningBox) -> None:
+    wrong = box.admin.post("/api/v1/projects/default/workers/nobody/heap-snapshot", json={})
+    assert wrong.status_code == 404
+    assert box.admin.post("/api/v1/projects/default/workers/leaks/heap-snapshot", json={"x": 1}).status_code in (
+        400,
+        422,
+    )

@@ -38,7 +38,7 @@ class FakeChild(Child):
         self.demotions -= 1
         return True
 
-    def limit_data_bytes(self, limit: int) -> None:
+    def limit_data_bytes(self, limit: int, most: int | None = None) -> None:
         self.data_limit = limit
 
     def usage(self) -> Usage:

@@ -60,6 +60,7 @@ class FakeSandbox:
         self.run_count = 0
         self.stalled = False
         self.retiring = False
+        self.inspected = False
         self.on_free: Callable[[], None] = lambda: None
         self.runs: dict[int, Run] = {}
         self.memory_share = 0.0
@@ -181,6 +182,12 @@ class FakeSandbox:
 
     def used_memory(self) -> float:
         return self.memory_share
+
+    async def heap_snapshot(self, write: Callable[[bytes], Awaitable[None]]) -> int:
+        self.inspected = self.retiring = True
+        await write(b"{}")
+        self.inspected = False
+        return 2
 
     def memory(self) -> MemoryState | None:
         used = int(self.memory_share * 128 * 1024 * 1024)

@@ -1,4 +1,4 @@
-"""`v8box profile`: where a worker's code spends its time, as a file for Chrome's DevTools, and the worst of it."""
+"""`v8box profile` and `v8box heap`: where a worker spends its time and memory, as files for Chrome's DevTools."""
 
 from __future__ import annotations
 
@@ -44,6 +44,21 @@ def profile(
         return
     command.show(capture, ("self", "function", "where"), hottest(json.loads(file.read_bytes())))
     command.say(printable(f"{capture['note']}. The whole of it is in {file}: open it in Chrome's DevTools"))
+
+
+@app.command("heap")
+@on_box
+def heap(command: Command, worker: Worker, environment: Environment = PRODUCTION, target: Target = None) -> None:
+    """Take a heap snapshot of a worker's live process: what is kept, and by whom (DevTools, Memory, Load profile)."""
+    command.say(f"Taking a heap snapshot of {worker}: its process answers nobody meanwhile, and is replaced then")
+    operation = command.api.post(command.at("workers", worker, "heap-snapshot"), {"environment": environment})
+    capture = command.api.wait(operation, lambda _: None)["result"]
+    file = target or Path(f"{worker}.heapsnapshot")
+    _download(command, capture, file)
+    if command.as_json:
+        command.show({**capture, "saved_as": str(file)})
+        return
+    command.say(f"It holds the worker's secrets: delete it when you are done. Open {file} in Chrome's DevTools")
 
 
 def _download(command: Command, capture: Any, file: Path) -> None:

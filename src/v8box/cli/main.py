@@ -45,6 +45,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "slow": "v8box.cli.slow",
             "profile": "v8box.cli.captures",
             "memory": "v8box.cli.memory",
+            "heap": "v8box.cli.captures",
             "errors": "v8box.cli.errors",
             "explain": "v8box.cli.explain",
             "open": "v8box.cli.call",

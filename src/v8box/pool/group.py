@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from v8box.catalog.model import Placement
 from v8box.errors import NoCapacity, StopReason, V8BoxError
+from v8box.sandbox.heap import Write
 from v8box.sandbox.interface import Death, Invocation, Profile, Sandbox, SandboxState, StartupFailed
 from v8box.sandbox.run import Run
 from v8box.sandbox.ticks import Recording
@@ -55,6 +56,13 @@ class GroupState:
     memory_bytes: int = 0
     """Of all of them together, and of the one that has most; 0 where it was not looked at."""
     most_memory_bytes: int = 0
+
+
+class NoProcess(V8BoxError):
+    """This worker has no process at the moment. Call it, and try again."""
+
+    status = 409
+    code = "no_process"
 
 
 class AlreadyProfiled(V8BoxError):
@@ -275,6 +283,21 @@ class Group:
         finally:
             self._profiling = False
 
+    async def heap_snapshot(self, write: Write) -> int:
+        """Of the process that has most in use. Raises `NoProcess`, `SnapshotFailed`."""
+        ready = [each for each in self.sandboxes if each.state is SandboxState.READY and not each.inspected]
+        if not ready:
+            raise NoProcess
+        fullest = max(ready, key=lambda sandbox: sandbox.used_memory())
+        taking = asyncio.ensure_future(fullest.heap_snapshot(write))
+        try:
+            await asyncio.sleep(0)
+            if self._waiting:
+                self.grow()  # what waits need not wait for this one
+            return await taking
+        finally:
+            taking.cancel()
+
     async def _cool_down(self) -> None:
         """A version that is killed for its limits again and again starts later each time: starting it costs the box
         more than letting it run, and its neighbours would pay."""
@@ -343,7 +366,7 @@ class Group:
             sandbox.tick(now)
             if self._is_spent(sandbox, now):
                 sandbox.retiring = True
-        if sandbox.retiring and sandbox.state is SandboxState.READY:
+        if sandbox.retiring and sandbox.state is SandboxState.READY and not sandbox.inspected:
             self._drain(sandbox, StopReason.RECYCLED)
             if self._waiting:
                 self.grow()
@@ -366,7 +389,7 @@ class Group:
 
     def _tidy(self, sandbox: Sandbox, now: float) -> None:
         sandbox.tick_idle(now)
-        if sandbox.state is not SandboxState.READY:
+        if sandbox.state is not SandboxState.READY or sandbox.inspected:
             return
         if now - sandbox.idle_since > _TRIM_SECONDS:
             sandbox.trim()

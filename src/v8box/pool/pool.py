@@ -16,7 +16,8 @@ from v8box.catalog.model import Placement, RouteTable
 from v8box.errors import MissingVariables, NoCapacity, StopReason
 from v8box.kit.tasks import TaskSet
 from v8box.pool.blanks import Blanks
-from v8box.pool.group import Group, GroupState, Profiled, guard
+from v8box.pool.group import Group, GroupState, NoProcess, Profiled, guard
+from v8box.sandbox.heap import Write
 from v8box.sandbox.interface import (
     Death,
     Invocation,
@@ -132,6 +133,14 @@ class Pool:
             raise NoCapacity("The box is stopping.")
         return await self._group(placement).profile_for(seconds, ticks_us)
 
+    async def heap_snapshot(self, placement: Placement, write: Write) -> int:
+        """Gives a snapshot of the heap of a live process to `write`, and how long it was. Raises `NoProcess`,
+        `SnapshotFailed`."""
+        group = self._groups.get(placement.key)
+        if group is None:
+            raise NoProcess
+        return await group.heap_snapshot(write)
+
     def _group(self, placement: Placement) -> Group:
         group = self._groups.get(placement.key)
         if group is None:
@@ -198,7 +207,7 @@ class Pool:
             sandbox
             for group in self._groups.values()
             for sandbox in group.sandboxes
-            if sandbox.state is SandboxState.READY and not sandbox.runs
+            if sandbox.state is SandboxState.READY and not sandbox.runs and not sandbox.inspected
         ]
         if idle:
             oldest = min(idle, key=lambda sandbox: sandbox.idle_since)

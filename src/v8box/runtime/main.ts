@@ -9,6 +9,7 @@ import { Calls } from "./calls.ts";
 import { Channel } from "./channel.ts";
 import type { WorkerInfo } from "./context.ts";
 import { collectGarbage, rawExit, seal } from "./globals.ts";
+import { HeapSnapshot } from "./heap.ts";
 import { findHandler, type InvokeHead, Invoker, type Loaded } from "./invoke.ts";
 import { describe, Logs } from "./logs.ts";
 import { Metrics } from "./metrics.ts";
@@ -33,6 +34,7 @@ const metrics = new Metrics(channel, logs);
 const calls = new Calls(channel);
 let info: WorkerInfo | null = null;
 const kept = seal(logs, () => info?.subrequests ?? 0);
+const snapshot = new HeapSnapshot(channel);
 let invoker: Invoker | null = null;
 
 async function load(head: string, code: Bytes): Promise<void> {
@@ -112,6 +114,9 @@ function onFrame(kind: number, flags: number, stream: number, head: string, body
       return;
     case Kind.TRIM:
       return collectGarbage();
+    case Kind.HEAP:
+      snapshot.ask((flags & Flag.END) !== 0);
+      return;
     case Kind.DRAIN:
       dispatchEvent(new CustomEvent("beforeunload", { detail: parseJson(head) }));
       return;

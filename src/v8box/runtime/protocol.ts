@@ -50,6 +50,7 @@ export const Kind = {
   TRIM: 20,
   FETCH: 21,
   METRIC: 22,
+  HEAP: 23,
 } as const;
 
 /** Bits of a frame's flags. */

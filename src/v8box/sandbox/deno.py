@@ -20,6 +20,7 @@ from v8box.sandbox.calls import Calls, meter_of
 from v8box.sandbox.channel import Channel, Inbound, Outbound
 from v8box.sandbox.curve import CURVE_SECONDS, REPORTED, Curve, running
 from v8box.sandbox.growth import Growth
+from v8box.sandbox.heap import NEEDED_FACTOR, NEEDED_MORE_BYTES, HeapReader, SnapshotFailed, Write
 from v8box.sandbox.interface import (
     CallServer,
     Death,
@@ -131,6 +132,9 @@ class DenoSandbox:
         """Of a sandbox that had runs within the last minute."""
         self._growth: Growth | None = None
         self._leak_told = False
+        self._heap: HeapReader | None = None
+        self.inspected = False
+        self._most_data = 0
         self.runs: dict[int, Run] = {}
         self._origins: dict[str, Origin | None] = {}
         """Of the runs, by their ids: log lines say no more."""
@@ -193,7 +197,9 @@ class DenoSandbox:
         usage = self._child.usage()
         self.account = Account(limits, usage.private_bytes, usage.cpu_seconds)
         # A second fence behind the watchdog's: what grows faster than it looks fails to allocate.
-        self._child.limit_data_bytes(procfs.data_bytes(self._child.pid) + int(limits.memory_mb * 1.5 + 64) * _MIB)
+        data = procfs.data_bytes(self._child.pid)
+        self._most_data = data + limits.memory_mb * _MIB * (NEEDED_FACTOR + 2) + NEEDED_MORE_BYTES
+        self._child.limit_data_bytes(data + int(limits.memory_mb * 1.5 + 64) * _MIB, self._most_data)
         self._loaded = self._loop.create_future()
         self.channel.send(Kind.LOAD, 0, 0, _encode(head), code)
         try:
@@ -365,6 +371,36 @@ class DenoSandbox:
         used = self.account.used_bytes(self._child.usage().private_bytes)
         return used / (self.account.limits.memory_mb * _MIB)
 
+    async def heap_snapshot(self, write: Write) -> int:
+        """Gives a snapshot of the heap to `write`. Meanwhile the process answers nobody and no limit is judged; it is
+        replaced afterwards, since what V8 needed for it stays. Raises `SnapshotFailed`."""
+        state, child = self.memory(), self._child
+        if state is None or child is None or self.state is not SandboxState.READY or self.inspected:
+            raise SnapshotFailed("The process is about to end, or its snapshot is being taken already.")
+        needed = state.used_bytes * NEEDED_FACTOR + NEEDED_MORE_BYTES
+        free = procfs.machine_memory()[1]
+        if needed > free:
+            detail = f"A snapshot of {state.used_bytes // _MIB} MB may need {needed // _MIB} MB of memory"
+            raise SnapshotFailed(f"{detail}; this machine has {free // _MIB} MB left.")
+        self.inspected = self.retiring = True
+        child.limit_data_bytes(self._most_data, self._most_data)
+        self._heap = HeapReader(self.channel, self.stopped)
+        try:
+            return await self._heap.read(write)
+        finally:
+            self._heap = None
+            self.inspected = False
+            if self._death is None and self.account is not None:
+                self._spare(self._loop.time(), child.usage().cpu_seconds)
+
+    def _spare(self, now: float, cpu_seconds: float) -> None:
+        """What the snapshot costs is nobody's fault: neither its processor time nor the time that runs wait for it."""
+        if self.account is not None:
+            self.account.skip(cpu_seconds)
+        for run in self.runs.values():
+            run.progress = now
+        self._silent = self._ping_sent = False
+
     def memory(self) -> MemoryState | None:
         account, child = self.account, self._child
         if account is None or child is None or self.state is SandboxState.DEAD:
@@ -508,6 +544,10 @@ class DenoSandbox:
                     self.on_free()
             case Kind.HELLO:
                 self._on_hello(head)
+            case Kind.HEAP:
+                if self._heap is None:
+                    raise ProtocolError("a piece of a heap snapshot that nobody asked for")
+                self._heap.arrived(flags, head, body)
             case Kind.LOADED:
                 if self._loaded is None or self._loaded.done():
                     raise ProtocolError("LOADED out of turn")
@@ -638,6 +678,9 @@ class DenoSandbox:
             self._curve = Curve()
         used = account.used_bytes(usage.private_bytes)
         self._curve.note(now, usage.cpu_seconds, used, len(self.runs))
+        if self.inspected:
+            self._spare(now, usage.cpu_seconds)
+            return
         self._look_at_growth(now, used, account.limits.memory_mb)
         blocked = self._ping_sent and self._silent  # for a tick at least
         verdict = account.judge(now, usage.cpu_seconds, usage.private_bytes, self.runs.values(), blocked=blocked)
@@ -678,6 +721,9 @@ class DenoSandbox:
         usage = child.usage()
         cpu_seconds, since = usage.cpu_seconds, self._idle_look
         self._idle_look = now
+        if self.inspected:
+            account.skip(cpu_seconds)
+            return
         if self._curve is not None and now - self.idle_since > CURVE_SECONDS:
             self._curve = None
         self._look_at_growth(now, account.used_bytes(usage.private_bytes), account.limits.memory_mb)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -206,7 +206,8 @@ class Sandbox(Protocol):
     `invoke` needs READY and never waits. `drain` ends the process when its runs are over, `kill` at once. `stopped` is
     set when the process is gone; every run it had has been told by then. `trim` is for an idle one. `tick` judges the
     limits; the pool calls it every `limits.TICK_SECONDS`, and `tick_idle` every second or so for one without runs.
-    `memory` is None without a worker. `tick_log` is there when the profile asks for them.
+    `memory` is None without a worker. `heap_snapshot` gives how long it was; the sandbox is `inspected` meanwhile.
+    `tick_log` is there when the profile asks for it.
     """
 
     profile: Profile
@@ -219,6 +220,7 @@ class Sandbox(Protocol):
     run_count: int
     stalled: bool
     retiring: bool
+    inspected: bool
     on_free: Callable[[], None]
     runs: dict[int, Run]
     tick_log: TickLog | None
@@ -234,6 +236,7 @@ class Sandbox(Protocol):
     def trim(self) -> None: ...
     def used_memory(self) -> float: ...
     def memory(self) -> MemoryState | None: ...
+    async def heap_snapshot(self, write: Callable[[bytes], Awaitable[None]]) -> int: ...
     def tick(self, now: float) -> None: ...
     def tick_idle(self, now: float) -> None: ...
 

@@ -144,7 +144,7 @@ class Nursery:
         for handle in handles:
             os.close(handle)
 
-    def _act_as_child(self, pid: int, action: str, value: int) -> None:
+    def _act_as_child(self, pid: int, action: str, value: Any) -> None:
         """Does to a child what the gateway may not, because the child has a uid of its own: as that uid."""
         uid = self._children.get(pid, (None, False))[0]
         if pid not in self._children or os.fork() != 0:
@@ -155,7 +155,7 @@ class Nursery:
             if action == "nice":
                 os.setpriority(os.PRIO_PGRP, pid, value)
             elif action == "data":
-                resource.prlimit(pid, resource.RLIMIT_DATA, (value, value))
+                resource.prlimit(pid, resource.RLIMIT_DATA, value)
         finally:
             os._exit(0)
 

@@ -67,6 +67,7 @@ class Kind(IntEnum):
     TRIM = 20  # box, 0: there is nothing to do; give back the memory of what was done
     FETCH = 21  # worker, run: [number, method, host, span]; the worker fetches. With END: [number, status, error]
     METRIC = 22  # worker, 0: [[kind, name, labels, value], …]; what it measured itself
+    HEAP = 23  # box, 0: the next piece of a snapshot; END: no more. worker, 0: body: a piece; END: over, or {message}
 
 
 class Flag(IntEnum):

@@ -210,13 +210,15 @@ class Child:
             return False
         return True
 
-    def limit_data_bytes(self, limit: int) -> None:
-        """Bounds private writable memory (RLIMIT_DATA: reserved counts, not only used) for good."""
+    def limit_data_bytes(self, limit: int, most: int | None = None) -> None:
+        """Bounds private writable memory (RLIMIT_DATA: reserved counts, not only used). `most` is how far the bound can
+        be moved later, in a second call with the same `most`; without it, it is for good."""
+        limits = (limit, limit if most is None else most)
         try:
             if not self.exited.done():
-                resource.prlimit(self.pid, resource.RLIMIT_DATA, (limit, limit))
+                resource.prlimit(self.pid, resource.RLIMIT_DATA, limits)
         except PermissionError:
-            self._spawner.act_as_child("data", self.pid, limit)
+            self._spawner.act_as_child("data", self.pid, limits)
         except ProcessLookupError:
             pass
 
@@ -322,7 +324,7 @@ class Spawner:
         self._send(request, (write_end, *(os.dup(fd) for fd in given[1:])))
         return await answer
 
-    def act_as_child(self, action: str, pid: int, value: int) -> None:
+    def act_as_child(self, action: str, pid: int, value: int | tuple[int, int]) -> None:
         """For `Child`: "nice" and "data", where a uid of its own puts the child out of the gateway's reach."""
         self._send(marshal.dumps((action, pid, value)), ())
 

@@ -50,6 +50,7 @@ export interface Operations {
   "GET /api/v1/projects/{project}/kills": { path: { project: string }; query: { worker?: string | null; environment?: string | null; reason?: StopReason | null; since?: string | null; run?: string | null; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_KillInfo_ };
   "GET /api/v1/projects/{project}/kills/{kill_id}": { path: { project: string; kill_id: string }; query: {}; header: {}; body: undefined; answer: KillReport };
   "POST /api/v1/projects/{project}/workers/{worker}/profile": { path: { project: string; worker: string }; query: {}; header: {}; body: ProfileOrder; answer: OperationInfo };
+  "POST /api/v1/projects/{project}/workers/{worker}/heap-snapshot": { path: { project: string; worker: string }; query: {}; header: {}; body: SnapshotOrder; answer: OperationInfo };
   "GET /api/v1/projects/{project}/captures": { path: { project: string }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_CaptureInfo_ };
   "GET /api/v1/projects/{project}/captures/{capture_id}": { path: { project: string; capture_id: string }; query: {}; header: {}; body: undefined; answer: CaptureInfo };
   "DELETE /api/v1/projects/{project}/captures/{capture_id}": { path: { project: string; capture_id: string }; query: {}; header: {}; body: undefined; answer: undefined };
@@ -232,6 +233,7 @@ export interface Operations {
 export const TAKES_KEY: ReadonlySet<string> = new Set([
   "POST /api/v1/projects/{project}/cache/purge",
   "POST /api/v1/projects/{project}/workers/{worker}/profile",
+  "POST /api/v1/projects/{project}/workers/{worker}/heap-snapshot",
   "POST /api/v1/box/notifications/channels",
   "POST /api/v1/box/notifications/channels/{channel_id}/rotate",
   "POST /api/v1/box/notifications/channels/{channel_id}/test",
@@ -537,6 +539,7 @@ export type Silence = { hours: number };
 export type SiteFile = { path: string; sha256: string; bytes: number; type: string; encodings: Record<string, number> };
 export type SiteInfo = { name: string; project: string; url: string; live_release: number | null; change: number; from_folder: boolean; created_at: string; changed_at: string };
 export type SlowInfo = { worker: string; environment: string; method: string; pattern: string; runs: number; slow: number; first_at: string; last_at: string; total_ms: number; p50_ms: number; p95_ms: number; split: Record<string, number>; repeated: Array<RepeatedInfo>; worst: WorstInfo };
+export type SnapshotOrder = { environment?: string };
 export type SourceFile = { path: string; sha256: string; bytes: number | null };
 export type SpanInfo = { binding: string; operation: string; start_ms: number; duration_ms: number | null; bytes_in: number; bytes_out: number; rows: number; written: number; error: string | null };
 export type State_Input = "running" | "succeeded" | "failed" | "cancelled";

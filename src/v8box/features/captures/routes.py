@@ -43,6 +43,12 @@ class ProfileOrder(BaseModel, extra="forbid"):
     environment: str = Field(default=PRODUCTION, max_length=32)
 
 
+class SnapshotOrder(BaseModel, extra="forbid"):
+    """Where."""
+
+    environment: str = Field(default=PRODUCTION, max_length=32)
+
+
 class CaptureInfo(BaseModel):
     """A file that was taken of a worker."""
 
@@ -101,6 +107,25 @@ def build_router(captures: Captures, operations: Operations, live: Live) -> APIR
             return CaptureInfo.of(await captures.profile(target, body.seconds, who.actor)).model_dump(mode="json")
 
         return accepted(await operations.start("worker.profile", project, who.actor, work))
+
+    @routes.post(
+        "/workers/{worker}/heap-snapshot",
+        response_model=OperationInfo,
+        status_code=202,
+    )
+    async def snapshot_heap(
+        project: str, worker: Worker, who: Annotated[Principal, needs(Role.ADMIN, Scope.SECRETS)], body: SnapshotOrder
+    ) -> Response:
+        """Takes a heap snapshot of the process of the worker that has most in use. It holds whatever is in its memory,
+        secrets and callers' data included, so it is for admins. The process answers nobody meanwhile (seconds, for a
+        large heap a minute), needs many times its heap in memory, and is replaced afterwards."""
+        target = placement(project, worker, body.environment)
+
+        async def work(progress: Progress) -> Any:
+            progress.step(f"taking a heap snapshot of {worker}")
+            return CaptureInfo.of(await captures.heap_snapshot(target, who.actor)).model_dump(mode="json")
+
+        return accepted(await operations.start("worker.heap_snapshot", project, who.actor, work))
 
     @routes.get("/captures", response_model=Page[CaptureInfo], dependencies=[needs(Role.DEVELOPER)])
     async def list_captures(project: str, page: Paged) -> Response:

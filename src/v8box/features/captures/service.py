@@ -53,7 +53,7 @@ class NothingCaptured(V8BoxError):
 
 
 class CaptureFailed(V8BoxError):
-    """The worker could not be started to be profiled."""
+    """The capture could not be taken."""
 
     status = 409
     code = "capture_failed"
@@ -86,6 +86,7 @@ class Source(Protocol):
     """What captures are taken of: the pool."""
 
     async def profile(self, placement: Placement, seconds: float, ticks_us: int) -> Profiled: ...
+    async def heap_snapshot(self, placement: Placement, write: Callable[[bytes], Awaitable[None]]) -> int: ...
 
 
 SourceMapOf = Callable[[Placement], Awaitable[SourceMap | None]]
@@ -155,9 +156,24 @@ class Captures:
         note = f"{profiled.runs} runs, {len(profiled.recording)} samples"
         if profiled.death is not None:
             note += f"; the process ended early ({profiled.death.reason}): {profiled.death.detail}"
-        return await self._keep(placement, CaptureKind.CPU_PROFILE, data, note, actor)
+        draft = await asyncio.to_thread(_Draft, self._folder)
+        try:
+            await draft.write(data)
+            return await self._keep(placement, CaptureKind.CPU_PROFILE, draft, note, actor)
+        finally:
+            draft.close()
 
-    async def _keep(self, placement: Placement, kind: CaptureKind, data: bytes, note: str, actor: Actor) -> Capture:
+    async def heap_snapshot(self, placement: Placement, actor: Actor) -> Capture:
+        """A snapshot of the heap of a live process. Raises what the pool raises."""
+        draft = await asyncio.to_thread(_Draft, self._folder)
+        try:
+            await self._source.heap_snapshot(placement, draft.write)
+            note = "of the process that had most in use; it is replaced"
+            return await self._keep(placement, CaptureKind.HEAP_SNAPSHOT, draft, note, actor)
+        finally:
+            draft.close()
+
+    async def _keep(self, placement: Placement, kind: CaptureKind, draft: _Draft, note: str, actor: Actor) -> Capture:
         capture = Capture(
             id=f"{int(self._clock() * 1000):012x}{secrets.token_hex(6)}",
             project=placement.project,
@@ -167,10 +183,10 @@ class Captures:
             kind=kind,
             created_at=self._clock(),
             created_by=actor.name,
-            bytes=len(data),
+            bytes=draft.bytes,
             note=note[:500],
         )
-        await asyncio.to_thread(_write, self.file(capture), data)
+        await draft.keep(self.file(capture))
         event = _event("worker.profile" if kind is CaptureKind.CPU_PROFILE else "worker.heap_snapshot", capture, actor)
         await self._database.write(lambda sql: _insert(sql, capture, event))
         self._captures[capture.id] = capture
@@ -257,14 +273,35 @@ def _read(row: Row) -> Capture:
 # ---- the folder; in a thread
 
 
-def _write(file: Path, data: bytes) -> None:
-    """Whole or not at all, and for nobody else to read: what is in the memory of a worker may be secret."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = file.with_suffix(".tmp")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as opened:
-        opened.write(data)
-    draft.replace(file)
+class _Draft:
+    """A file that is being written: whole or not at all, and for nobody else to read, since what is in the memory of a
+    worker may be secret. A full disk is told as what it is."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = folder / f"{secrets.token_hex(8)}.tmp"
+        self._file = open(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        self.bytes = 0
+
+    async def write(self, data: bytes) -> None:
+        try:
+            await asyncio.to_thread(self._file.write, data)
+        except OSError as error:
+            raise CaptureFailed(f"The capture cannot be written: {error.strerror or error}") from error
+        self.bytes += len(data)
+
+    async def keep(self, file: Path) -> None:
+        try:
+            await asyncio.to_thread(self._file.close)
+        except OSError as error:
+            raise CaptureFailed(f"The capture cannot be written: {error.strerror or error}") from error
+        self._path.rename(file)
+
+    def close(self) -> None:
+        """Deletes what was not kept."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        _unlink([self._path])
 
 
 def _unlink(files: Sequence[Path]) -> None:
