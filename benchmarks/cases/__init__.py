@@ -7,6 +7,7 @@ from benchmarks.cases import (
     fleet,
     limits,
     memory,
+    metrics,
     neighbour,
     pages,
     policies,
@@ -31,6 +32,7 @@ CASES: tuple[Case, ...] = (
     neighbour.CASE,
     redeploy.CASE,
     limits.CASE,
+    metrics.CASE,
     ready.CASE,
     runs.CASE,
 )

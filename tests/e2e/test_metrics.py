@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,19 @@ def test_a_prometheus_understands_every_query_of_the_dashboard(box: RunningBox, 
         prometheus.get("query", query=expression)  # an error would be one of the answer
     alerts = {rule["name"] for group in prometheus.get("rules")["groups"] for rule in group["rules"]}
     assert {"V8BoxDown", "V8BoxErrorRate"} <= alerts
+
+
+def test_a_trace_leads_from_a_bucket_to_a_run(box: RunningBox, prometheus: Prometheus) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    box.run("counted", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    now = time.time()
+
+    def traces() -> set[str]:
+        query = "v8box_request_duration_seconds_bucket{worker='counted'}"
+        found = prometheus.get("query_exemplars", query=query, start=str(now - 600), end=str(now + 600))
+        return {each["labels"]["trace_id"] for series in found for each in series["exemplars"]}
+
+    box.until(lambda: trace in traces())
 
 
 def test_promtool_takes_what_a_real_box_shows(box: RunningBox) -> None:

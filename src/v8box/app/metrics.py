@@ -48,9 +48,12 @@ def open_scraper(
 
     def dropped() -> Mapping[str, int]:
         return {
-            "record": telemetry.runs.dropped,
+            "run": telemetry.runs.counts.dropped_runs,
+            "line": telemetry.runs.counts.dropped_lines,
+            "error": telemetry.errors.dropped,
             "minute": telemetry.rollups.dropped_minutes,
             "measurement": telemetry.custom.dropped,
+            **({} if telemetry.exporter is None else {"exported": telemetry.exporter.dropped}),
         }
 
     sources = Sources(

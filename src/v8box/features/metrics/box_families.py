@@ -35,7 +35,7 @@ def add_box(families: Families, sources: Sources, found: Snapshot) -> None:
     families.counter("v8box_audit_entries", "Changes that the audit log has seen.", (), {(): found.audited})
     families.counter(
         "v8box_telemetry_dropped",
-        "Records that were lost because they came faster than the disk takes them, by kind.",
+        "What was lost because it came faster than it is taken, by kind.",
         ("kind",),
         {(kind,): count for kind, count in found.dropped.items()},
     )
