@@ -73,7 +73,8 @@ class TextBundler:
             lines = text.decode().splitlines()
             if "syntax error" in lines:
                 raise BadFunction(name, lines.index("syntax error") + 1)
-        return Build(bundle=b"\n".join([entry.encode(), *sources.values()]), sources=sources), manifest
+        sources[manifest.entry] = entry.encode()
+        return Build(bundle=b"\n".join(sources.values()), sources=sources), manifest
 
 
 class World:

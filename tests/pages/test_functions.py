@@ -21,6 +21,7 @@ from v8box.features.pages.functions import FunctionsRefused, find_functions
 from v8box.features.pages.service import Deploy
 from v8box.gateway.pages.release import LoadedRelease, Mount, Release, SiteSettings
 from v8box.storage import FolderBlobs
+from v8box.telemetry import audit
 
 HELLO = "export const onRequest = () => new Response('hello');"
 PAGE = {"index.html": "<h1>blog</h1>"}
@@ -304,6 +305,20 @@ async def test_functions_that_did_not_change_are_not_bundled_again(world: World)
     assert held(world, "blog--hello") == [version]
     await world.deploy({**files, "deno.json": "{}"})
     assert world.bundler.bundled == ["blog--hello"] * 2
+
+
+async def test_only_the_functions_that_changed_are_bundled_again(world: World) -> None:
+    files = {**PAGE, "functions/a.ts": HELLO, "functions/b.ts": HELLO, "functions/c.ts": HELLO}
+    await world.deploy(files)
+    world.bundler.bundled.clear()
+    changed = {**files, "functions/a.ts": HELLO + "//", "v8box.toml": "[site.functions.b.limits]\nwall_ms = 9\n"}
+    await world.deploy(changed)
+    assert sorted(world.bundler.bundled) == ["blog--a", "blog--b"]
+    world.bundler.bundled.clear()
+    await world.deploy({**changed, "functions/a/[id].ts": HELLO})  # another file of the same worker
+    assert world.bundler.bundled == ["blog--a"]
+    actions = await world.database.read(lambda sql: sql.rows("select * from audit order by number"))
+    assert [audit.read(row).event.action for row in actions].count("version.create") == 6
 
 
 async def test_when_their_worker_is_gone_they_are_bundled_again(world: World) -> None:

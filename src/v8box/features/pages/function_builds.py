@@ -40,7 +40,7 @@ CONFIG: Final = ("deno.json", "deno.jsonc", "package.json", "tsconfig.json", "de
 MAX_FILES: Final = 2_000
 MAX_BYTES: Final = 64 * 1024 * 1024
 _MIB: Final = 1_048_576
-_REMEMBERED: Final = 128
+_REMEMBERED: Final = 1_000
 _RUNTIME: Final = ("functions.ts", "params.ts")
 
 
@@ -70,13 +70,13 @@ NONE: Final = MadeFunctions()
 
 
 class FunctionBuilds:
-    """Makes them, and remembers of each site what it made last: a deploy that changed only files need not bundle."""
+    """Makes them, and remembers what it made last of each: one whose files are the same need not be bundled again."""
 
     def __init__(self, bundle: Bundle, arrive: Arrive, known: Known) -> None:
         self._bundle = bundle
         self._arrive = arrive
         self._known = known
-        self._made: OrderedDict[tuple[str, str], tuple[str, MadeFunctions]] = OrderedDict()
+        self._made: OrderedDict[tuple[str, str], _Made] = OrderedDict()
 
     async def make(
         self, project: str, site: str, folder: Path | None, manifests: FunctionManifests, step: Callable[[str], None]
@@ -89,60 +89,92 @@ class FunctionBuilds:
             raise ManifestError(*faults)
         if tree is None or folder is None:
             return NONE
-        wanted = {name: manifests.manifest(name, f"{FOLDER}/{GENERATED}/{name}.ts", site) for name in groups}
-        digest = await asyncio.to_thread(_write_entries, folder, tree, wanted)
-        if (before := await self._same(project, site, digest)) is not None:
-            return before
-        step(f"bundling {len(groups)} functions")
-        made = await self._make(project, site, folder, tree, wanted)
-        self._made[project, site] = (digest, made)
-        while len(self._made) > _REMEMBERED:
-            self._made.popitem(last=False)
-        return made
+        wanted = {
+            worker_name(site, name): manifests.manifest(name, f"{FOLDER}/{GENERATED}/{name}.ts", site)
+            for name in groups
+        }
+        hashes = await asyncio.to_thread(_write_entries, folder, tree)
+        arrived = {
+            worker: same
+            for worker, manifest in wanted.items()
+            if (same := await self._same(project, worker, manifest, hashes)) is not None
+        }
+        missing = {worker: manifest for worker, manifest in wanted.items() if worker not in arrived}
+        if missing:
+            step(f"bundling {len(missing)} of {len(wanted)} functions")
+        arrived |= await self._bundle_all(project, folder, tree, missing, hashes)
+        like = {name: arrived[worker_name(site, name)].version for name in groups}
+        report = [
+            {"file": each.file, "path": pattern_of(each.path), "worker": worker_name(site, name)}
+            for name, group in groups.items()
+            for each in group
+        ]
+        mounts = tree.mounts({name: Mount("", version.worker, True, version.id) for name, version in like.items()})
+        return MadeFunctions(mounts, tuple(arrived[worker] for worker in wanted), report)
 
-    async def _make(
-        self, project: str, site: str, folder: Path, tree: FunctionTree, wanted: Mapping[str, Manifest]
-    ) -> MadeFunctions:
+    async def _bundle_all(
+        self,
+        project: str,
+        folder: Path,
+        tree: FunctionTree,
+        wanted: Mapping[str, Manifest],
+        hashes: Mapping[str, str],
+    ) -> dict[str, Arrived]:
+        """All of these, or none."""
         tries = await asyncio.gather(
-            *(self._bundle(folder, project, worker_name(site, name), manifest) for name, manifest in wanted.items()),
+            *(self._bundle(folder, project, worker, manifest) for worker, manifest in wanted.items()),
             return_exceptions=True,
         )
         wrong: list[Mapping[str, Any]] = []
-        for name, error in zip(wanted, tries, strict=True):
+        for worker, error in zip(wanted, tries, strict=True):
             if isinstance(error, V8BoxError):
-                wrong += _diagnostics(error, worker_name(site, name))
+                wrong += _diagnostics(error, worker)
             elif isinstance(error, BaseException):
                 raise error
         named = {each.get("file") for each in wrong}
-        wrong += [
-            each for each in await asyncio.to_thread(_without_functions, folder, tree) if each["file"] not in named
-        ]
+        empty = await asyncio.to_thread(_without_functions, folder, tree)
+        wrong += [each for each in empty if each["file"] not in named]
         if wrong:
             raise FunctionsRefused(_distinct(wrong))
         arrived: dict[str, Arrived] = {}
-        for name, built in zip(wanted, tries, strict=True):
+        for (worker, manifest), built in zip(wanted.items(), tries, strict=True):
             if not isinstance(built, BaseException):
-                arrived[name] = await self._arrive(project, worker_name(site, name), *built)
-        like = {name: Mount("", each.version.worker, True, each.version.id) for name, each in arrived.items()}
-        report = [
-            {"file": each.file, "path": pattern_of(each.path), "worker": worker_name(site, name)}
-            for name, group in tree.groups().items()
-            for each in group
-        ]
-        return MadeFunctions(tree.mounts(like), tuple(arrived.values()), report)
+                arrived[worker] = await self._arrive(project, worker, *built)
+                self._remember((project, worker), _Made(manifest, _config(hashes), arrived[worker]))
+        return arrived
 
-    async def _same(self, project: str, site: str, digest: str) -> MadeFunctions | None:
-        known, made = self._made.get((project, site), ("", NONE))
-        if known != digest:
+    def _remember(self, key: tuple[str, str], made: _Made) -> None:
+        self._made[key] = made
+        self._made.move_to_end(key)
+        while len(self._made) > _REMEMBERED:
+            self._made.popitem(last=False)
+
+    async def _same(self, project: str, worker: str, manifest: Manifest, hashes: Mapping[str, str]) -> Arrived | None:
+        """What was made of the same files, if that is so and it is still there."""
+        made = self._made.get((project, worker))
+        if made is None or made.manifest != manifest or made.config != _config(hashes):
             return None
-        for each in made.arrived:
-            if not await self._known(each.version):
-                return None
-        self._made.move_to_end((project, site))
-        now = datetime.now(UTC)  # the versions are there already: nothing is made anew of them
-        return replace(
-            made, arrived=tuple(replace(each, version=replace(each.version, created_at=now)) for each in made.arrived)
-        )
+        version = made.arrived.version
+        if any(hashes.get(path) != digest for path, digest in version.sources.items()):
+            return None
+        if not await self._known(version):
+            return None
+        self._remember((project, worker), made)
+        # The version is there already: nothing is made anew.
+        return replace(made.arrived, version=replace(version, created_at=datetime.now(UTC)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A version, and what it was made with. Its `sources` are the files it was made of."""
+
+    manifest: Manifest
+    config: tuple[tuple[str, str], ...]
+    arrived: Arrived
+
+
+def _config(hashes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, hashes[name]) for name in CONFIG if name in hashes)
 
 
 def part(site: Path, folder: Path) -> None:
@@ -202,8 +234,8 @@ def _without_functions(folder: Path, tree: FunctionTree) -> list[Mapping[str, An
     ]
 
 
-def _write_entries(folder: Path, tree: FunctionTree, wanted: Mapping[str, Manifest]) -> str:
-    """The main modules beside the site's own; gives what stands for all that the bundles are made of."""
+def _write_entries(folder: Path, tree: FunctionTree) -> dict[str, str]:
+    """The main modules beside the site's own files; gives the hash of every file by its path."""
     generated = folder / FOLDER / GENERATED
     generated.mkdir(exist_ok=True)
     for name in _RUNTIME:
@@ -212,12 +244,11 @@ def _write_entries(folder: Path, tree: FunctionTree, wanted: Mapping[str, Manife
         raise AssertionError("the entries import it")
     for name, group in tree.groups().items():
         (generated / f"{name}.ts").write_text(tree.entry(name, group), encoding="utf-8")
-    digest = hashlib.sha256(repr(sorted(wanted.items())).encode())
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(f"\0{path.relative_to(folder)}\0".encode(errors="surrogateescape"))
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
 
 
 def _diagnostics(error: V8BoxError, worker: str) -> list[Mapping[str, Any]]:
