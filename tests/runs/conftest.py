@@ -27,7 +27,8 @@ class Box:
         rings = Rings()
         self.store = store
         self.log = Intake(store, rings)
-        self.app = signed_in(build_api([build_router(store, Tail(store, rings))], project_exists=any_project))
+        self.api = build_api([build_router(store, Tail(store, rings))], project_exists=any_project)
+        self.app = signed_in(self.api)
         transport = httpx.ASGITransport(self.app)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://box/api/v1/projects/")
 

@@ -7,8 +7,11 @@ import json
 from typing import Any
 
 import pytest
+from tests.fakes.principals import signed_in, somebody
 from tests.runs.conftest import Box
 
+from v8box.api.asgi import ASGIApp
+from v8box.api.principals import Role, nobody
 from v8box.telemetry.meter import Span
 from v8box.telemetry.records import Finding, RunError
 
@@ -201,3 +204,75 @@ class Stream:
     async def leave(self) -> None:
         self._gone.set()
         await self._serving
+
+
+class Socket:
+    """A WebSocket to the tail."""
+
+    def __init__(self, app: ASGIApp, query: bytes, project: str = "default") -> None:
+        self._sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._received.put_nowait({"type": "websocket.connect"})
+        path = f"/api/v1/projects/{project}/tail"
+        scope = {
+            "type": "websocket",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query,
+            "headers": [(b"host", b"localhost")],
+            "subprotocols": [],
+            "scheme": "ws",
+            "server": ("localhost", 80),
+            "client": ("127.0.0.1", 1),
+            "root_path": "",
+        }
+        self.serving = asyncio.ensure_future(app(scope, self._received.get, self._send))
+
+    async def _send(self, message: Any) -> None:
+        self._sent.put_nowait(dict(message))
+
+    async def next(self) -> Any:
+        async with asyncio.timeout(30):
+            message = await self._sent.get()
+        return json.loads(message["text"]) if message["type"] == "websocket.send" else message
+
+    async def leave(self) -> None:
+        self._received.put_nowait({"type": "websocket.receive", "text": "bye"})
+        self._received.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        await self.serving
+
+
+async def test_a_websocket_gets_the_same_events(box: Box) -> None:
+    socket = Socket(box.app, b"limit=5&level=warn")
+    assert (await socket.next())["type"] == "websocket.accept"
+    box.line("fine")
+    box.line("bad", level="error")
+    bad = await socket.next()
+    assert (bad["event"], bad["data"]["text"]) == ("line", "bad")
+    box.run(status=500)
+    assert (await socket.next())["event"] == "run"
+    await socket.leave()
+    again = Socket(box.app, b"kind=run&last_event_id=" + bad["id"].encode())
+    assert (await again.next())["type"] == "websocket.accept"
+    assert (await again.next())["data"]["status"] == 500
+    await again.leave()
+
+
+@pytest.mark.parametrize("query", [b"kind=x", b"level=loud", b"limit=-1", b"limit=1001", "limit=²".encode()])
+async def test_a_websocket_that_makes_no_sense_is_refused(box: Box, query: bytes) -> None:
+    socket = Socket(box.app, query)
+    refused = await socket.next()
+    assert (refused["type"], refused["code"], refused["reason"]) == ("websocket.close", 1008, "bad_request")
+    await socket.serving
+
+
+async def test_a_websocket_of_somebody_without_the_right_is_refused(box: Box) -> None:
+    for principal in (nobody(), somebody(Role.OWNER, "acme")):
+        socket = Socket(signed_in(box.api, principal), b"")
+        refused = await socket.next()
+        assert (refused["type"], refused["code"]) == ("websocket.close", 1008)
+        await socket.serving
+    allowed = Socket(signed_in(box.api, somebody(Role.VIEWER, "acme")), b"", "acme")
+    assert (await allowed.next())["type"] == "websocket.accept"
+    await allowed.leave()

@@ -23,6 +23,7 @@ from v8box.api.document import DESCRIPTION, TITLE, VERSION, complete
 from v8box.api.errors import Failure, body_of, describe, describe_invalid, describe_status, media_type
 from v8box.api.idempotency import Idempotency
 from v8box.api.reference.routes import build_router as build_reference_router
+from v8box.api.sockets import socket_access
 from v8box.bindings.interface import BindingError
 from v8box.errors import V8BoxError
 from v8box.telemetry.audit import Event
@@ -88,7 +89,7 @@ def _check_names(routers: Sequence[APIRouter]) -> None:
 def _check_access(routers: Sequence[APIRouter]) -> None:
     """Deny first: what nobody has thought about is not served."""
     for route in (route for each in routers for route in each.routes):
-        if not isinstance(route, APIRoute) or access_of(route) is None:
+        if socket_access(route) is None and (not isinstance(route, APIRoute) or access_of(route) is None):
             raise UndeclaredAccess(f"The route {getattr(route, 'path', route)} has to declare exactly one `needs(…)`.")
 
 

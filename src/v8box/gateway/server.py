@@ -328,7 +328,7 @@ class Gateway:
         try:
             incoming = Incoming(scope["headers"])
             target, route = self._admit(scope, incoming)
-            if target.mount == "db":
+            if target.mount in ("admin", "db"):
                 await self._mounted(scope, receive, send, target, incoming.request_id or self._ids.new())
                 return
             if target.site is not None:

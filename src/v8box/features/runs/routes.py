@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response, WebSocket
 from starlette.responses import StreamingResponse
 
-from v8box.api.access import Role, needs
+from v8box.api.access import Needs, Role, needs
 from v8box.api.deployed import Project
-from v8box.api.v1 import Paged, answer, rfc3339, router_v1
+from v8box.api.sockets import socket_route
+from v8box.api.v1 import PREFIX, Paged, answer, rfc3339, router_v1
 from v8box.errors import BadRequest, NotFound
 from v8box.features.runs.filters import line_query, run_query
 from v8box.features.runs.schemas import (
@@ -23,6 +24,7 @@ from v8box.features.runs.schemas import (
     run_fields,
     span_fields,
 )
+from v8box.features.runs.socket import serve_socket
 from v8box.features.runs.stream import Follow, events_response
 from v8box.telemetry.records import RunRecord
 from v8box.telemetry.store import Found, LineQuery, RunQuery, RunStore
@@ -158,6 +160,11 @@ def build_router(store: RunStore, tail: Tail) -> APIRouter:
         )
         return await events_response(tail, Follow(wanted, limit, last_event_id))
 
+    async def follow_over_socket(websocket: WebSocket) -> None:
+        await serve_socket(websocket, tail)
+
+    path = f"{PREFIX}/projects/{{project}}/tail"
+    routes.routes.append(socket_route(path, "follow_over_socket", Needs(Role.VIEWER), follow_over_socket))
     return routes
 
 
