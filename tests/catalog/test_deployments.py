@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.catalog.conftest import ADA, MANIFEST, Kept, build, kept_in
@@ -318,3 +320,27 @@ async def test_variables_that_change_place_again_what_they_are_for(tmp_path: Pat
         assert (now.id, now.revision, earlier.revision) == (earlier.id, 2, 1)
         assert now.key != earlier.key
         assert catalog.routes.generation == before.generation + 1
+
+
+async def test_changes_of_all_workers_in_a_stretch_of_time(kept: Kept) -> None:
+    await kept.deploy("one", "two")
+    await kept.deploy("three", worker="b", environment="staging")
+    now = datetime.now(UTC)
+    hour = timedelta(hours=1)
+
+    async def changes(since: datetime, until: datetime, **more: Any) -> list[tuple[str, str, int | None]]:
+        found = await kept.catalog.changes("default", since, until, **more)
+        return [(each.worker, each.environment, each.version_number) for each in found]
+
+    assert await changes(now - hour, now + hour) == [
+        ("b", "staging", 1),
+        ("a", "production", 2),
+        ("a", "production", 1),
+    ]
+    assert await changes(now - hour, now + hour, worker="a", limit=1) == [("a", "production", 2)]
+    assert await changes(now - hour, now + hour, environment="staging") == [("b", "staging", 1)]
+    assert await changes(now - hour, now + hour, worker="b", environment="production") == []
+    assert await changes(now + hour, now + 2 * hour) == []
+    assert await changes(now - 2 * hour, now - hour) == []
+    zone = timezone(timedelta(hours=5))
+    assert len(await changes((now - hour).astimezone(zone), (now + hour).astimezone(zone))) == 3

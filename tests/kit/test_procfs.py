@@ -74,3 +74,24 @@ def test_children() -> None:
         grandchild = int(process.stdout.readline())
         assert procfs.children(process.pid) == (grandchild,)
         process.communicate()  # closes their standard input, which ends both
+
+
+def test_the_machine_has_memory_and_some_is_left() -> None:
+    total, available = procfs.machine_memory()
+    assert 0 < available < total
+    assert total == pytest.approx(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), rel=0.01)
+
+
+def test_the_machine_works_while_a_process_does() -> None:
+    busy, every = procfs.machine_cpu()
+    began = time.process_time()
+    while time.process_time() - began < 0.2:
+        pass
+    busy_then, every_then = procfs.machine_cpu()
+    ticks = os.sysconf("SC_CLK_TCK")
+    assert busy_then - busy >= 0.15 * ticks
+    assert every_then - every >= busy_then - busy
+
+
+def test_resident_memory_has_what_is_private_too() -> None:
+    assert procfs.resident_bytes() > procfs.private_bytes() > MEGABYTE

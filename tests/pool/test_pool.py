@@ -744,6 +744,24 @@ async def test_whatever_comes_there_are_never_too_many(make_pool: MakePool, fact
         assert task.done()
 
 
+async def test_whoever_looks_sees_what_goes_on_and_memory_only_when_asked(
+    make_pool: MakePool, factory: FakeFactory
+) -> None:
+    version = a_version(limits=Limits(concurrency=1, max_instances=1, memory_mb=100))
+    pool = make_pool()
+    await lease(pool, version)
+    waits = asyncio.create_task(pool.queue_run(version, an_invocation()))
+    await settle()
+    factory.made[0].memory_share = 0.5
+    (state,) = pool.look()
+    assert (state.placement.worker, state.sandboxes, state.inflight, state.waiting) == (version.worker, 1, 1, 1)
+    assert (state.memory_bytes, state.most_memory_bytes) == (0, 0)
+    (state,) = pool.look(memory=True)
+    assert (state.memory_bytes, state.most_memory_bytes) == (52_428_800, 52_428_800)
+    waits.cancel()
+    await asyncio.gather(waits, return_exceptions=True)
+
+
 # ---- blanks
 
 

@@ -110,12 +110,6 @@ class Metrics:
             "markers": await self._markers(wanted, begin, end),
         }
 
-    async def figures(self, wanted: Selection, since: float, until: float) -> Figures:
-        """A stretch of time as a whole, in whole minutes; for rules that watch it."""
-        begin, end = int(since) // MINUTE * MINUTE, math.ceil(until / MINUTE) * MINUTE
-        found = await self.rollups.read(wanted.matches, begin, end, MINUTE)
-        return _added(found.values())
-
     def stretch(self, since: float, until: float, step: int | None) -> tuple[int, int, int]:
         """What is shown of it: begin, end and step, in whole steps. Raises `BadRequest`."""
         now = self.clock()
