@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.deploy.conftest import Box
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-WORKERS = {"api", "echo", "hello", "query", "upload"}
+WORKERS = {"api", "echo", "hello", "query", "tour", "upload"}
 
 
 def listing(folder: Path) -> list[str]:
