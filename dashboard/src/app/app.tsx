@@ -5,7 +5,10 @@ import { Toaster } from "sonner";
 import { client } from "@/app/client";
 import { router } from "@/app/routes";
 import { TooltipProvider } from "@/components/tooltip";
+import { prefetchMe } from "@/lib/session/me";
 import { useTheme } from "@/lib/theme";
+
+prefetchMe(client);
 
 export function App() {
   const { shown } = useTheme();
