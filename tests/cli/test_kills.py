@@ -42,6 +42,8 @@ def test_what_was_stopped_is_listed_and_explained(leaver: Shell) -> None:
     assert "about to leave" in shown
     assert "\x1b" not in shown
     assert leaver.data("kills", "show", kill["id"])["exit_code"] == 3
+    assert kill["id"] in leaver.call("kills", "--worker", "leaver").stdout
+    assert f"v8box kills list --run {run}" in leaver.call("runs", "show", run).stderr
 
 
 def test_what_is_not_there_is_said(leaver: Shell) -> None:

@@ -10,8 +10,9 @@ import typer
 
 from v8box.cli.command import Command, Limit, on_box
 from v8box.cli.console import parse_seconds, printable, size
+from v8box.cli.groups import OrList
 
-app = typer.Typer(name="kills", help="What was stopped for a limit or crashed, and why.", no_args_is_help=True)
+app = typer.Typer(name="kills", cls=OrList, help="What was stopped for a limit or crashed, and why.")
 
 _COLUMNS: Final = 60
 _BARS: Final = " ▁▂▃▄▅▆▇█"

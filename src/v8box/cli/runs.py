@@ -19,6 +19,10 @@ from v8box.cli.logs import in_words
 app = typer.Typer(name="runs", cls=OrList, help="What workers did: searched, shown, exported.")
 
 _BAR_COLUMNS: Final = 40
+_STOPPED: Final = frozenset(
+    {"wall", "cpu", "memory", "log_bytes", "response_bytes", "startup", "exit", "crash", "protocol"}
+)
+"""Outcomes of which there is a kill report."""
 _MAX_PAGES: Final = 100
 """Pages that a search is gone on with before it asks for more to go by."""
 
@@ -117,6 +121,8 @@ def show_run(
     command.show_fields(found, {name: printable(str(value)) for name, value in fields.items() if value is not None})
     if command.as_json:
         return
+    if found["outcome"] in _STOPPED:
+        command.say(f"What stopped it, and what to do: v8box kills list --run {found['id']}")
     if error and error["stack"]:
         for frame in error["stack"].splitlines():
             typer.echo(printable(f"  {frame.strip()}"))
