@@ -16,6 +16,7 @@ from tests.fakes.principals import any_project, signed_in, somebody
 from v8box.api.access import Needs, access_of
 from v8box.api.app import build_api
 from v8box.api.principals import EVERY_PROJECT, Principal, Role, Scope, nobody
+from v8box.api.sockets import socket_access
 from v8box.app import admin_routers
 
 REACHED = 299
@@ -55,8 +56,8 @@ def app() -> FastAPI:
     routers = admin_routers(parts)
     for router in routers:
         for route in router.routes:
-            assert isinstance(route, APIRoute)
-            route.endpoint = _probe(route.endpoint)
+            if isinstance(route, APIRoute):
+                route.endpoint = _probe(route.endpoint)
     return build_api(routers, project_exists=any_project)
 
 
@@ -64,6 +65,8 @@ def routes() -> Iterator[tuple[str, str, Needs]]:
     parts: Any = Anything()
     for router in admin_routers(parts):
         for route in router.routes:
+            if socket_access(route) is not None:
+                continue
             assert isinstance(route, APIRoute)
             declared = access_of(route)
             assert declared is not None
@@ -71,7 +74,16 @@ def routes() -> Iterator[tuple[str, str, Needs]]:
                 yield method, route.path, declared
 
 
+def sockets() -> Iterator[tuple[str, Needs]]:
+    parts: Any = Anything()
+    for route in (route for router in admin_routers(parts) for route in router.routes):
+        declared = socket_access(route)
+        if declared is not None:
+            yield getattr(route, "path", ""), declared
+
+
 ROUTES = list(routes())
+SOCKETS = list(sockets())
 IDS = [f"{method} {path}" for method, path, _ in ROUTES]
 
 
@@ -123,6 +135,38 @@ async def test_a_route_lets_in_whom_it_declares_and_nobody_else(
             assert answer.status_code in (REACHED, 400), (name, answer.status_code, answer.text)
         else:
             assert answer.status_code == wanted, (name, answer.status_code, answer.text)
+
+
+@pytest.mark.parametrize(("path", "declared"), SOCKETS)
+async def test_a_websocket_is_refused_to_whom_it_does_not_let_in(app: FastAPI, path: str, declared: Needs) -> None:
+    address = path.replace("{project}", "default")
+    for name, who in people():
+        sent: list[Any] = []
+        messages = iter([{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1000}])
+        scope = {
+            "type": "websocket",
+            "path": address,
+            "raw_path": address.encode(),
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+            "subprotocols": [],
+            "root_path": "",
+        }
+
+        async def receive(messages: Iterator[Any] = messages) -> Any:
+            return next(messages)
+
+        async def send(message: Any, sent: list[Any] = sent) -> None:
+            sent.append(message)
+
+        reached = False
+        try:
+            await signed_in(app, who)(scope, receive, send)
+        except TypeError:  # it got as far as asking a store that is none
+            reached = True
+        assert reached is (may(who, declared) == REACHED), name
+        if not reached:
+            assert [(each["type"], each["code"]) for each in sent] == [("websocket.close", 1008)], name
 
 
 @pytest.mark.parametrize(("method", "path", "declared"), ROUTES, ids=IDS)
