@@ -4,7 +4,9 @@ import { apiKeys } from "@/features/api-keys";
 import { audit } from "@/features/audit";
 import { health } from "@/features/health";
 import { errors } from "@/features/errors";
+import { kills } from "@/features/kills";
 import { metrics } from "@/features/metrics";
+import { notifications } from "@/features/notifications";
 import { overview } from "@/features/overview";
 import { projects } from "@/features/projects";
 import { runs } from "@/features/runs";
@@ -20,6 +22,8 @@ export const FEATURES: readonly Feature[] = [
   runs,
   errors,
   metrics,
+  kills,
+  notifications,
   variables,
   apiKeys,
   audit,

@@ -51,7 +51,7 @@ export default function ChartCanvas({ label, times, series, height = 180, format
           stroke: colour(each.tone),
           width: 1.5,
           ...(each.fill ? { fill: `color-mix(in srgb, ${colour(each.tone)} 14%, transparent)` } : {}),
-          points: { show: false },
+          points: { size: 4 }, // drawn where they stand alone
           value: (_: uPlot, value: number | null) => (value === null ? "–" : write(value)),
         })),
       ],

@@ -78,13 +78,14 @@ export default function ErrorsPage() {
         </div>
         <div className="flex flex-wrap items-center gap-2 border-b px-4 py-3">
           <SearchInput label={t.find} value={q} onChange={(event) => set("q", event.target.value)} />
-          <Select<ErrorSort>
-            className="w-40"
-            label={t.sort}
-            value={sort}
-            onChange={(value) => set("sort", value)}
-            options={SORTS.map((each) => ({ value: each, label: t.sorts[each] }))}
-          />
+          <div className="w-40">
+            <Select<ErrorSort>
+              label={t.sort}
+              value={sort}
+              onChange={(value) => set("sort", value)}
+              options={SORTS.map((each) => ({ value: each, label: t.sorts[each] }))}
+            />
+          </div>
           {chosen.size > 0 && (
             <span className="ml-auto flex items-center gap-2">
               <span className="text-sm text-muted">{t.chosen(chosen.size)}</span>

@@ -51,23 +51,25 @@ export default function MetricsPage() {
       description={t.description}
       actions={
         <>
-          <Select
-            className="w-48"
-            label={t.worker}
-            value={worker}
-            onChange={(value) => set("worker", value)}
-            options={[
-              { value: ALL, label: t.allWorkers },
-              ...(workers.items ?? []).map((each) => ({ value: each.name, label: each.name })),
-            ]}
-          />
-          <Select<Range>
-            className="w-36"
-            label={t.range}
-            value={range}
-            onChange={(value) => set("range", value)}
-            options={RANGES.map((each) => ({ value: each, label: t.ranges[each] }))}
-          />
+          <div className="w-48">
+            <Select
+              label={t.worker}
+              value={worker}
+              onChange={(value) => set("worker", value)}
+              options={[
+                { value: ALL, label: t.allWorkers },
+                ...(workers.items ?? []).map((each) => ({ value: each.name, label: each.name })),
+              ]}
+            />
+          </div>
+          <div className="w-36">
+            <Select<Range>
+              label={t.range}
+              value={range}
+              onChange={(value) => set("range", value)}
+              options={RANGES.map((each) => ({ value: each, label: t.ranges[each] }))}
+            />
+          </div>
         </>
       }
     >
@@ -209,13 +211,14 @@ function Top({ order, onOrder, data, error }: {
       flush
       title={t.top}
       actions={
-        <Select<Order>
-          className="w-40"
-          label={t.by}
-          value={order}
-          onChange={onOrder}
-          options={ORDERS.map((each) => ({ value: each, label: t.orders[each] }))}
-        />
+        <div className="w-40">
+          <Select<Order>
+            label={t.by}
+            value={order}
+            onChange={onOrder}
+            options={ORDERS.map((each) => ({ value: each, label: t.orders[each] }))}
+          />
+        </div>
       }
     >
       <Table

@@ -81,27 +81,29 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
         />
       </Field>
       {filters.show !== "live" && (
-        <Select<Span>
-          className="w-44"
-          label={t.since}
-          value={filters.span}
-          onChange={(span) => set({ span, from: "", to: "" })}
-          options={(Object.keys(SPANS) as Span[]).map((each) => ({ value: each, label: t.spans[each] }))}
-        />
+        <div className="w-44">
+          <Select<Span>
+            label={t.since}
+            value={filters.span}
+            onChange={(span) => set({ span, from: "", to: "" })}
+            options={(Object.keys(SPANS) as Span[]).map((each) => ({ value: each, label: t.spans[each] }))}
+          />
+        </div>
       )}
       {filters.show === "runs"
         ? (
           <>
-            <Select
-              className="w-32"
-              label={t.statusClass}
-              value={filters.status}
-              onChange={(status) => set({ status })}
-              options={STATUSES.map((each) => ({
-                value: each,
-                label: each === "any" ? `${t.status}: ${t.any}` : each === "failed" ? t.failed : each,
-              }))}
-            />
+            <div className="w-32">
+              <Select
+                label={t.statusClass}
+                value={filters.status}
+                onChange={(status) => set({ status })}
+                options={STATUSES.map((each) => ({
+                  value: each,
+                  label: each === "any" ? `${t.status}: ${t.any}` : each === "failed" ? t.failed : each,
+                }))}
+              />
+            </div>
             <Field label={t.minMs} hideLabel className="w-36">
               <Input
                 type="number"
@@ -114,13 +116,14 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
           </>
         )
         : (
-          <Select<Level>
-            className="w-36"
-            label={t.level}
-            value={filters.level}
-            onChange={(level) => set({ level })}
-            options={LEVELS.map((each) => ({ value: each, label: each === "debug" ? t.anyLevel : `≥ ${each}` }))}
-          />
+          <div className="w-36">
+            <Select<Level>
+              label={t.level}
+              value={filters.level}
+              onChange={(level) => set({ level })}
+              options={LEVELS.map((each) => ({ value: each, label: each === "debug" ? t.anyLevel : `≥ ${each}` }))}
+            />
+          </div>
         )}
     </div>
   );

@@ -79,13 +79,14 @@ export default function LogsTab({ worker }: { worker: WorkerInfo }) {
     <Card flush>
       <div className="flex flex-wrap items-center gap-2 border-b px-4 py-3">
         <SearchInput label={t.filterLines} value={text} onChange={(event) => setText(event.target.value)} />
-        <Select<Level>
-          className="w-36"
-          label={t.level}
-          value={level}
-          onChange={setLevel}
-          options={LEVELS.map((each) => ({ value: each, label: each === "debug" ? t.anyLevel : `≥ ${each}` }))}
-        />
+        <div className="w-36">
+          <Select<Level>
+            label={t.level}
+            value={level}
+            onChange={setLevel}
+            options={LEVELS.map((each) => ({ value: each, label: each === "debug" ? t.anyLevel : `≥ ${each}` }))}
+          />
+        </div>
         <span className="grow" />
         <Badge tone={paused ? "neutral" : connected ? "ok" : "warn"} dot>{paused ? t.paused : t.follow}</Badge>
         <Button size="sm" icon={paused ? Play : Pause} onClick={() => setPaused(!paused)}>

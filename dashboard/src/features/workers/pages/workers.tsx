@@ -60,18 +60,19 @@ export default function WorkersPage() {
       <Card flush>
         <div className="flex flex-wrap items-center gap-2 border-b px-4 py-3">
           <SearchInput label={t.find} value={text} onChange={(event) => setText(event.target.value)} />
-          <Select<Source>
-            className="w-40"
-            label={t.source}
-            value={source}
-            onChange={setSource}
-            options={[
-              { value: "any", label: t.anySource },
-              { value: "folder", label: t.folder },
-              { value: "api", label: t.api },
-              { value: "site", label: t.site },
-            ]}
-          />
+          <div className="w-40">
+            <Select<Source>
+              label={t.source}
+              value={source}
+              onChange={setSource}
+              options={[
+                { value: "any", label: t.anySource },
+                { value: "folder", label: t.folder },
+                { value: "api", label: t.api },
+                { value: "site", label: t.site },
+              ]}
+            />
+          </div>
           {chosen.size > 0 && (
             <span className="ml-auto flex items-center gap-2">
               <span className="text-sm text-muted">{t.selected(chosen.size)}</span>
