@@ -61,7 +61,6 @@ export default {
     const url = new URL(request.url);
     if (url.pathname === "/throw") throw new TypeError("broken inside");
     if (url.pathname === "/teapot") throw Object.assign(new Error("I am a teapot"), { status: 418 });
-    if (url.pathname === "/die") { while (true); }
     if (url.pathname === "/slow") {
       await ctx.cache.set("slow", "began");
       request.signal.addEventListener("abort", () => console.log("slow was told"));
@@ -115,15 +114,16 @@ export default {
   },
 };
 """
-BROKEN = "throw new Error('it does not load');"
+SPIN = "export default { fetch: () => { while (true); } };"
 LOCKED = "export default { fetch: () => new Response('inside') };"
 MANIFEST = """
 [workers.front.bindings]
 API = { service = "api" }
 NOBODY = { service = "nobody" }
 LOCKED = { service = "locked" }
+SPIN = { service = "spin" }
 
-[workers.api.limits]
+[workers.spin.limits]
 cpu_ms = 200
 
 [workers.narrow]
@@ -136,7 +136,7 @@ SELF = { service = "round" }
 [workers.locked]
 auth = { api_key = "required" }
 """
-WORKERS = {"front": FRONT, "api": API, "narrow": NARROW, "round": ROUND, "locked": LOCKED}
+WORKERS = {"front": FRONT, "api": API, "narrow": NARROW, "round": ROUND, "locked": LOCKED, "spin": SPIN}
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +195,7 @@ def test_what_the_other_worker_throws_is_thrown_here(box: RunningBox) -> None:
 
 
 def test_a_worker_that_is_killed_is_told_with_its_reason(box: RunningBox) -> None:
-    error = front(box, "/die")
+    error = front(box, "/x?at=SPIN")
     assert (error["code"], error["reason"]) == ("service_killed", "cpu")
 
 
