@@ -908,8 +908,9 @@ async def test_an_application_of_the_box(world: World) -> None:
     assert (await world.get("/s3/bucket")).status == 404
 
 
-async def test_only_databases_take_websockets_among_them(world: World) -> None:
-    for path, answer in (("/db/v3", "websocket.accept"), ("/admin/x", "websocket.close")):
+async def test_databases_and_the_admin_take_websockets_and_nothing_else_does(world: World) -> None:
+    accepted, closed = "websocket.accept", "websocket.close"
+    for path, answer in (("/db/v3", accepted), ("/admin/x", accepted), ("/s3/x", closed), ("/nothing", closed)):
         client = world.connect(kind="websocket", path=path)
         client.inbox.put_nowait({"type": "websocket.connect"})
         await settle()

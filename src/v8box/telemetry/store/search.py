@@ -70,11 +70,11 @@ class _Reader:
     def __init__(self, segment: Segment) -> None:
         self.segment = segment
         self.connection = segment.connect()
-        self.deadline = time.monotonic() + _LAST_RESORT_SECONDS
-        self.connection.set_progress_handler(self._late, _STEPS)
+        self.deadline = 0.0
         self.rest = fields_of(self.connection)
         rows = self.connection.execute(_queries["sources"])
         self.sources = {number: (worker, project, environment) for number, worker, project, environment in rows}
+        self.connection.set_progress_handler(self._late, _STEPS)
 
     def _late(self) -> bool:
         return time.monotonic() > self.deadline
@@ -177,6 +177,7 @@ class Search:
             except _Late:
                 if rows <= _MIN_ROWS and not came:
                     came = True  # so little, and so slow: it is passed over, or nobody would ever get behind it
+                    logger.warning("a search passed over %s to %s: reading takes too long", start.hex(), high.hex())
                     high = start
                 rows = max(_MIN_ROWS, rows // 8)
                 continue
@@ -195,12 +196,8 @@ class Search:
         if not reaching:
             return None
         top = min(high, max(each.spans[table][1] for each in reaching) + b"\0")
-        millisecond = millisecond_of(top)
-        owner = next((each for each in self._segments if each.start < millisecond), None)
-        if owner is None:
-            return low, top  # what began before the first segment was there: little
-        width = max(1, (owner.end - owner.start) * rows * _ROW_BYTES // max(1, owner.size))
-        return max(low, id_at(max(owner.start, millisecond - width))), top
+        width = min(_milliseconds(each, table, rows) for each in reaching)
+        return max(low, id_at(millisecond_of(top) - width)), top
 
     def _reaching(self, table: str, low: bytes, high: bytes) -> list[Segment]:
         return [
@@ -268,6 +265,13 @@ class Search:
         if segment.path.exists():  # else it was dropped meanwhile
             logger.warning("%s cannot be read: %s", segment.path.name, error)
         self._readers[segment] = None
+
+
+def _milliseconds(segment: Segment, table: str, rows: int) -> int:
+    """How long about so many of its rows took to come."""
+    first, last = segment.spans[table]
+    whole = max(1, segment.size // _ROW_BYTES)
+    return max(1, (millisecond_of(last) - millisecond_of(first)) * rows // whole)
 
 
 def _key(pair: tuple[bytes, Any]) -> bytes:

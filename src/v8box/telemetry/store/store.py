@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 StoredLine = Line
 FLUSH_SECONDS: Final = 0.25
-MAX_HELD: Final = 50_000
-"""Runs, and lines, that may wait to be written: two seconds of a very busy box."""
+MAX_HELD: Final = 25_000
+"""Runs, and lines, that may wait to be written: some seconds of a very busy box."""
 MAX_HELD_BYTES: Final = 32 * 1024 * 1024
 """Bytes of lines that may wait."""
 RESERVE_BYTES: Final = 64 * 1024 * 1024
