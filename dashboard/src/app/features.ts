@@ -2,6 +2,7 @@
 import type { Feature } from "@/lib/feature";
 import { apiKeys } from "@/features/api-keys";
 import { audit } from "@/features/audit";
+import { database } from "@/features/database";
 import { health } from "@/features/health";
 import { errors } from "@/features/errors";
 import { kills } from "@/features/kills";
@@ -19,6 +20,7 @@ import { workers } from "@/features/workers";
 export const FEATURES: readonly Feature[] = [
   overview,
   workers,
+  database,
   runs,
   errors,
   metrics,
