@@ -43,6 +43,7 @@ async def test_what_is_asked_reaches_the_site_of_the_callers_project() -> None:
             query="x=1",
             follow=True,
             run="r1",
+            environment="production",
             headers=[("range", "bytes=0-1")],
         )
     ]
