@@ -160,6 +160,19 @@ async def test_a_folder_that_is_gone_is_made_again(kept: RunStore) -> None:
     assert await paths(kept) == ["/2"]
 
 
+async def test_a_folder_that_cannot_be_made_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.write_text("no folder")
+    kept = await open_store(folder)
+    kept.run(a_run(path="/lost"))
+    await kept.flush()
+    assert (kept.dropped, await paths(kept)) == (1, [])
+    folder.unlink()
+    kept.run(a_run(path="/2"))
+    assert await paths(kept) == ["/2"]
+    await kept.close()
+
+
 async def test_a_record_that_cannot_be_kept_takes_no_other_with_it(kept: RunStore) -> None:
     deep: Any = []
     for _ in range(1_100):

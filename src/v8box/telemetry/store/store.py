@@ -163,6 +163,13 @@ class RunStore:
     # ---- in the writing thread
 
     def _find_segments(self) -> None:
+        """What cannot be looked at does not keep the box from starting."""
+        try:
+            self._look_into_folder()
+        except OSError as error:
+            self._complain(f"{type(error).__name__}: {error}")
+
+    def _look_into_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for pattern in _OLD_FILES:
             for path in self.folder.glob(pattern):
