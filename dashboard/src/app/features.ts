@@ -9,6 +9,7 @@ import { kills } from "@/features/kills";
 import { metrics } from "@/features/metrics";
 import { notifications } from "@/features/notifications";
 import { overview } from "@/features/overview";
+import { pages } from "@/features/pages";
 import { projects } from "@/features/projects";
 import { runs } from "@/features/runs";
 import { sessions } from "@/features/sessions";
@@ -21,6 +22,7 @@ export const FEATURES: readonly Feature[] = [
   overview,
   workers,
   database,
+  pages,
   runs,
   errors,
   metrics,

@@ -1,0 +1,33 @@
+// Pages: sites, their releases, previews, rules and host names.
+import { PanelsTopLeft, Upload } from "lucide-react";
+import { messages } from "@/features/pages/messages";
+import { api } from "@/lib/api/client";
+import type { Command, Feature } from "@/lib/feature";
+import { projectPath } from "@/lib/project";
+
+export const pages: Feature = {
+  name: "pages",
+  nav: [{ label: (language) => messages[language].title, icon: PanelsTopLeft, path: "sites", group: "main" }],
+  routes: [
+    { path: "sites", load: () => import("@/features/pages/pages/sites") },
+    { path: "new-site", load: () => import("@/features/pages/pages/new-site") },
+    { path: "sites/:site/*", load: () => import("@/features/pages/pages/site") },
+  ],
+  commands: ({ language, navigate, project }) => [{
+    id: "sites.new",
+    label: messages[language].make,
+    group: messages[language].sites,
+    icon: Upload,
+    run: () => navigate(projectPath(project, "new-site")),
+  }],
+  search: async ({ language, navigate, project }) => {
+    const { items } = await api("GET /api/v1/projects/{project}/sites", { path: { project }, query: { limit: 200 } });
+    return items.map(({ name }): Command => ({
+      id: `site.${name}`,
+      label: name,
+      group: messages[language].sites,
+      icon: PanelsTopLeft,
+      run: () => navigate(projectPath(project, "sites", name)),
+    }));
+  },
+};

@@ -1,0 +1,111 @@
+import { PanelsTopLeft, Upload } from "lucide-react";
+import { useMemo, useState } from "react";
+import type { SiteInfo } from "@/api/generated/api";
+import { Badge } from "@/components/badge";
+import { ButtonLink } from "@/components/button";
+import { EmptyState } from "@/components/empty-state";
+import { SearchInput } from "@/components/field";
+import { Card, Page } from "@/components/layout";
+import { Table } from "@/components/table";
+import { Bytes, RelativeTime } from "@/components/values";
+import { SiteLink } from "@/features/pages/components/site-link";
+import { useLiveRelease } from "@/features/pages/lib/queries";
+import { messages } from "@/features/pages/messages";
+import { useApi, useApiList } from "@/lib/api/queries";
+import { useMessages } from "@/lib/i18n/language";
+import { useProjectName, useProjectPath } from "@/lib/project";
+
+export default function SitesPage() {
+  const t = useMessages(messages);
+  const project = useProjectName();
+  const to = useProjectPath();
+  const [text, setText] = useState("");
+  const sites = useApiList("GET /api/v1/projects/{project}/sites", { path: { project } }, { refetchInterval: 15_000 });
+  const shown = useMemo(() => {
+    const wanted = text.trim().toLowerCase();
+    return sites.items?.filter((site) => site.name.includes(wanted));
+  }, [sites.items, text]);
+  return (
+    <Page
+      title={t.title}
+      description={t.description}
+      actions={<ButtonLink look="primary" icon={Upload} to={to("new-site")}>{t.make}</ButtonLink>}
+    >
+      <Card flush>
+        <div className="border-b px-4 py-3">
+          <SearchInput
+            className="max-w-xs"
+            label={t.find}
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+          />
+        </div>
+        <Table
+          label={t.title}
+          rows={shown}
+          error={sites.error}
+          onRetry={() => void sites.refetch()}
+          more={sites}
+          rowKey={(site) => site.name}
+          to={(site) => to("sites", site.name)}
+          sortedBy="name"
+          columns={[
+            { id: "name", header: t.name, sort: (site) => site.name, cell: (site) => site.name },
+            { id: "live", header: t.live, cell: (site) => <Live site={site} /> },
+            { id: "address", header: t.address, from: "sm", cell: (site) => <SiteLink url={site.url} /> },
+            { id: "domains", header: t.tabs.domains, from: "lg", cell: (site) => <Hosts site={site.name} /> },
+            { id: "size", header: t.size, from: "md", align: "right", cell: (site) => <Size site={site} /> },
+            {
+              id: "at",
+              header: t.changed,
+              from: "sm",
+              align: "right",
+              sort: (site) => site.changed_at,
+              cell: (site) => <RelativeTime time={site.changed_at} />,
+            },
+          ]}
+          empty={text !== "" ? <EmptyState title={t.noneFound} /> : (
+            <EmptyState
+              icon={PanelsTopLeft}
+              title={t.none}
+              command="v8box pages deploy dist --site blog"
+              actions={<ButtonLink look="primary" icon={Upload} to={to("new-site")}>{t.make}</ButtonLink>}
+            >
+              {t.noneHint}
+            </EmptyState>
+          )}
+        />
+      </Card>
+    </Page>
+  );
+}
+
+function Live({ site }: { site: SiteInfo }) {
+  const t = useMessages(messages);
+  return (
+    <span className="flex flex-wrap gap-1">
+      {site.live_release === null ? <Badge>{t.notLive}</Badge> : <Badge tone="ok" dot>#{site.live_release}</Badge>}
+      {site.from_folder && <Badge>{t.folder}</Badge>}
+    </span>
+  );
+}
+
+function Size({ site }: { site: SiteInfo }) {
+  return <Bytes value={useLiveRelease(site).data?.bytes} />;
+}
+
+function Hosts({ site }: { site: string }) {
+  const project = useProjectName();
+  const t = useMessages(messages);
+  const found = useApi("GET /api/v1/projects/{project}/sites/{site}/domains", { path: { project, site } });
+  if (!found.data?.items.length) return <span className="text-muted">–</span>;
+  return (
+    <span className="flex flex-wrap gap-1">
+      {found.data.items.map(({ host, verified_at }) => (
+        <Badge key={host} tone={verified_at === null ? "warn" : "neutral"}>
+          {verified_at === null ? `${host} (${t.unverified})` : host}
+        </Badge>
+      ))}
+    </span>
+  );
+}
