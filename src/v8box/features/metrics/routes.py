@@ -28,7 +28,11 @@ _MOMENT: Final = "`now`, `now-1h`, `now-7d/d` (rounded to the day, UTC), RFC 333
 _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Events `second`, one a second, with the fields of `totals` and `time`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {
+            "text/event-stream": {
+                "schema": {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
+            }
+        },
     }
 }
 
