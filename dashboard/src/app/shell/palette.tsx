@@ -1,21 +1,12 @@
 // Cmd/Ctrl+K: go anywhere, find anything by name, do what features offer. Recent places come first.
-import { useQueries, useQueryClient } from "@tanstack/react-query";
-import { Command as Cmdk } from "cmdk";
-import { Clock, Keyboard, Moon, Sun } from "lucide-react";
 import { Dialog } from "radix-ui";
-import { useEffect, useState } from "react";
-import { useLocation, useNavigate } from "react-router";
-import { FEATURES } from "@/app/features";
+import { lazy, Suspense, useEffect } from "react";
+import { useLocation } from "react-router";
 import { messages } from "@/app/messages";
-import { recentPlaces, rememberPlace } from "@/app/shell/recent";
-import { useNavItems } from "@/app/shell/navigation";
-import type { Command, CommandContext } from "@/lib/feature";
-import { useLanguage, useMessages } from "@/lib/i18n/language";
-import { useProjectName } from "@/lib/project";
-import { useSession } from "@/lib/session/session";
-import { setTheme, useTheme } from "@/lib/theme";
+import { rememberPlace } from "@/app/shell/recent";
+import { useMessages } from "@/lib/i18n/language";
 
-const MOST_FOUND = 60; // of a thousand workers, those that are drawn
+const Lines = lazy(() => import("@/app/shell/palette-lines"));
 
 interface Props {
   open: boolean;
@@ -36,128 +27,11 @@ export function Palette(props: Props) {
           className="fixed inset-x-0 top-[12dvh] z-50 mx-auto w-[calc(100%-1.5rem)] max-w-xl overflow-hidden rounded-xl border bg-raised shadow-high animate-[appear_0.12s] max-sm:top-3"
         >
           <Dialog.Title className="sr-only">{t.palette}</Dialog.Title>
-          <Lines {...props} />
+          <Suspense fallback={<div className="h-96" />}>
+            <Lines {...props} />
+          </Suspense>
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>
   );
-}
-
-/** Mounted while it is open, so that nothing is asked before. */
-function Lines({ onClose, onShortcuts }: Props) {
-  const t = useMessages(messages);
-  const [typed, setTyped] = useState("");
-  const commands = useCommands(onShortcuts, typed);
-  const groups = [...new Set(commands.map((each) => each.group))];
-  return (
-    <Cmdk label={t.palette} loop>
-      <Cmdk.Input
-        autoFocus
-        value={typed}
-        onValueChange={setTyped}
-        placeholder={t.palettePlaceholder}
-        className="h-12 w-full border-b bg-transparent px-4 text-lg outline-none"
-      />
-      <Cmdk.List className="max-h-[min(60dvh,26rem)] overflow-y-auto p-1.5">
-        <Cmdk.Empty className="py-8 text-center text-sm text-muted">{t.paletteEmpty}</Cmdk.Empty>
-        {groups.map((group) => (
-          <Cmdk.Group
-            key={group}
-            heading={group}
-            className="[&_[cmdk-group-heading]]:px-2 [&_[cmdk-group-heading]]:py-1.5 [&_[cmdk-group-heading]]:text-xs [&_[cmdk-group-heading]]:font-medium [&_[cmdk-group-heading]]:text-muted"
-          >
-            {commands.filter((each) => each.group === group).map((each) => (
-              <Cmdk.Item
-                key={each.id}
-                value={each.id}
-                keywords={[each.label, group, ...(each.keywords ?? [])]}
-                onSelect={() => {
-                  onClose();
-                  void each.run();
-                }}
-                className="flex cursor-default items-center gap-2.5 rounded-md px-2 py-1.5 text-sm outline-none select-none data-[selected=true]:bg-hover max-sm:py-2.5"
-              >
-                {each.icon && <each.icon aria-hidden className="size-4 shrink-0 text-muted" />}
-                <span className="min-w-0 truncate">{each.label}</span>
-                {each.hint && <span className="ml-auto shrink-0 text-xs text-muted">{each.hint}</span>}
-              </Cmdk.Item>
-            ))}
-          </Cmdk.Group>
-        ))}
-      </Cmdk.List>
-    </Cmdk>
-  );
-}
-
-function useCommands(onShortcuts: () => void, typed: string): Command[] {
-  const t = useMessages(messages);
-  const language = useLanguage();
-  const me = useSession();
-  const project = useProjectName();
-  const client = useQueryClient();
-  const navigate = useNavigate();
-  const items = useNavItems();
-  const { shown } = useTheme();
-  const context: CommandContext = { project, me, language, client, navigate: (path) => void navigate(path) };
-  const found = useQueries({
-    queries: FEATURES.filter((feature) => feature.search).map((feature) => ({
-      queryKey: ["palette", feature.name, project, language],
-      queryFn: () => feature.search?.(context) ?? [],
-      staleTime: 10_000,
-      retry: false, // what cannot be asked is not found; its own page says why
-    })),
-  }).flatMap((query) => query.data ?? []);
-  const go = (path: string) => () => void navigate(path);
-  return [
-    ...recentPlaces().map((path) => ({
-      id: `recent:${path}`,
-      label: readable(path),
-      group: t.recent,
-      icon: Clock,
-      run: go(path),
-    })),
-    ...items.map(({ to, label, icon, path }) => ({
-      id: `go:${to}`,
-      label: label(language),
-      keywords: [label("en"), path],
-      group: t.goTo,
-      icon,
-      run: go(to),
-    })),
-    ...(typed === "" ? [] : found.filter((each) => occurs(typed, each)).slice(0, MOST_FOUND)),
-    ...FEATURES.flatMap((feature) => feature.commands?.(context) ?? []),
-    {
-      id: "theme",
-      label: `${t.theme}: ${shown === "dark" ? t.themes.light : t.themes.dark}`,
-      keywords: ["dark", "light", "theme"],
-      group: t.commands,
-      icon: shown === "dark" ? Sun : Moon,
-      run: () => setTheme(shown === "dark" ? "light" : "dark"),
-    },
-    {
-      id: "shortcuts",
-      label: t.shortcuts,
-      keywords: ["keys", "keyboard"],
-      group: t.commands,
-      icon: Keyboard,
-      hint: "?",
-      run: onShortcuts,
-    },
-  ];
-}
-
-/** Whether the letters occur in this order: what the palette would rank at all. */
-function occurs(typed: string, { label, keywords = [] }: Command): boolean {
-  const text = [label, ...keywords].join(" ").toLowerCase();
-  let from = 0;
-  for (const letter of typed.toLowerCase().replaceAll(" ", "")) {
-    from = text.indexOf(letter, from) + 1;
-    if (from === 0) return false;
-  }
-  return true;
-}
-
-/** `/projects/shop/workers/hello` as `shop / workers / hello`. */
-function readable(path: string): string {
-  return path.replace(/^\/(projects\/)?/, "").split("/").map(decodeURIComponent).join(" / ");
 }

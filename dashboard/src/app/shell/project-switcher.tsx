@@ -1,16 +1,14 @@
 // Which project is at hand, and the others. With many of them one types a part of the name.
-import { Command } from "cmdk";
-import { Check, ChevronsUpDown, LayoutGrid } from "lucide-react";
+import { ChevronsUpDown } from "lucide-react";
 import { Popover } from "radix-ui";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { messages } from "@/app/messages";
 import { useMessages } from "@/lib/i18n/language";
 import { projectPath, rememberProject, useProjectName } from "@/lib/project";
 import { useSession } from "@/lib/session/session";
 
-const row =
-  "flex cursor-default items-center gap-2 rounded-md px-2 py-1.5 text-sm outline-none select-none data-[selected=true]:bg-hover max-lg:py-2.5";
+const ProjectList = lazy(() => import("@/app/shell/project-list"));
 
 export function ProjectSwitcher({ onGo }: { onGo?: () => void }) {
   const t = useMessages(messages);
@@ -51,33 +49,9 @@ export function ProjectSwitcher({ onGo }: { onGo?: () => void }) {
           collisionPadding={8}
           className="z-50 w-60 rounded-lg border bg-raised shadow-high animate-[fade_0.1s]"
         >
-          <Command label={t.switchProject}>
-            {projects.length > 6 && (
-              <Command.Input
-                placeholder={t.searchHint}
-                className="w-full border-b bg-transparent px-3 py-2 text-sm outline-none"
-              />
-            )}
-            <Command.List className="max-h-72 overflow-y-auto p-1">
-              <Command.Empty className="p-3 text-center text-sm text-muted">{t.paletteEmpty}</Command.Empty>
-              {projects.map((project) => (
-                <Command.Item
-                  key={project}
-                  value={project}
-                  onSelect={() => change(project)}
-                  className={row}
-                >
-                  <Check aria-hidden className={`size-3.5 ${project === here ? "" : "opacity-0"}`} />
-                  <span className="truncate">{project}</span>
-                </Command.Item>
-              ))}
-              <Command.Separator className="-mx-1 my-1 h-px bg-line" />
-              <Command.Item value="__all" onSelect={() => go("/settings/projects")} className={row}>
-                <LayoutGrid aria-hidden className="size-3.5 text-muted" />
-                {t.allProjects}
-              </Command.Item>
-            </Command.List>
-          </Command>
+          <Suspense fallback={<div className="h-24" />}>
+            <ProjectList projects={projects} here={here} onProject={change} onAll={() => go("/settings/projects")} />
+          </Suspense>
         </Popover.Content>
       </Popover.Portal>
     </Popover.Root>
