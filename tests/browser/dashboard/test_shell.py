@@ -209,3 +209,14 @@ def test_it_can_be_installed_and_says_so_when_the_box_is_away(
     context.set_offline(True)
     page.goto(f"http://localhost:{box.port}/admin/projects/default")
     expect(page.get_by_role("heading", name="The box does not answer")).to_be_visible()
+
+
+def test_another_project_is_chosen_and_the_area_stays(dash: Dash, admin: httpx.Client) -> None:
+    admin.post("/api/v1/projects", json={"name": "other"}).raise_for_status()
+    page = dash.open("/projects/default/variables")
+    page.get_by_role("button", name="Switch project: default").click()
+    page.get_by_role("option", name="other", exact=True).click()
+    expect(page).to_have_url(dash.url("/projects/other/variables"))
+    expect(page.get_by_text("No variables yet")).to_be_visible()
+    page.goto(dash.url("/"))
+    expect(page).to_have_url(dash.url("/projects/other"))
