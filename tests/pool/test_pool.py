@@ -137,7 +137,19 @@ async def test_the_wait_for_a_start_is_accounted(make_pool: MakePool, factory: F
     slow = factory.made[0]
     assert isinstance(slow, SlowSandbox)
     slow.loaded.set()
-    assert (await task).cold_seconds == pytest.approx(0.5)
+    run = await task
+    assert (run.cold_seconds, run.queued_seconds) == (pytest.approx(0.5), 0.0)
+
+
+async def test_the_wait_for_room_is_accounted(make_pool: MakePool, factory: FakeFactory, clock: Clock) -> None:
+    pool = make_pool()
+    version = a_version(limits=Limits(concurrency=1, max_instances=1))
+    first = await lease(pool, version, "one")
+    task = queue(pool, version)
+    await clock.advance(0.5)
+    factory.made[0].finish(first)
+    run = await task
+    assert (run.cold_seconds, run.queued_seconds) == (0.0, pytest.approx(0.5))
 
 
 async def test_the_least_busy_sandbox_is_leased(make_pool: MakePool, factory: FakeFactory) -> None:

@@ -52,6 +52,16 @@ def reason(verdict: Verdict) -> StopReason | None:
 # ---- memory
 
 
+async def test_a_run_knows_the_most_that_was_in_use_while_it_ran() -> None:
+    figures = Figures(Limits(memory_mb=64))
+    early, late = figures.a_run(), figures.a_run()
+    figures.bytes += 30 * MIB
+    figures.look([early], 0.05)
+    figures.bytes -= 20 * MIB
+    figures.look([early, late], 0.05)
+    assert (early.memory_bytes, late.memory_bytes) == (30 * MIB, 10 * MIB)
+
+
 @pytest.mark.parametrize("used_mb", [0, 63, 64])
 async def test_memory_counts_without_what_a_blank_has(used_mb: int) -> None:
     figures = Figures(Limits(memory_mb=64))
