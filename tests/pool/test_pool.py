@@ -138,7 +138,8 @@ async def test_the_wait_for_a_start_is_accounted(make_pool: MakePool, factory: F
     assert isinstance(slow, SlowSandbox)
     slow.loaded.set()
     run = await task
-    assert (run.cold_seconds, run.queued_seconds) == (pytest.approx(0.5), 0.0)
+    assert run.cold_seconds == pytest.approx(0.5)
+    assert run.queued_seconds == 0.0
 
 
 async def test_the_wait_for_room_is_accounted(make_pool: MakePool, factory: FakeFactory, clock: Clock) -> None:
@@ -149,7 +150,8 @@ async def test_the_wait_for_room_is_accounted(make_pool: MakePool, factory: Fake
     await clock.advance(0.5)
     factory.made[0].finish(first)
     run = await task
-    assert (run.cold_seconds, run.queued_seconds) == (0.0, pytest.approx(0.5))
+    assert run.queued_seconds == pytest.approx(0.5)
+    assert run.cold_seconds == 0.0
 
 
 async def test_the_least_busy_sandbox_is_leased(make_pool: MakePool, factory: FakeFactory) -> None:
