@@ -8,6 +8,7 @@ import { errors } from "@/features/errors";
 import { kills } from "@/features/kills";
 import { metrics } from "@/features/metrics";
 import { notifications } from "@/features/notifications";
+import { objects } from "@/features/objects";
 import { overview } from "@/features/overview";
 import { pages } from "@/features/pages";
 import { projects } from "@/features/projects";
@@ -21,8 +22,9 @@ import { workers } from "@/features/workers";
 export const FEATURES: readonly Feature[] = [
   overview,
   workers,
-  database,
   pages,
+  database,
+  objects,
   runs,
   errors,
   metrics,

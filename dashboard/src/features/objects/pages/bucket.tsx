@@ -1,0 +1,240 @@
+// What is in a bucket, folder by folder. Files are dropped anywhere on it.
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { File as FileIcon, Folder, Trash2, Upload as UploadIcon } from "lucide-react";
+import { type DragEvent, useRef, useState } from "react";
+import { Link, useParams } from "react-router";
+import type { ObjectEntry, ObjectPage } from "@/api/generated/api";
+import { Button } from "@/components/button";
+import { Confirm } from "@/components/dialog";
+import { EmptyState } from "@/components/empty-state";
+import { Card, Page } from "@/components/layout";
+import { Table } from "@/components/table";
+import { toast } from "@/components/toast";
+import { Bytes, RelativeTime } from "@/components/values";
+import { ObjectDialog } from "@/features/objects/components/object-dialog";
+import { UploadList } from "@/features/objects/components/upload-list";
+import { droppedFiles, useUploads } from "@/features/objects/lib/uploads";
+import { messages } from "@/features/objects/messages";
+import { api, type ApiError } from "@/lib/api/client";
+import { invalidate } from "@/lib/api/queries";
+import { classes } from "@/lib/classes";
+import { useFilters } from "@/lib/filters";
+import { useMessages } from "@/lib/i18n/language";
+import { useProjectName, useProjectPath } from "@/lib/project";
+import { useCan } from "@/lib/session/session";
+
+type Line = { key: string; object?: ObjectEntry };
+
+const OF_BUCKETS = ["GET /admin/s3/buckets", "objects"];
+
+export default function BucketPage() {
+  const t = useMessages(messages);
+  const project = useProjectName();
+  const to = useProjectPath();
+  const can = useCan();
+  const client = useQueryClient();
+  const { bucket = "" } = useParams();
+  const [view, setView] = useFilters(["prefix", "key"]);
+  const prefix = view.prefix ?? "";
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [deleting, setDeleting] = useState(false);
+  const [over, setOver] = useState(false);
+  const picker = useRef<HTMLInputElement>(null);
+  const reload = () => void invalidate(client, OF_BUCKETS);
+  const uploads = useUploads(project, bucket, reload);
+  const list = useInfiniteQuery<ObjectPage, ApiError, ObjectPage[], unknown[], string | undefined>({
+    queryKey: ["objects", project, bucket, prefix],
+    initialPageParam: undefined,
+    queryFn: ({ pageParam, signal }) =>
+      api("GET /admin/s3/buckets/{bucket}/objects", {
+        path: { bucket },
+        query: { project, prefix, delimiter: "/", limit: 500, ...(pageParam ? { cursor: pageParam } : {}) },
+        signal,
+      }),
+    getNextPageParam: (page) => page.cursor ?? undefined,
+    select: ({ pages }) => pages,
+  });
+  const lines = list.data && [
+    ...list.data.flatMap((page) => page.prefixes).map((key): Line => ({ key })),
+    ...list.data.flatMap((page) => page.objects).map((object): Line => ({ key: object.key, object })),
+  ];
+  const shown = lines?.find((line) => line.object && line.key === view.key)?.object;
+  const objects = lines?.filter((line) => line.object !== undefined && chosen.has(line.key)) ?? [];
+  const folder = (to: string) => `?${new URLSearchParams({ prefix: to })}`;
+
+  const removeChosen = async () => {
+    const keys = objects.map((line) => line.key);
+    for (let at = 0; at < keys.length; at += 1000) {
+      await api("POST /admin/s3/buckets/{bucket}/objects/delete", {
+        path: { bucket },
+        query: { project },
+        body: { keys: keys.slice(at, at + 1000) },
+      });
+    }
+    toast.done(t.deleted(keys.length));
+    setChosen(new Set());
+    await invalidate(client, OF_BUCKETS);
+  };
+  const drop = async (event: DragEvent) => {
+    event.preventDefault();
+    setOver(false);
+    if (can("developer")) uploads.add(prefix, await droppedFiles(event.dataTransfer));
+  };
+
+  return (
+    <div
+      className="min-w-0"
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={(event) => {
+        if (!event.currentTarget.contains(event.relatedTarget as Node | null)) setOver(false);
+      }}
+      onDrop={(event) => void drop(event)}
+    >
+      <Page
+        title={bucket}
+        crumbs={[{ label: t.title, to: to("objects") }]}
+        actions={
+          <>
+            {objects.length > 0 && (
+              <>
+                <span className="text-sm text-muted">{t.chosen(objects.length)}</span>
+                <Button icon={Trash2} needs="developer" onClick={() => setDeleting(true)}>{t.deleteChosen}</Button>
+              </>
+            )}
+            <input
+              ref={picker}
+              type="file"
+              multiple
+              aria-label={t.upload}
+              className="hidden"
+              onChange={(event) => {
+                uploads.add(prefix, [...event.target.files ?? []].map((file) => ({ path: file.name, file })));
+                event.target.value = "";
+              }}
+            />
+            <Button look="primary" icon={UploadIcon} needs="developer" onClick={() => picker.current?.click()}>
+              {t.upload}
+            </Button>
+          </>
+        }
+      >
+        <Folders bucket={bucket} prefix={prefix} />
+        <UploadList {...uploads} />
+        <Card flush className={classes(over && "outline-2 outline-accent outline-dashed")}>
+          {over && <p className="border-b px-4 py-2 text-sm font-medium text-accent">{t.dropHere}</p>}
+          <Table<Line>
+            label={t.objects}
+            rows={lines}
+            error={list.error}
+            onRetry={() => void list.refetch()}
+            more={list}
+            rowKey={(line) => line.key}
+            selected={can("developer") ? chosen : undefined}
+            onSelect={can("developer") ? setChosen : undefined}
+            columns={[
+              {
+                id: "name",
+                header: t.name,
+                cell: (line) => {
+                  const name = line.key.slice(prefix.length);
+                  const Icon = line.object ? FileIcon : Folder;
+                  return (
+                    <span className="flex items-center gap-2">
+                      <Icon aria-hidden className="size-4 shrink-0 text-muted" />
+                      {line.object
+                        ? (
+                          <button
+                            type="button"
+                            className="rounded-sm text-left font-medium break-all hover:underline"
+                            onClick={() => setView({ key: line.key })}
+                          >
+                            {name}
+                          </button>
+                        )
+                        : (
+                          <Link to={folder(line.key)} className="rounded-sm font-medium break-all hover:underline">
+                            {name}
+                          </Link>
+                        )}
+                    </span>
+                  );
+                },
+              },
+              {
+                id: "type",
+                header: t.type,
+                from: "md",
+                cell: (line) => <span className="text-muted">{line.object && typeOf(line.object)}</span>,
+              },
+              {
+                id: "size",
+                header: t.size,
+                align: "right",
+                sort: (line) => line.object?.sizeBytes ?? null,
+                cell: (line) => line.object ? <Bytes value={line.object.sizeBytes} /> : "",
+              },
+              {
+                id: "at",
+                header: t.uploaded,
+                align: "right",
+                from: "sm",
+                sort: (line) => line.object?.uploaded ?? null,
+                cell: (line) => line.object ? <RelativeTime time={line.object.uploaded} /> : "",
+              },
+            ]}
+            empty={
+              <EmptyState icon={UploadIcon} title={t.empty} command={`v8box s3 cp photo.jpg s3://${bucket}/${prefix}`}>
+                {t.emptyHint}
+              </EmptyState>
+            }
+          />
+        </Card>
+      </Page>
+      {shown && <ObjectDialog project={project} bucket={bucket} object={shown} onClose={() => setView({ key: "" })} />}
+      <Confirm
+        open={deleting}
+        danger
+        onClose={() => setDeleting(false)}
+        title={t.deleteTitle(objects.length)}
+        what={
+          <>
+            <p>{t.deleteWhat}</p>
+            <p className="mt-2 max-h-40 overflow-auto font-mono text-xs break-all">
+              {objects.slice(0, 50).map((line) => line.key).join(", ")}
+            </p>
+          </>
+        }
+        action={t.deleteChosen}
+        onConfirm={removeChosen}
+      />
+    </div>
+  );
+}
+
+function typeOf(object: ObjectEntry): string {
+  return Object.entries(object.http).find(([name]) => /^content-?type$/i.test(name))?.[1] ?? "";
+}
+
+function Folders({ bucket, prefix }: { bucket: string; prefix: string }) {
+  const t = useMessages(messages);
+  const parts = prefix.split("/").slice(0, -1);
+  return (
+    <nav aria-label={t.folders} className="flex flex-wrap items-center gap-1 font-mono text-sm">
+      <Link to="?" className="rounded-sm hover:underline">{bucket}</Link>
+      {parts.map((part, index) => (
+        <span key={index} className="flex items-center gap-1 break-all">
+          <span aria-hidden className="text-muted">/</span>
+          <Link
+            to={`?${new URLSearchParams({ prefix: `${parts.slice(0, index + 1).join("/")}/` })}`}
+            className="rounded-sm hover:underline"
+          >
+            {part}
+          </Link>
+        </span>
+      ))}
+    </nav>
+  );
+}
