@@ -85,7 +85,6 @@ function Node({ place, onOpen, onPoint }: { place: Place; onOpen: () => void; on
     <g
       role="link"
       tabIndex={0}
-      aria-label={table.name}
       transform={`translate(${x} ${y})`}
       className="cursor-pointer outline-none [&:focus-visible>rect:first-of-type]:stroke-(--accent) [&:hover>rect:first-of-type]:stroke-(--accent)"
       onClick={onOpen}

@@ -1,0 +1,256 @@
+"""Databases in the dashboard: made, filled, asked and drawn; what rows hold is text, whatever it looks like."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+from tests.browser.dashboard.conftest import Dash
+
+DATABASES = "/admin/database/databases"
+DASH = "\u2013"
+MARKUP = '<img src=x onerror="throw 1"> 🦆 & "quotes"'
+ODD_TABLE = '<b>odd</b> 🦆 \'n "q"'
+
+
+def ask(admin: httpx.Client, sql: str, *args: object) -> list[dict[str, object]]:
+    answer = admin.post("/admin/database/query/shop", json={"query": sql, "args": list(args)})
+    assert answer.is_success, answer.text
+    rows: list[dict[str, object]] = answer.json()["data"]["rows"]
+    return rows
+
+
+@pytest.fixture
+def shop(admin: httpx.Client) -> Iterator[str]:
+    """Customers, their orders, and a table whose name is a trap."""
+    admin.post(DATABASES, json={"name": "shop"}).raise_for_status()
+    ask(admin, "create table customers (id integer primary key, name text not null, score real, photo blob)")
+    ask(
+        admin,
+        "create table orders (id integer primary key, customer integer not null references customers (id),"
+        " note text default 'none')",
+    )
+    ask(admin, "create index orders_customer on orders (customer)")
+    quoted = ODD_TABLE.replace('"', '""')
+    ask(admin, f'create table "{quoted}" ("<i>column</i>" text)')
+    ask(admin, "insert into customers (name, score, photo) values (?, null, x'00ff10')", MARKUP)
+    ask(admin, "insert into customers (name, score) values ('Ada', 7)")
+    yield "shop"
+    admin.delete(f"{DATABASES}/shop").raise_for_status()
+
+
+def write(page: Page, text: str) -> None:
+    """Replaces what is in the editor."""
+    page.locator(".monaco-editor .view-lines").first.click()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.press("Delete")
+    page.keyboard.insert_text(text)
+
+
+def test_a_database_is_made_and_deleted_by_its_name(dash: Dash, admin: httpx.Client) -> None:
+    page = dash.open("/projects/default/database")
+    page.get_by_role("button", name="New database").click()
+    page.get_by_label("Name").fill("crm")
+    page.get_by_role("button", name="Create").click()
+    page.get_by_role("link", name="crm").click()
+    expect(page.get_by_text("No table yet")).to_be_visible()
+    dash.look("database-empty")
+    page.get_by_role("link", name="Databases").last.click()
+    dash.look("databases")
+    page.get_by_role("button", name="crm: Change").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Delete")).to_be_disabled()
+    dialog.get_by_role("textbox").fill("crm")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("crm is deleted")).to_be_visible()
+    assert "crm" not in [each["name"] for each in admin.get(DATABASES).json()["data"]]
+
+
+def test_a_table_is_made_and_filled(dash: Dash, admin: httpx.Client, shop: str) -> None:
+    page = dash.open(f"/projects/default/database/{shop}")
+    dash.look("database-tables")
+    page.get_by_role("button", name="New table").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name", exact=True).fill("reviews")
+    dialog.get_by_label("Name of column 2").fill("text")
+    dialog.get_by_role("button", name="Add column").click()
+    dialog.get_by_label("Name of column 3").fill("customer")
+    dialog.get_by_label("Type of column 3").click()
+    page.get_by_role("option", name="INTEGER").click()
+    dialog.get_by_label("Reference of column 3").click()
+    page.get_by_role("option", name="→ customers").click()
+    expect(dialog).to_contain_text('"customer" INTEGER REFERENCES "customers"')
+    dash.look("database-new-table")
+    dialog.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("No rows", exact=True)).to_be_visible()
+
+    page.get_by_role("button", name="New row").click()
+    dialog.get_by_label("text TEXT").fill(MARKUP)
+    dash.look("database-new-row")
+    dialog.get_by_role("button", name="Insert").click()
+    grid = page.get_by_role("grid", name="Rows of reviews")
+    expect(grid).to_contain_text(MARKUP)
+    expect(grid).to_contain_text("NULL")
+    assert ask(admin, "select * from reviews") == [{"id": 1, "text": MARKUP, "customer": None}]
+    keys = admin.get(f"{DATABASES}/{shop}/schema").json()["data"]["tables"]
+    assert next(each for each in keys if each["name"] == "reviews")["foreignKeys"][0]["table"] == "customers"
+
+
+def test_rows_are_sorted_filtered_changed_and_deleted(dash: Dash, admin: httpx.Client, shop: str) -> None:
+    page = dash.open(f"/projects/default/database/{shop}/tables/customers")
+    grid = page.get_by_role("grid")
+    expect(grid).to_contain_text(MARKUP)
+    expect(grid).to_contain_text("blob, 3 B")
+    dash.look("database-rows")
+    grid.get_by_role("button", name="name").click()
+    grid.get_by_role("button", name="name").click()
+    expect(grid.get_by_role("row").nth(1)).to_contain_text("Ada")
+
+    ada = grid.get_by_role("row").filter(has_text="Ada")
+    ada.get_by_role("gridcell", name="7", exact=True).dblclick()
+    page.get_by_label("Value of score").fill("8.5")
+    page.keyboard.press("Enter")
+    expect(ada).to_contain_text("8.5")
+    assert ask(admin, "select score from customers where name = 'Ada'") == [{"score": 8.5}]
+
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_label("Column to filter by").click()
+    page.get_by_role("option", name="name").click()
+    page.get_by_label("How to compare").click()
+    page.get_by_role("option", name="contains").click()
+    page.get_by_label("Value to compare with").fill("onerror")
+    page.get_by_role("button", name="Add filter").click()
+    expect(ada).to_have_count(0)
+    expect(page).to_have_url(re.compile("filter="))
+    dash.look("database-rows-filtered")
+    page.get_by_role("button", name="Remove filter").click()
+
+    ada.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("1 row deleted")).to_be_visible()
+    expect(ada).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(ada).to_be_visible()
+    assert ask(admin, "select count(*) as n from customers") == [{"n": 2}]
+
+
+def test_many_rows_come_in_pages(dash: Dash, admin: httpx.Client, shop: str) -> None:
+    ask(
+        admin,
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000)"
+        " insert into orders (customer, note) select 1, 'order ' || i from n",
+    )
+    page = dash.open(f"/projects/default/database/{shop}/tables/orders?from=19900")
+    expect(page.get_by_text(f"19,901{DASH}20,000 of 20,000")).to_be_visible()
+    expect(page.get_by_role("button", name="Next")).to_be_disabled()
+    page.get_by_role("button", name="Previous").click()
+    expect(page.get_by_text(f"19,801{DASH}19,900 of 20,000")).to_be_visible()
+
+
+def test_sql_is_completed_run_explained_kept_and_exported(dash: Dash, admin: httpx.Client, shop: str) -> None:
+    page = dash.open(f"/projects/default/database/{shop}/sql")
+    write(page, "select * from custo")
+    page.keyboard.press("Control+Space")
+    expect(page.locator(".suggest-widget")).to_contain_text("customers")
+    page.keyboard.press("Escape")
+
+    write(page, "select nothing;\nselect id, name, score from customers order by id;")
+    page.keyboard.press("Control+Enter")
+    result = page.get_by_role("table", name="Result")
+    expect(result).to_contain_text(MARKUP)
+    expect(result).to_contain_text("NULL")
+    expect(page.get_by_text(re.compile(r"^2 rows · "))).to_be_visible()
+    dash.look("database-sql")
+
+    with page.expect_download() as csv:
+        page.get_by_role("button", name="CSV").click()
+    lines = Path(csv.value.path()).read_text().splitlines()
+    assert lines[:2] == ["id,name,score", '1,"<img src=x onerror=""throw 1""> 🦆 & ""quotes""",']
+    with page.expect_download() as exported:
+        page.get_by_role("button", name="JSON").click()
+    assert json.loads(Path(exported.value.path()).read_text())[1] == {"id": 2, "name": "Ada", "score": 7.0}
+
+    page.get_by_role("button", name="Explain").click()
+    expect(page.get_by_text("SCAN customers")).to_be_visible()
+    dash.look("database-explain")
+
+    page.get_by_role("button", name="Save query").click()
+    page.get_by_label("Name of the query").fill("<b>best</b>")
+    page.get_by_role("button", name="Save", exact=True).click()
+    write(page, "selec 1")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("alert").filter(has_text="syntax error")).to_be_visible()
+    page.get_by_role("button", name="Saved queries").click()
+    page.get_by_role("button", name="<b>best</b>").first.click()
+    expect(page.locator(".monaco-editor .view-lines").first).to_contain_text("order by")
+
+
+def test_the_structure_is_changed(dash: Dash, admin: httpx.Client, shop: str) -> None:
+    page = dash.open(f"/projects/default/database/{shop}/tables/orders/structure")
+    dash.look("database-structure")
+    page.get_by_role("button", name="Add column").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name of column 1").fill("it's <new>")
+    dialog.get_by_label("Default of column 1").fill("o'clock")
+    dialog.get_by_role("button", name="Add column").click()
+    expect(page.get_by_role("table", name="Columns")).to_contain_text("it's <new>")
+    page.get_by_role("button", name="Add index").click()
+    dialog.get_by_role("checkbox", name="note").check()
+    dialog.get_by_role("button", name="Add index").click()
+    expect(page.get_by_text("orders_note", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Drop the column it's <new>").click()
+    dialog.get_by_role("textbox").fill("it's <new>")
+    dialog.get_by_role("button", name="Drop").click()
+    expect(page.get_by_text("The column it's <new> is dropped")).to_be_visible()
+    columns = [each["name"] for each in ask(admin, "select name from pragma_table_info('orders')")]
+    assert columns == ["id", "customer", "note"]
+
+    page.get_by_role("button", name="Drop table").click()
+    dialog.get_by_role("textbox").fill("orders")
+    dialog.get_by_role("button", name="Drop table").click()
+    expect(page.get_by_role("table", name="Tables")).to_contain_text(ODD_TABLE)
+    assert ask(admin, "select name from sqlite_schema where name = 'orders'") == []
+
+
+def test_the_diagram_shows_relations_and_leads_to_tables(dash: Dash, shop: str) -> None:
+    page = dash.open(f"/projects/default/database/{shop}/diagram")
+    drawing = page.get_by_role("group", name="Tables and their relations")
+    expect(drawing.locator("path")).to_have_count(1)
+    expect(drawing.locator("title")).to_have_text("orders.customer → customers")
+    expect(drawing.get_by_role("link")).to_have_count(3)
+    expect(drawing.get_by_role("link", name=ODD_TABLE)).to_contain_text("<i>column</i>")
+    dash.look("database-diagram")
+    page.get_by_role("button", name="Larger").click()
+    drawing.get_by_role("link", name=ODD_TABLE).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=ODD_TABLE)).to_be_visible()
+
+
+def test_migrations_are_listed_and_rolled_back(dash: Dash, admin: httpx.Client, shop: str) -> None:
+    migrations = [{"number": 1, "name": "tags", "sql": "create table tags (t)", "down": "drop table tags"}]
+    admin.post(f"{DATABASES}/{shop}/migrations", json={"migrations": migrations}).raise_for_status()
+    page = dash.open(f"/projects/default/database/{shop}/migrations")
+    dash.look("database-migrations")
+    page.get_by_role("button", name="Roll back the newest").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("table tags: dropped")
+    dialog.get_by_role("textbox").fill("tags")
+    dialog.get_by_role("button", name="Roll back the newest").click()
+    expect(page.get_by_text("No migration was applied")).to_be_visible()
+    assert ask(admin, "select name from sqlite_schema where name = 'tags'") == []
+
+
+def test_a_viewer_sees_and_may_not(visitor: Callable[[str], Dash], shop: str) -> None:
+    page = visitor("viewer").open(f"/projects/default/database/{shop}/tables/customers")
+    expect(page.get_by_role("grid")).to_contain_text("Ada")
+    expect(page.get_by_role("button", name="New row")).to_have_attribute("aria-disabled", "true")
+    expect(page.get_by_role("checkbox")).to_have_count(0)
+    page.get_by_role("link", name="SQL").click()
+    expect(page.get_by_role("button", name="Run")).to_have_attribute("aria-disabled", "true")
