@@ -60,7 +60,7 @@ export default function OptimisationTab({ site }: { site: SiteInfo }) {
         actions={
           <>
             <Select
-              className="w-36"
+              className="max-w-36"
               label={t.release}
               value={String(number)}
               onChange={setChosen}

@@ -219,7 +219,7 @@ export default function ReleasesTab({ site }: { site: SiteInfo }) {
               {compared.map((number, side) => (
                 <Select
                   key={side}
-                  className="w-32"
+                  className="max-w-32"
                   label={side === 0 ? t.older : t.newer}
                   value={String(number)}
                   options={numbers(releases.items, compared).map((each) => ({ value: each, label: `#${each}` }))}

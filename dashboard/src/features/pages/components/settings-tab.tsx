@@ -200,13 +200,13 @@ function Mounts({ mounts, hint, onChange }: {
         <div key={index} className="flex flex-wrap items-center gap-2">
           <Input
             aria-label={`${t.path} ${index + 1}`}
-            className="w-40 font-mono"
+            className="max-w-40 font-mono"
             value={mount.path}
             placeholder="/api/*"
             onChange={(event) => change(index, { path: event.target.value })}
           />
           <Select
-            className="w-44"
+            className="max-w-44"
             label={`${t.worker} ${index + 1}`}
             value={mount.worker || undefined}
             placeholder={t.worker}

@@ -51,7 +51,7 @@ export default function SitesPage() {
           sortedBy="name"
           columns={[
             { id: "name", header: t.name, sort: (site) => site.name, cell: (site) => site.name },
-            { id: "live", header: t.live, cell: (site) => <Live site={site} /> },
+            { id: "live", header: t.liveColumn, cell: (site) => <Live site={site} /> },
             { id: "address", header: t.address, from: "sm", cell: (site) => <SiteLink url={site.url} /> },
             { id: "domains", header: t.tabs.domains, from: "lg", cell: (site) => <Hosts site={site.name} /> },
             { id: "size", header: t.size, from: "md", align: "right", cell: (site) => <Size site={site} /> },
