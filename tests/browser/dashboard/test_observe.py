@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import httpx
 import pytest
@@ -35,9 +36,12 @@ def observed(admin: httpx.Client, box: RunningBox) -> str:
     for path in ("one", "two", "boom", "boom", "spin"):
         box.run(f"observed/{path}")
     for place, wanted in (("errors", 2), ("kills", 1), ("runs", 5)):
-        address = f"/api/v1/projects/default/{place}?worker=observed"
-        box.until(lambda address=address, wanted=wanted: len(admin.get(address).json()["items"]) >= wanted)
+        box.until(partial(_has, admin, place, wanted))
     return "observed"
+
+
+def _has(admin: httpx.Client, place: str, wanted: int) -> bool:
+    return len(admin.get(f"/api/v1/projects/default/{place}?worker=observed").json()["items"]) >= wanted
 
 
 def test_a_run_is_found_and_explained(dash: Dash, observed: str) -> None:
