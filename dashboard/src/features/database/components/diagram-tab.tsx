@@ -106,8 +106,8 @@ function Node({ place, onOpen, onPoint }: { place: Place; onOpen: () => void; on
         const line = HEAD + LINE * index + 16;
         return (
           <g key={column.name} fontSize={11} fontFamily="var(--font-mono)">
-            <text x={12} y={line} fill="var(--text)">{cut(column.name, 15)}</text>
-            <text x={WIDTH - 46} y={line} textAnchor="end" fill="var(--muted)">
+            <text x={12} y={line} fill="var(--text)">{cut(column.name, 14)}</text>
+            <text x={WIDTH - 62} y={line} textAnchor="end" fill="var(--muted)">
               {cut(column.type.toLowerCase(), 9)}
             </text>
             <text x={WIDTH - 10} y={line} textAnchor="end" fontWeight={600} fill="var(--accent)">{mark}</text>
