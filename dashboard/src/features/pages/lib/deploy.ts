@@ -138,8 +138,12 @@ async function finished(answer: Release | OperationInfo, tell: Tell, signal: Abo
     try {
       now = await api("GET /api/v1/operations/{operation_id}", { path, query: { wait: 1 }, signal });
     } catch (error) {
-      if (signal.aborted) await api("DELETE /api/v1/operations/{operation_id}", { path });
-      throw error;
+      if (!signal.aborted) throw error;
+      // It may have ended just before: then there is a release, and that is what is told.
+      await api("DELETE /api/v1/operations/{operation_id}", { path }).catch(() => undefined);
+      const end = await api("GET /api/v1/operations/{operation_id}", { path, query: { wait: 5 } });
+      if (end.state !== "succeeded") throw error;
+      return end.result as Release;
     }
   }
 }
