@@ -104,7 +104,7 @@ def test_failures_are_answers(box: RunningBox) -> None:
     assert "as it was asked to" not in thrown["body"]
     broken = tried(box, path="/breaks")
     assert broken["broken"]
-    assert broken["body"] == "hi"
+    assert broken["body"] in ("hi", "")  # what was in the stream as it broke may be lost with it
     assert not broken["truncated"]
 
 
