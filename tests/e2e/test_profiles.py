@@ -114,7 +114,7 @@ def test_a_worker_that_never_yields_is_profiled_up_to_its_end(busy: RunningBox) 
     assert "the process ended early (cpu)" in capture["note"]
     found = check(profile)
     names = ("innermost", "outer", "fetch")
-    assert sum(found[name]["hitCount"] for name in names if name in found) > len(profile["samples"]) * 0.2
+    assert sum(found[name]["hitCount"] for name in names if name in found) >= 20  # on a busy machine few are its own
 
 
 def test_after_a_kill_the_next_one_is_told_with_its_stack(busy: RunningBox) -> None:
