@@ -120,7 +120,7 @@ def test_rules_and_channels_are_made(dash: Dash, admin: httpx.Client) -> None:
     page.keyboard.press("Escape")
     page.get_by_role("button", name="New rule").click()
     page.get_by_label("Name").fill("too many errors")
-    page.get_by_label("team <i>hook</i>").check()
+    page.get_by_role("checkbox", name="team <i>hook</i>").check()
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("table", name="Rules")).to_contain_text("too many errors")
     dash.look("alerts")
