@@ -14,14 +14,15 @@ from typing import Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.dashboard import shots
 from tests.e2e.box import RunningBox
 
 ROOT = Path(__file__).parents[3]
 AXE = ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
 PASSWORD = "correct-horse-battery"
-WAIT_MS = 15_000
+WAIT_MS = 45_000
+expect.set_options(timeout=WAIT_MS)  # several browsers, boxes and compilers share the machine
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (4\d\d|503)")
 """What Chromium says of every refusal, whether the page handles it or not."""
 

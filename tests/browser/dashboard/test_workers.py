@@ -106,7 +106,7 @@ def test_splits_canaries_and_promotion(dash: Dash, admin: httpx.Client, worker: 
 
     page.get_by_role("button", name="Promote").click()
     page.get_by_role("dialog").get_by_role("button", name="Promote").click()
-    expect(page.get_by_text("Promoted")).to_be_visible()
+    expect(page.get_by_text("Promoted", exact=True)).to_be_visible()
     assert len(admin.get(f"{WORKERS}/{worker}/deployments/production").json()["versions"]) == 1
 
     production.get_by_role("button", name="Canary").click()
