@@ -275,6 +275,7 @@ def test_ones_own_account_has_password_second_factor_and_sessions(visitor: Calla
     secret = page.get_by_role("dialog").locator("pre").inner_text()
     page.get_by_label("Code").fill(pyotp.TOTP(secret).now())
     confirm(page, "Turn it on")
+    expect(page.get_by_role("dialog").locator("pre").first).to_have_text(re.compile(r"^\s*\S+(\s+\S+){9}\s*$"))
     assert len(secret_of(page).split()) == 10
     expect(page.get_by_text("10 recovery codes left")).to_be_visible()
     page.get_by_role("button", name="Turn it off").click()
