@@ -28,7 +28,7 @@ BLOG = {
     ".well-known/security.txt": "blog contact",
     ".env": "SECRET-env",
     ".git/config": "SECRET-git",
-    "functions/api.ts": "SECRET-source",
+    "functions/_shared.ts": "// SECRET-source\nexport const shared = 1;\n",
     "node_modules/x.js": "SECRET-module",
     "_headers": "/*\n  X-Rule: SECRET-rule-is-no-file\n",
     "_redirects": "/old/* /docs/:splat 200\n/gone /nothing 410\n",
