@@ -24,7 +24,6 @@ from v8box.features.notifications.senders.interface import Outcome, Parcel
 from v8box.features.notifications.senders.slack import SlackSender
 from v8box.features.notifications.senders.webhook import WebhookSender, key_of, make_secret
 
-NOW = datetime.now(UTC).timestamp()
 OLD, NEW = make_secret(), make_secret()
 
 
@@ -76,8 +75,8 @@ def a_message(**fields: Any) -> Message:
         "alert": "alert_1",
         "facts": {"worker": "shop & co", "environment": "production"},
         "value": 12.5,
-        "since": NOW,
-        "at": NOW,
+        "since": datetime.now(UTC).timestamp(),
+        "at": datetime.now(UTC).timestamp(),
     }
     return Message(**{**own, **fields})
 
@@ -91,7 +90,7 @@ def parcel(url: str, *, project: str = "", message: Message | None = None, **sec
         channel=channel,
         secrets=Secrets(url=url, **{"signing": NEW, **secrets}),
         message=message or a_message(),
-        now=NOW,
+        now=datetime.now(UTC).timestamp(),
     )
 
 
@@ -116,11 +115,11 @@ async def test_the_official_library_takes_a_signature(receiver: Receiver, client
 
 async def test_while_a_secret_is_rotated_both_open(receiver: Receiver, client: HttpClient) -> None:
     sender = WebhookSender(client, private=False)
-    await sender.send(parcel(receiver.url, previous_signing=OLD, previous_until=NOW + 60))
+    await sender.send(parcel(receiver.url, previous_signing=OLD, previous_until=datetime.now(UTC).timestamp() + 60))
     headers, body = receiver.got[0]
     for secret in (OLD, NEW):
         assert Webhook(secret).verify(body, headers)["type"] == "alert.firing"
-    await sender.send(parcel(receiver.url, previous_signing=OLD, previous_until=NOW - 1))
+    await sender.send(parcel(receiver.url, previous_signing=OLD, previous_until=datetime.now(UTC).timestamp() - 1))
     headers, body = receiver.got[1]
     with pytest.raises(WebhookVerificationError):
         Webhook(OLD).verify(body, headers)
@@ -130,8 +129,8 @@ async def test_while_a_secret_is_rotated_both_open(receiver: Receiver, client: H
 def test_any_secret_and_body_are_signed_as_the_library_does(key: bytes, body: bytes) -> None:
     secret = "whsec_" + base64.b64encode(key).decode()
     text = base64.b64encode(body).decode()
-    at = datetime.fromtimestamp(int(NOW), UTC)
-    made = webhook.signatures(Secrets(signing=secret), "msg_x", int(NOW), text.encode())
+    at = datetime.fromtimestamp(int(datetime.now(UTC).timestamp()), UTC)
+    made = webhook.signatures(Secrets(signing=secret), "msg_x", int(datetime.now(UTC).timestamp()), text.encode())
     assert made == Webhook(secret).sign("msg_x", at, text)
 
 
