@@ -116,7 +116,9 @@ def test_queries_without_a_name_a_body_or_with_a_twin_are_refused(text: str) -> 
 
 
 def test_the_catalogs_migrations_are_in_order() -> None:
-    assert [each.number for each in load_migrations("v8box.catalog")] == [1, 2]
+    numbers = [each.number for each in load_migrations("v8box.catalog")]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= 3
 
 
 async def test_a_step_that_fails_is_named_with_its_line(database: Database) -> None:
