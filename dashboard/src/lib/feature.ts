@@ -6,7 +6,7 @@ import type { Myself } from "@/api/generated/api";
 import type { Language } from "@/lib/i18n/language";
 import type { Role } from "@/lib/session/session";
 
-/** Words outside of a component: `(language) => messages[language].title`. */
+/** Words outside of a component: `(language) => labels[language].title`. */
 export type Label = (language: Language) => string;
 
 export interface FeatureRoute {

@@ -1,8 +1,9 @@
+import { labels } from "@/features/api-keys/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "API keys",
+    ...labels.en,
     description: "They open workers to programs, where a worker's manifest asks for one. They open nothing else.",
     make: "Make a key",
     change: "Change",
@@ -46,7 +47,7 @@ export const messages = catalogue({
     saved: "Saved",
   },
   id: {
-    title: "Kunci API",
+    ...labels.id,
     description: "Membuka worker bagi program, jika manifest worker memintanya. Tidak membuka yang lain.",
     make: "Buat kunci",
     change: "Ubah",

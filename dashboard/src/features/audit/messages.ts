@@ -1,8 +1,9 @@
+import { labels } from "@/features/audit/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Audit log",
+    ...labels.en,
     description: "Who changed what, when, and from where. Entries are chained: what is altered or taken out shows.",
     text: "Anywhere in the entry",
     actor: "Who",
@@ -43,7 +44,7 @@ export const messages = catalogue({
     >,
   },
   id: {
-    title: "Log audit",
+    ...labels.id,
     description: "Siapa mengubah apa, kapan, dan dari mana. Entri berantai: yang diubah atau dihapus akan kelihatan.",
     text: "Di mana saja dalam entri",
     actor: "Siapa",

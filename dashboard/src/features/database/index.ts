@@ -1,6 +1,6 @@
 // Databases: their tables and rows, SQL, how tables refer to each other, migrations.
 import { Database, Table2, Terminal } from "lucide-react";
-import { messages } from "@/features/database/messages";
+import { labels } from "@/features/database/labels";
 import { api } from "@/lib/api/client";
 import type { Command, Feature } from "@/lib/feature";
 import { projectPath } from "@/lib/project";
@@ -10,13 +10,13 @@ const SEARCHED = 10;
 
 export const database: Feature = {
   name: "database",
-  nav: [{ label: (language) => messages[language].title, icon: Database, path: "database", group: "main" }],
+  nav: [{ label: (language) => labels[language].title, icon: Database, path: "database", group: "main" }],
   routes: [
     { path: "database", load: () => import("@/features/database/pages/databases") },
     { path: "database/:database/*", load: () => import("@/features/database/pages/database") },
   ],
   search: async ({ language, navigate, project }) => {
-    const t = messages[language];
+    const t = labels[language];
     const databases = await api("GET /admin/database/databases", { query: { project } });
     const found = databases.flatMap(({ name }): Command[] => [
       {

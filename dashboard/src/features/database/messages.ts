@@ -1,8 +1,9 @@
+import { labels } from "@/features/database/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Databases",
+    ...labels.en,
     description: "SQLite, one file each. A worker's db is the default one.",
     make: "New database",
     name: "Name",
@@ -160,11 +161,9 @@ export const messages = catalogue({
     looking: "Looking what that would change",
     nothingChanges: "Nothing in the structure.",
     changes: { created: "created", changed: "changed", dropped: "dropped" },
-    commandGroup: "Databases",
-    commandSql: (name: string) => `${name}: SQL`,
   },
   id: {
-    title: "Basis data",
+    ...labels.id,
     description: "SQLite, satu berkas masing-masing. db pada worker adalah basis data bawaan.",
     make: "Basis data baru",
     name: "Nama",
@@ -316,7 +315,5 @@ export const messages = catalogue({
     looking: "Melihat apa yang akan berubah",
     nothingChanges: "Tidak ada perubahan struktur.",
     changes: { created: "dibuat", changed: "diubah", dropped: "dibuang" },
-    commandGroup: "Basis data",
-    commandSql: (name) => `${name}: SQL`,
   },
 });

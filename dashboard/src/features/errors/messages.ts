@@ -1,8 +1,9 @@
+import { labels } from "@/features/errors/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Errors",
+    ...labels.en,
     description: "What workers threw and were stopped for, one line for all that is the same.",
     states: { open: "Open", regressed: "Came back", ignored: "Ignored", resolved: "Resolved", all: "All" },
     stateTabs: "State",
@@ -42,7 +43,7 @@ export const messages = catalogue({
     perHour: "Per hour",
   },
   id: {
-    title: "Kesalahan",
+    ...labels.id,
     description: "Yang dilempar worker dan penyebab dihentikannya, satu baris untuk semua yang sama.",
     states: { open: "Terbuka", regressed: "Kembali", ignored: "Diabaikan", resolved: "Selesai", all: "Semua" },
     stateTabs: "Keadaan",

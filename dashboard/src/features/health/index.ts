@@ -1,12 +1,12 @@
 // The box itself: its checks, addresses, keys and long work. For those with a role in the whole box.
 import { ServerCog } from "lucide-react";
-import { messages } from "@/features/health/messages";
+import { labels } from "@/features/health/labels";
 import type { Feature } from "@/lib/feature";
 
 export const health: Feature = {
   name: "health",
   nav: [{
-    label: (language) => messages[language].title,
+    label: (language) => labels[language].title,
     icon: ServerCog,
     path: "settings/system",
     box: true,

@@ -1,8 +1,9 @@
+import { labels } from "@/features/health/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "System",
+    ...labels.en,
     description: "Every check of the box with its advice, where its parts answer, its keys, and what it is working on.",
     checks: "Checks",
     checksHint: "The same as v8box doctor says, of the box that runs.",
@@ -37,7 +38,7 @@ export const messages = catalogue({
     running: { running: "Running", succeeded: "Done", failed: "Failed", cancelled: "Cancelled" },
   },
   id: {
-    title: "Sistem",
+    ...labels.id,
     description:
       "Setiap pemeriksaan box beserta sarannya, alamat bagian-bagiannya, kuncinya, dan yang sedang dikerjakan.",
     checks: "Pemeriksaan",

@@ -1,8 +1,9 @@
+import { labels } from "@/features/kills/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Slow and stopped",
+    ...labels.en,
     description: "What was stopped for a limit, and where requests lose their time.",
     kills: "Stopped",
     slow: "Slow",
@@ -37,7 +38,7 @@ export const messages = catalogue({
     secondsBefore: "seconds before",
   },
   id: {
-    title: "Lambat dan dihentikan",
+    ...labels.id,
     description: "Yang dihentikan karena batas, dan di mana permintaan kehilangan waktu.",
     kills: "Dihentikan",
     slow: "Lambat",

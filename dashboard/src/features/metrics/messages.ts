@@ -1,8 +1,9 @@
+import { labels } from "@/features/metrics/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Metrics",
+    ...labels.en,
     description: "Traffic, errors and speed. Click a moment to see its runs; orange lines are deploys.",
     worker: "Worker",
     allWorkers: "All workers",
@@ -43,7 +44,7 @@ export const messages = catalogue({
     deploy: (worker: string, change: string) => `${worker}: ${change}`,
   },
   id: {
-    title: "Metrik",
+    ...labels.id,
     description:
       "Lalu lintas, kesalahan dan kecepatan. Klik satu saat untuk melihat jalannya; garis jingga adalah rilis.",
     worker: "Worker",

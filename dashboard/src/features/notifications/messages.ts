@@ -1,8 +1,9 @@
+import { labels } from "@/features/notifications/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Alerts",
+    ...labels.en,
     description: "What is wrong now, and who is told of it.",
     scope: "Whose",
     ofProject: "This project",
@@ -75,7 +76,7 @@ export const messages = catalogue({
     every: "every channel of these",
   },
   id: {
-    title: "Peringatan",
+    ...labels.id,
     description: "Yang salah sekarang, dan siapa yang diberi tahu.",
     scope: "Milik",
     ofProject: "Proyek ini",

@@ -1,13 +1,13 @@
 // Objects: buckets, what is in them, and the keys of S3 clients.
 import { Archive } from "lucide-react";
-import { messages } from "@/features/objects/messages";
+import { labels } from "@/features/objects/labels";
 import { api } from "@/lib/api/client";
 import type { Feature } from "@/lib/feature";
 import { projectPath } from "@/lib/project";
 
 export const objects: Feature = {
   name: "objects",
-  nav: [{ label: (language) => messages[language].title, icon: Archive, path: "objects", group: "main" }],
+  nav: [{ label: (language) => labels[language].title, icon: Archive, path: "objects", group: "main" }],
   routes: [
     { path: "objects", load: () => import("@/features/objects/pages/buckets") },
     { path: "objects/:bucket", load: () => import("@/features/objects/pages/bucket") },
@@ -18,7 +18,7 @@ export const objects: Feature = {
     return buckets.map(({ name }) => ({
       id: `bucket.${name}`,
       label: name,
-      group: messages[language].commandGroup,
+      group: labels[language].commandGroup,
       icon: Archive,
       run: () => navigate(projectPath(project, "objects", name)),
     }));

@@ -1,8 +1,9 @@
+import { labels } from "@/features/objects/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Objects",
+    ...labels.en,
     description: "Files in buckets, for a worker's s3 and for every S3 client.",
     make: "New bucket",
     name: "Name",
@@ -79,10 +80,9 @@ export const messages = catalogue({
     revokeWhat: "Clients with this key, and links made with it, are refused from now on.",
     revoked: "revoked",
     expired: "expired",
-    commandGroup: "Buckets",
   },
   id: {
-    title: "Objek",
+    ...labels.id,
     description: "Berkas dalam bucket, untuk s3 pada worker dan untuk setiap klien S3.",
     make: "Bucket baru",
     name: "Nama",
@@ -158,6 +158,5 @@ export const messages = catalogue({
     revokeWhat: "Klien dengan kunci ini, dan tautan yang dibuat dengannya, ditolak mulai sekarang.",
     revoked: "dicabut",
     expired: "kedaluwarsa",
-    commandGroup: "Bucket",
   },
 });

@@ -1,10 +1,10 @@
 // Is the box well, and what happened last.
 import { LayoutDashboard } from "lucide-react";
-import { messages } from "@/features/overview/messages";
+import { labels } from "@/features/overview/labels";
 import type { Feature } from "@/lib/feature";
 
 export const overview: Feature = {
   name: "overview",
-  nav: [{ label: (language) => messages[language].title, icon: LayoutDashboard, path: "", group: "main" }],
+  nav: [{ label: (language) => labels[language].title, icon: LayoutDashboard, path: "", group: "main" }],
   routes: [{ path: "", load: () => import("@/features/overview/pages/overview") }],
 };

@@ -1,8 +1,9 @@
+import { labels } from "@/features/overview/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Overview",
+    ...labels.en,
     well: "The box is well",
     warn: "Something needs a look",
     fail: "The box is not well",
@@ -48,7 +49,7 @@ export const messages = catalogue({
     machine: "Machine",
   },
   id: {
-    title: "Ikhtisar",
+    ...labels.id,
     well: "Box sehat",
     warn: "Ada yang perlu dilihat",
     fail: "Box tidak sehat",

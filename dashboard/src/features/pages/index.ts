@@ -1,13 +1,13 @@
 // Pages: sites, their releases, previews, rules and host names.
 import { PanelsTopLeft, Upload } from "lucide-react";
-import { messages } from "@/features/pages/messages";
+import { labels } from "@/features/pages/labels";
 import { api } from "@/lib/api/client";
 import type { Command, Feature } from "@/lib/feature";
 import { projectPath } from "@/lib/project";
 
 export const pages: Feature = {
   name: "pages",
-  nav: [{ label: (language) => messages[language].title, icon: PanelsTopLeft, path: "sites", group: "main" }],
+  nav: [{ label: (language) => labels[language].title, icon: PanelsTopLeft, path: "sites", group: "main" }],
   routes: [
     { path: "sites", load: () => import("@/features/pages/pages/sites") },
     { path: "new-site", load: () => import("@/features/pages/pages/new-site") },
@@ -15,8 +15,8 @@ export const pages: Feature = {
   ],
   commands: ({ language, navigate, project }) => [{
     id: "sites.new",
-    label: messages[language].make,
-    group: messages[language].sites,
+    label: labels[language].make,
+    group: labels[language].sites,
     icon: Upload,
     run: () => navigate(projectPath(project, "new-site")),
   }],
@@ -25,7 +25,7 @@ export const pages: Feature = {
     return items.map(({ name }): Command => ({
       id: `site.${name}`,
       label: name,
-      group: messages[language].sites,
+      group: labels[language].sites,
       icon: PanelsTopLeft,
       run: () => navigate(projectPath(project, "sites", name)),
     }));

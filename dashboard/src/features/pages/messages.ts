@@ -1,11 +1,10 @@
+import { labels } from "@/features/pages/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Pages",
-    sites: "Sites",
+    ...labels.en,
     description: "Folders of files, served as sites. Each deploy is a release that never changes; one of them is live.",
-    make: "New site",
     makeHint: "Drop what your build made. It is live as soon as it is here.",
     find: "Find a site",
     name: "Name",
@@ -222,11 +221,9 @@ export const messages = catalogue({
     deletedSite: (name: string) => `${name} is deleted`,
   },
   id: {
-    title: "Pages",
-    sites: "Situs",
+    ...labels.id,
     description:
       "Folder berkas yang disajikan sebagai situs. Tiap deploy adalah rilis yang tak berubah; satu yang tayang.",
-    make: "Situs baru",
     makeHint: "Letakkan hasil build Anda. Langsung tayang begitu sampai.",
     find: "Cari situs",
     name: "Nama",

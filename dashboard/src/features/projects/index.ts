@@ -1,14 +1,14 @@
 // The projects of the box, and the settings of each: title, usage and quotas, members.
 import { Boxes, Settings2 } from "lucide-react";
-import { messages } from "@/features/projects/messages";
+import { labels } from "@/features/projects/labels";
 import type { Feature } from "@/lib/feature";
 import { projectPath } from "@/lib/project";
 
 export const projects: Feature = {
   name: "projects",
   nav: [
-    { label: (language) => messages[language].settings, icon: Settings2, path: "settings", group: "project" },
-    { label: (language) => messages[language].title, icon: Boxes, path: "settings/projects", box: true, group: "box" },
+    { label: (language) => labels[language].settings, icon: Settings2, path: "settings", group: "project" },
+    { label: (language) => labels[language].title, icon: Boxes, path: "settings/projects", box: true, group: "box" },
   ],
   routes: [
     { path: "settings", load: () => import("@/features/projects/pages/project-settings") },
@@ -18,7 +18,7 @@ export const projects: Feature = {
     Promise.resolve(me.projects.map((name) => ({
       id: `project:${name}`,
       label: name,
-      group: messages[language].title,
+      group: labels[language].title,
       icon: Boxes,
       run: () => navigate(projectPath(name)),
     }))),

@@ -1,10 +1,10 @@
+import { labels } from "@/features/projects/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Projects",
+    ...labels.en,
     description: "Each has its own workers, sites, databases, buckets, variables and members.",
-    settings: "Settings",
     make: "Make a project",
     name: "Name",
     nameHint: "1 to 40 of a–z, 0–9 and single dashes. It stays as it is: it is a part of addresses.",
@@ -49,9 +49,8 @@ export const messages = catalogue({
     requests: "Requests per day",
   },
   id: {
-    title: "Proyek",
+    ...labels.id,
     description: "Masing-masing punya worker, situs, database, bucket, variabel, dan anggota sendiri.",
-    settings: "Pengaturan",
     make: "Buat proyek",
     name: "Nama",
     nameHint: "1 sampai 40 dari a–z, 0–9, dan tanda hubung tunggal. Tidak bisa diganti: nama ini bagian dari alamat.",

@@ -1,10 +1,11 @@
+import { labels } from "@/features/runs/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Logs",
+    title: labels.en.title,
     description: "Every run of a worker and every line it printed: what was, and what comes.",
-    tabs: { label: "What is shown", runs: "Runs", lines: "Lines", live: "Live" },
+    tabs: { label: "What is shown", runs: "Runs", lines: "Lines", live: labels.en.live },
     when: "When",
     worker: "Worker",
     request: "Request",
@@ -68,9 +69,9 @@ export const messages = catalogue({
     openWorker: "Open worker",
   },
   id: {
-    title: "Log",
+    title: labels.id.title,
     description: "Setiap jalannya worker dan setiap baris yang dicetaknya: yang lalu, dan yang datang.",
-    tabs: { label: "Yang ditampilkan", runs: "Jalan", lines: "Baris", live: "Langsung" },
+    tabs: { label: "Yang ditampilkan", runs: "Jalan", lines: "Baris", live: labels.id.live },
     when: "Kapan",
     worker: "Worker",
     request: "Permintaan",

@@ -1,12 +1,12 @@
 // Signing in, and one's own account.
 import { UserRound } from "lucide-react";
-import { messages } from "@/features/sessions/messages";
+import { labels } from "@/features/sessions/labels";
 import type { Feature } from "@/lib/feature";
 
 export const sessions: Feature = {
   name: "sessions",
   nav: [{
-    label: (language) => messages[language].title,
+    label: (language) => labels[language].title,
     icon: UserRound,
     path: "account",
     box: true,

@@ -1,8 +1,9 @@
+import { labels } from "@/features/sessions/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Account",
+    ...labels.en,
     signIn: "Sign in",
     signInTo: "Sign in to your box",
     user: "User name",
@@ -50,7 +51,7 @@ export const messages = catalogue({
     used: (time: string) => `used ${time}`,
   },
   id: {
-    title: "Akun",
+    ...labels.id,
     signIn: "Masuk",
     signInTo: "Masuk ke box Anda",
     user: "Nama pengguna",

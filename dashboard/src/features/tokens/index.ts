@@ -1,12 +1,12 @@
 // Personal tokens.
 import { KeySquare } from "lucide-react";
-import { messages } from "@/features/tokens/messages";
+import { labels } from "@/features/tokens/labels";
 import type { Feature } from "@/lib/feature";
 
 export const tokens: Feature = {
   name: "tokens",
   nav: [{
-    label: (language) => messages[language].title,
+    label: (language) => labels[language].title,
     icon: KeySquare,
     path: "account/tokens",
     box: true,

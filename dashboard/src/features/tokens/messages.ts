@@ -1,8 +1,9 @@
+import { labels } from "@/features/tokens/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Tokens",
+    ...labels.en,
     description:
       "For programs that act as you: the commands on another machine, CI, scripts. They never can do more than you.",
     make: "Make a token",
@@ -39,7 +40,7 @@ export const messages = catalogue({
     removeHint: "Programs that use it are refused from the next request on.",
   },
   id: {
-    title: "Token",
+    ...labels.id,
     description:
       "Untuk program yang bertindak atas nama Anda: perintah di mesin lain, CI, skrip. Haknya tidak pernah melebihi hak Anda.",
     make: "Buat token",

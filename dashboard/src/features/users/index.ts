@@ -1,6 +1,6 @@
 // Who may sign in. For admins of the box.
 import { UsersRound } from "lucide-react";
-import { messages } from "@/features/users/messages";
+import { labels } from "@/features/users/labels";
 import { api } from "@/lib/api/client";
 import type { Feature } from "@/lib/feature";
 import { may } from "@/lib/session/session";
@@ -8,7 +8,7 @@ import { may } from "@/lib/session/session";
 export const users: Feature = {
   name: "users",
   nav: [{
-    label: (language) => messages[language].title,
+    label: (language) => labels[language].title,
     icon: UsersRound,
     path: "settings/users",
     box: true,
@@ -25,7 +25,7 @@ export const users: Feature = {
     return items.map(({ name }) => ({
       id: `user:${name}`,
       label: name,
-      group: messages[language].title,
+      group: labels[language].title,
       icon: UsersRound,
       run: () => navigate(`/settings/users/${encodeURIComponent(name)}`),
     }));

@@ -1,8 +1,9 @@
+import { labels } from "@/features/users/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Users",
+    ...labels.en,
     description: "Who may sign in, and what they may do in which project.",
     add: "Add a user",
     addHint: "They get a temporary password, which they replace at the first sign-in.",
@@ -61,7 +62,7 @@ export const messages = catalogue({
     find: "Find a user",
   },
   id: {
-    title: "Pengguna",
+    ...labels.id,
     description: "Siapa yang boleh masuk, dan apa yang boleh dilakukan di proyek mana.",
     add: "Tambah pengguna",
     addHint: "Mereka mendapat kata sandi sementara, yang diganti saat pertama kali masuk.",

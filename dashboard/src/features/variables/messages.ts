@@ -1,8 +1,9 @@
+import { labels } from "@/features/variables/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Variables",
+    ...labels.en,
     description:
       "What workers read as env.NAME. A secret goes in and never comes out. A change is in the next request.",
     set: "Set a variable",
@@ -44,7 +45,7 @@ export const messages = catalogue({
     save: "Set",
   },
   id: {
-    title: "Variabel",
+    ...labels.id,
     description:
       "Yang dibaca worker sebagai env.NAMA. Rahasia hanya bisa masuk, tidak bisa dibaca. Berlaku pada permintaan berikutnya.",
     set: "Atur variabel",

@@ -1,13 +1,13 @@
 // Workers: what is deployed, its code, its versions and where they are live.
 import { Play, Plus, ScrollText, SquareFunction, Undo2 } from "lucide-react";
-import { messages } from "@/features/workers/messages";
+import { labels } from "@/features/workers/labels";
 import { api } from "@/lib/api/client";
 import type { Command, Feature } from "@/lib/feature";
 import { projectPath } from "@/lib/project";
 
 export const workers: Feature = {
   name: "workers",
-  nav: [{ label: (language) => messages[language].title, icon: SquareFunction, path: "workers", group: "main" }],
+  nav: [{ label: (language) => labels[language].title, icon: SquareFunction, path: "workers", group: "main" }],
   routes: [
     { path: "workers", load: () => import("@/features/workers/pages/workers") },
     { path: "new-worker", load: () => import("@/features/workers/pages/new-worker") },
@@ -15,13 +15,13 @@ export const workers: Feature = {
   ],
   commands: ({ language, navigate, project }) => [{
     id: "workers.new",
-    label: messages[language].commandNew,
-    group: messages[language].commandGroup,
+    label: labels[language].commandNew,
+    group: labels[language].commandGroup,
     icon: Plus,
     run: () => navigate(projectPath(project, "new-worker")),
   }],
   search: async ({ language, navigate, project }) => {
-    const t = messages[language];
+    const t = labels[language];
     const { items } = await api("GET /api/v1/projects/{project}/workers", {
       path: { project },
       query: { limit: 200 },

@@ -1,8 +1,9 @@
+import { labels } from "@/features/workers/labels";
 import { catalogue } from "@/lib/i18n/language";
 
 export const messages = catalogue({
   en: {
-    title: "Workers",
+    ...labels.en,
     description: "Code that answers requests. Each version runs in a process of its own.",
     make: "New worker",
     find: "Find a worker",
@@ -215,15 +216,10 @@ export const messages = catalogue({
     dangerWhat: "All versions, deployments and their history are forgotten.",
     deleteWorker: "Delete worker",
     alsoFiles: "Delete its files in the served folder, too",
-    commandNew: "New worker",
-    commandGroup: "Workers",
-    commandRun: (name: string) => `Run ${name}`,
-    commandLogs: (name: string) => `Follow the log of ${name}`,
-    commandVersions: (name: string) => `Roll back ${name}`,
     schedules: "Schedules",
   },
   id: {
-    title: "Worker",
+    ...labels.id,
     description: "Kode yang menjawab permintaan. Setiap versi berjalan dalam prosesnya sendiri.",
     make: "Worker baru",
     find: "Cari worker",
@@ -435,11 +431,6 @@ export const messages = catalogue({
     dangerWhat: "Semua versi, rilis dan riwayatnya dilupakan.",
     deleteWorker: "Hapus worker",
     alsoFiles: "Hapus juga berkasnya di folder yang disajikan",
-    commandNew: "Worker baru",
-    commandGroup: "Worker",
-    commandRun: (name) => `Jalankan ${name}`,
-    commandLogs: (name) => `Ikuti log ${name}`,
-    commandVersions: (name) => `Kembalikan ${name}`,
     schedules: "Jadwal",
   },
 });

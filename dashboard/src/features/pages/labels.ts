@@ -1,0 +1,15 @@
+// What the shell says of this area. The other words come with its pages.
+import { catalogue } from "@/lib/i18n/language";
+
+export const labels = catalogue({
+  en: {
+    title: "Pages",
+    make: "New site",
+    sites: "Sites",
+  },
+  id: {
+    title: "Pages",
+    make: "Situs baru",
+    sites: "Situs",
+  },
+});

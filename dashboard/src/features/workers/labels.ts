@@ -1,0 +1,21 @@
+// What the shell says of this area. The other words come with its pages.
+import { catalogue } from "@/lib/i18n/language";
+
+export const labels = catalogue({
+  en: {
+    title: "Workers",
+    commandNew: "New worker",
+    commandGroup: "Workers",
+    commandRun: (name: string) => `Run ${name}`,
+    commandLogs: (name: string) => `Follow the log of ${name}`,
+    commandVersions: (name: string) => `Roll back ${name}`,
+  },
+  id: {
+    title: "Worker",
+    commandNew: "Worker baru",
+    commandGroup: "Worker",
+    commandRun: (name) => `Jalankan ${name}`,
+    commandLogs: (name) => `Ikuti log ${name}`,
+    commandVersions: (name) => `Kembalikan ${name}`,
+  },
+});
