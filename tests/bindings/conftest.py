@@ -16,6 +16,7 @@ from tests.bindings.db.backends import DbBackend
 from tests.bindings.db.libsql_backend import empty, libsql_backend
 from tests.servers.fixtures import sqld_server
 
+from v8box.bindings.cache import blocking, lane, subscriber
 from v8box.bindings.cache.binding import CacheBinding
 from v8box.bindings.cache.valkey_store import ValkeyStore
 from v8box.bindings.db.binding import DbBinding
@@ -27,8 +28,25 @@ from v8box.bindings.s3.embedded import EmbeddedObjects
 from v8box.bindings.s3.interface import ObjectLimits
 from v8box.bindings.valkey import PrivateValkey
 
+PATIENCE_SECONDS = 60.0
+
 Children = list[asyncio.subprocess.Process]
 Launch = Callable[[Sequence[str], int | None, Mapping[str, str]], Awaitable[asyncio.subprocess.Process]]
+
+
+@pytest.fixture(autouse=True)
+def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is there is not given up, however busy the machine, but by tests that ask for `impatience`."""
+    if "impatience" in request.fixturenames:
+        return
+    for module in (blocking, lane, subscriber):
+        monkeypatch.setattr(module, "CONNECT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(lane, "REPLY_SECONDS", PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def impatience() -> None:
+    """The time limits are those of a box."""
 
 
 @pytest.fixture

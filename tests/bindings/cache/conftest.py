@@ -11,7 +11,6 @@ import pytest
 from tests.servers import RedisServer
 from tests.servers.fixtures import redis_server
 
-from v8box.bindings.cache import blocking, lane, subscriber
 from v8box.bindings.cache.binding import CacheBinding
 from v8box.bindings.cache.interface import CacheLimits
 from v8box.bindings.cache.valkey_store import ValkeyStore
@@ -20,26 +19,9 @@ from v8box.bindings.valkey import PrivateValkey
 
 __all__ = ["redis_server"]
 
-PATIENCE_SECONDS = 60.0
-
 Ask = Callable[..., Awaitable[tuple[Any, bytes | None]]]
 MakeCache = Callable[..., AbstractAsyncContextManager[CacheBinding]]
 Run = Callable[..., Awaitable[Any]]
-
-
-@pytest.fixture(autouse=True)
-def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that is there is not given up, however busy the machine, but by tests that ask for `impatience`."""
-    if "impatience" in request.fixturenames:
-        return
-    for module in (blocking, lane, subscriber):
-        monkeypatch.setattr(module, "CONNECT_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setattr(lane, "REPLY_SECONDS", PATIENCE_SECONDS)
-
-
-@pytest.fixture
-def impatience() -> None:
-    """The time limits are those of a box."""
 
 
 @pytest.fixture(params=["valkey", "redis"])
@@ -100,7 +82,7 @@ def knows(server_url: str) -> Callable[[str], Awaitable[bool]]:
     return ask_server
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_SECONDS) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
     """Polls a condition with a deadline; a cache that is away for a moment counts as no."""
     async with asyncio.timeout(seconds):
         while True:

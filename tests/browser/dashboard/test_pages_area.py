@@ -75,7 +75,9 @@ def test_a_folder_becomes_a_site_and_goes_back(dash: Dash, admin: httpx.Client, 
     expect(page.get_by_role("heading", level=1)).to_contain_text("#1 is live")
     files = admin.get(f"{SITES}/my-blog/releases/1/files").json()["items"]
     assert sorted(each["path"] for each in files) == ["/css/site.css", "/index.html"]
-    expect(page.get_by_role("row").filter(has_text=MARKUP)).to_be_visible()  # as text
+    for table in ("Releases", "What was live when"):
+        row = page.get_by_role("table", name=table).get_by_role("row").filter(has_text=MARKUP)
+        expect(row).to_be_visible()  # as text
 
     with page.context.expect_page() as opened:
         page.get_by_role("link", name=re.compile(r"^my-blog\.localhost")).click()
