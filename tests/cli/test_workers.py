@@ -41,6 +41,21 @@ def test_a_worker_is_listed_and_shown(tale: Shell) -> None:
     assert [each["number"] for each in tale.data("versions", "tale", "--limit", "1")] == [2]
 
 
+def test_workers_are_tagged_and_found_by_it(tale: Shell) -> None:
+    save(tale, "teller", "x")
+    assert "--add" in tale.fails(2, "worker", "tag", "tale")
+    assert "nope" in tale.fails(3, "worker", "tag", "tale", "nope", "--add", "shop")
+    assert "fits" in tale.call("list", "--tag", "shop").stderr
+    assert tale.call("worker", "tag", "tale", "teller", "--add", "shop", "--add", "eu").returncode == 0
+    assert tale.call("worker", "tag", "teller", "--remove", "eu").returncode == 0
+    assert [each["name"] for each in tale.data("worker", "list", "--tag", "shop")] == ["tale", "teller"]
+    assert [each["name"] for each in tale.data("list", "--tag", "shop", "--tag", "eu")] == ["tale"]
+    assert [each["name"] for each in tale.data("worker", "tell")] == ["teller"]
+    assert tale.data("worker", "tags") == [{"tag": "eu", "workers": 1}, {"tag": "shop", "workers": 2}]
+    assert "eu, shop" in tale.call("show", "tale").stdout
+    assert tale.call("delete", "teller", "--yes", "--files").returncode == 0
+
+
 def test_a_diff_shows_lines(tale: Shell) -> None:
     done = tale.call("diff", "tale", "v1", "v2")
     assert "-export default { fetch: () => new Response('one') };" in done.stdout

@@ -110,6 +110,7 @@ class WorkerInfo(BaseModel):
         description="`folder`: it is a file in the served folder; `site`: a function of a site."
     )
     sites: list[str] = Field(description="The sites whose function it is, and at which it answers.")
+    tags: list[str] = Field(description="Words to find it by; of the worker, not of a version.")
     environments: list[DeploymentInfo]
     versions: int = Field(description="How many it has.")
     newest: NewestVersion | None
@@ -130,6 +131,7 @@ class WorkerInfo(BaseModel):
         error: DeployFault | None,
         sites: Sequence[str] = (),
         site_url: str = "",
+        tags: Sequence[str] = (),
     ) -> WorkerInfo:
         newest = None
         if summary is not None:
@@ -139,6 +141,7 @@ class WorkerInfo(BaseModel):
             name=name,
             source="folder" if from_folder else "site" if sites else "api",
             sites=list(sites),
+            tags=list(tags),
             environments=[DeploymentInfo.of(each, base) for each in deployments],
             versions=0 if summary is None else summary.versions,
             newest=newest,
@@ -255,6 +258,11 @@ class VersionDetail(VersionShown):
                 for path, digest in sorted(version.sources.items())
             ],
         )
+
+
+def worker_etag(tags: Sequence[str]) -> str:
+    """The tag of what people may change of a worker itself."""
+    return etag_of(list(tags))
 
 
 def version_etag(info: VersionInfo) -> str:

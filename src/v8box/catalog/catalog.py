@@ -35,6 +35,7 @@ from v8box.catalog.deployments import (
     unpoint,
 )
 from v8box.catalog.held import Arrived, WorkerInUse, holders
+from v8box.catalog.listing import Listing
 from v8box.catalog.manifest import check_worker_name
 from v8box.catalog.model import (
     DEFAULT_PROJECT,
@@ -85,6 +86,7 @@ class Catalog:
 
     def __init__(self, database: Database, blobs: Blobs, revision: Revision, quota: Quota) -> None:
         self.versions = Versions(database, blobs)
+        self.listing = Listing(database)
         self._database = database
         self._blobs = blobs
         self._revision = revision
@@ -486,6 +488,7 @@ class Catalog:
                 raise WorkerInUse(worker, sites)
             for each in deployments:
                 unpoint(sql, Where(project=project, environment=each.environment, worker=worker), actor, None)
+            sql.execute(_queries["forget_worker_tags"], key)
             sql.execute(_queries["delete_tags_of_worker"], key)
             sql.execute(_queries["delete_versions_of_worker"], key)
             audit.append(
@@ -556,10 +559,6 @@ class Catalog:
 
         return await self._database.read(read)
 
-    async def deployments_of(self, project: str, workers: Sequence[str]) -> dict[str, Sequence[Deployment]]:
-        """Of all environments, by worker."""
-        return await self._database.read(lambda sql: {name: read_deployments(sql, project, name) for name in workers})
-
     async def workers(self, project: str | None = None) -> Sequence[WorkerSummary]:
         """Every worker that has a version, by name."""
         rows = await self._database.read(lambda sql: sql.rows(_queries["workers"], {"project": project}))
@@ -570,10 +569,6 @@ class Catalog:
         key = {"project": project, "worker": name}
         row = await self._database.read(lambda sql: sql.row(_queries["worker"], key))
         return None if row is None else read_summary(row)
-
-    async def holders_of(self, project: str, workers: Sequence[str]) -> dict[str, Sequence[str]]:
-        """The sites whose functions the workers are, by worker."""
-        return await self._database.read(lambda sql: {name: holders(sql, project, name) for name in workers})
 
     # For the pool and the folder's deploys.
 

@@ -74,6 +74,7 @@ def let_go(sql: Transaction, site: str, release: int | None, actor: Actor) -> li
         of_worker = {"project": project, "worker": worker}
         if not sql.rows(_queries["idle_worker"], of_worker):
             continue
+        sql.execute(_queries["forget_worker_tags"], of_worker)
         sql.execute(_queries["delete_tags_of_worker"], of_worker)
         sql.execute(_queries["delete_versions_of_worker"], of_worker)
         event = audit.Event(action="worker.delete", resource=f"worker/{worker}", project=project, actor=actor)

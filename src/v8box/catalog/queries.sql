@@ -246,3 +246,54 @@ group by h.project, h.worker, h.version
 select 1
 where not exists (select 1 from deployments where project = :project and worker = :worker)
     and not exists (select 1 from held_versions where project = :project and worker = :worker)
+
+-- name: entry_tags
+select worker, tag from worker_tags where project = :project order by worker, tag
+
+-- name: entry_deployments
+select worker, environment, changed_at from deployments where project = :project order by worker, environment
+
+-- name: entry_holders
+select distinct worker from held_versions where project = :project
+
+-- name: summaries_of
+-- As `workers`, of those with these names: a JSON list.
+select project, worker, count(*), max(number), id, created_at from versions
+where project = :project and worker in (select value from json_each(:names))
+group by project, worker
+
+-- name: tags_of
+select worker, tag from worker_tags
+where project = :project and worker in (select value from json_each(:names))
+order by worker, tag
+
+-- name: deployments_of
+select worker, environment, number, sticky, changed_at, changed_by from deployments
+where project = :project and worker in (select value from json_each(:names))
+order by worker, environment
+
+-- name: shares_of
+select s.worker, s.environment, s.version, s.weight, v.number from shares s
+join versions v on v.project = s.project and v.worker = s.worker and v.id = s.version
+where s.project = :project and s.worker in (select value from json_each(:names))
+order by s.worker, s.environment, s.position
+
+-- name: holders_of
+select distinct worker, site from held_versions
+where project = :project and worker in (select value from json_each(:names))
+order by worker, site
+
+-- name: worker_tags
+select tag from worker_tags where project = :project and worker = :worker order by tag
+
+-- name: count_worker_tags
+select tag, count(*) from worker_tags where project = :project group by tag order by tag
+
+-- name: add_worker_tag
+insert into worker_tags (project, worker, tag) values (:project, :worker, :tag) on conflict do nothing
+
+-- name: remove_worker_tag
+delete from worker_tags where project = :project and worker = :worker and tag = :tag
+
+-- name: forget_worker_tags
+delete from worker_tags where project = :project and worker = :worker

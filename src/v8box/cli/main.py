@@ -24,6 +24,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "Workers": {
             "deploy": "v8box.cli.deploy",
             "list": "v8box.cli.workers",
+            "worker": "v8box.cli.worker",
             "show": "v8box.cli.workers",
             "versions": "v8box.cli.workers",
             "history": "v8box.cli.workers",

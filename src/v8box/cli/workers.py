@@ -28,21 +28,29 @@ Environment = Annotated[
 
 @app.command("list")
 @on_box
-def list_workers(command: Command) -> None:
+def list_workers(
+    command: Command,
+    search: Annotated[str | None, typer.Argument(help="Only those whose name or tag has this in it.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", "-t", help="Only those with this tag; again: both.")] = None,
+    environment: Annotated[str | None, typer.Option("--env", "-e", help="Only those that are live there.")] = None,
+) -> None:
     """List the workers of the project, and what is live of each, where."""
-    found = command.api.all(command.at("workers"))
+    found = command.api.all(command.at("workers"), search=search, tag=tag or None, environment=environment)
     rows = [
         (
             each["name"],
             ", ".join(live(one) for one in each["environments"]) or _not_live(each),
+            ", ".join(each["tags"]),
             each["source"],
             each["deployed_at"] or "",
             _fault(each["error"]),
         )
         for each in found
     ]
-    command.show(found, ("worker", "live", "from", "deployed", "error"), rows)
-    if not found and not command.as_json:
+    command.show(found, ("worker", "live", "tags", "from", "deployed", "error"), rows)
+    if not found and not command.as_json and (search or tag or environment):
+        command.say(f"No worker of the project {command.project} fits. `v8box worker tags` shows which tags there are")
+    elif not found and not command.as_json:
         command.say(
             f"The project {command.project} has no workers. `v8box init` makes one, `v8box deploy` puts it here"
         )
@@ -249,6 +257,7 @@ def _show(command: Command, worker: Any) -> None:
         "worker": worker["name"],
         "project": worker["project"],
         "url": worker["url"],
+        "tags": ", ".join(worker["tags"]),
         "from": _SOURCES[worker["source"]].format(", ".join(worker["sites"])),
         "newest": f"v{newest['number']} ({newest['version'][:8]}), made {newest['created_at']}" if newest else "",
         "versions": worker["versions"],

@@ -148,12 +148,15 @@ export interface Operations {
   "GET /api/v1/projects/{project}/runs/{run}": { path: { project: string; run: string }; query: {}; header: {}; body: undefined; answer: RunDetail };
   "GET /api/v1/projects/{project}/lines": { path: { project: string }; query: { worker?: string | null; environment?: string | null; version?: string | null; since?: string | null; until?: string | null; level?: "debug" | "info" | "warn" | "error" | null; text?: string | null; run?: string | null; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: FoundPage_LineInfo_ };
   "GET /api/v1/projects/{project}/tail": { path: { project: string }; query: { worker?: string | null; environment?: string | null; kind?: "line" | "run" | null; level?: "debug" | "info" | "warn" | "error" | null; text?: string | null; request_id?: string | null; limit?: number }; header: { "last-event-id"?: string | null }; body: undefined; answer: Response };
-  "GET /api/v1/projects/{project}/workers": { path: { project: string }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_WorkerInfo_ };
+  "GET /api/v1/projects/{project}/workers": { path: { project: string }; query: { search?: string; tag?: Array<string>; source?: "folder" | "site" | "api" | null; environment?: string | null; state?: "live" | "not_live" | "broken" | null; order?: "name" | "-deployed_at"; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: WorkerPage };
   "GET /api/v1/projects/{project}/workers/{worker}": { path: { project: string; worker: string }; query: {}; header: {}; body: undefined; answer: WorkerInfo };
+  "PATCH /api/v1/projects/{project}/workers/{worker}": { path: { project: string; worker: string }; query: {}; header: {}; body: WorkerChange; answer: WorkerInfo };
   "DELETE /api/v1/projects/{project}/workers/{worker}": { path: { project: string; worker: string }; query: { files?: boolean }; header: {}; body: undefined; answer: undefined };
   "PUT /api/v1/projects/{project}/workers/{worker}": { path: { project: string; worker: string }; query: { environment?: string; message?: string; check?: boolean }; header: {}; body: { files: Record<string, string>; manifest?: Record<string, unknown> | null; message?: string } | BodyInit; answer: WorkerInfo };
   "POST /api/v1/projects/{project}/workers/prune": { path: { project: string }; query: {}; header: {}; body: Retention; answer: Pruned };
   "POST /api/v1/projects/{project}/workers/{worker}/prune": { path: { project: string; worker: string }; query: {}; header: {}; body: Retention; answer: Pruned };
+  "GET /api/v1/projects/{project}/worker-tags": { path: { project: string }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_TagInfo_ };
+  "POST /api/v1/projects/{project}/worker-tags": { path: { project: string }; query: {}; header: {}; body: TagChange; answer: undefined };
   "GET /api/v1/projects/{project}/workers/{worker}/versions": { path: { project: string; worker: string }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_VersionShown_ };
   "POST /api/v1/projects/{project}/workers/{worker}/versions": { path: { project: string; worker: string }; query: { environment?: string | null; message?: string; check?: boolean }; header: {}; body: { files: Record<string, string>; manifest?: Record<string, unknown> | null; message?: string } | BodyInit; answer: VersionShown | OperationInfo };
   "GET /api/v1/projects/{project}/workers/{worker}/versions/{ref}": { path: { project: string; worker: string; ref: string }; query: {}; header: {}; body: undefined; answer: VersionDetail };
@@ -264,6 +267,7 @@ export const TAKES_KEY: ReadonlySet<string> = new Set([
   "POST /api/v1/projects/{project}/workers/{worker}/test",
   "POST /api/v1/projects/{project}/workers/prune",
   "POST /api/v1/projects/{project}/workers/{worker}/prune",
+  "POST /api/v1/projects/{project}/worker-tags",
   "POST /api/v1/projects/{project}/workers/{worker}/deployments/{environment}/rollback",
   "POST /api/v1/projects/{project}/workers/{worker}/deployments/{environment}/promote",
   "POST /api/v1/projects/{project}/workers/{worker}/deployments/{environment}/canary",
@@ -472,12 +476,12 @@ export type Page_SessionInfo_ = { items: Array<SessionInfo>; next_cursor: string
 export type Page_SiteFile_ = { items: Array<SiteFile>; next_cursor: string | null };
 export type Page_SiteInfo_ = { items: Array<SiteInfo>; next_cursor: string | null };
 export type Page_SlowInfo_ = { items: Array<SlowInfo>; next_cursor: string | null };
+export type Page_TagInfo_ = { items: Array<TagInfo>; next_cursor: string | null };
 export type Page_TokenInfo_ = { items: Array<v8box__features__tokens__routes__TokenInfo>; next_cursor: string | null };
 export type Page_Union_VariableInfo__EffectiveInfo__ = { items: Array<VariableInfo | EffectiveInfo>; next_cursor: string | null };
 export type Page_UserInfo_ = { items: Array<UserInfo>; next_cursor: string | null };
 export type Page_ValueVersionInfo_ = { items: Array<ValueVersionInfo>; next_cursor: string | null };
 export type Page_VersionShown_ = { items: Array<VersionShown>; next_cursor: string | null };
-export type Page_WorkerInfo_ = { items: Array<WorkerInfo>; next_cursor: string | null };
 export type Part = { name: string | null; descending: boolean };
 export type PasswordChange = { present: string; password: string };
 export type PasswordOnly = { password: string };
@@ -549,6 +553,8 @@ export type SuggestionInfo = { limit: string; value: number; manifest: string };
 export type TableDefinition = { tableName: string; columns: Array<ColumnDefinition> };
 export type TableEntry = { name: string; type: "table" | "view" | "virtual"; columns: number; strict: boolean; withoutRowid: boolean };
 export type TableSchema = { name: string; type: "table" | "view" | "virtual"; sql: string | null; strict: boolean; withoutRowid: boolean; columns: Array<ColumnEntry>; indexes: Array<IndexEntry>; foreignKeys: Array<ForeignKeyEntry>; rowCount: number | null; rowCountIsExact: boolean; error: string | null };
+export type TagChange = { workers: Array<string>; add?: Array<string>; remove?: Array<string> };
+export type TagInfo = { tag: string; workers: number };
 export type TemporaryPassword = { temporary_password: string };
 export type TestRequest = { method?: string; path?: string; headers?: Array<Array<unknown>>; body?: string; encoding?: "text" | "base64"; environment?: string };
 export type TestResult = { status: number; headers: Array<Array<unknown>>; body: string; encoding: "text" | "base64"; bytes: number; truncated: boolean; broken: boolean; duration_ms: number; run_id: string };
@@ -576,7 +582,9 @@ export type VersionDiff = { a: string; b: string; files: Array<FileDiff>; packag
 export type VersionInfo = { id: string; number: number };
 export type VersionShown = { project: string; worker: string; id: string; number: number; tags: Array<string>; pinned: boolean; message: string; created_by: string; created_at: string; bundle_bytes: number; live_in: Array<LiveIn>; warnings?: Array<string> };
 export type WantedShare = { version: string; weight: number };
-export type WorkerInfo = { project: string; name: string; source: "folder" | "site" | "api"; sites: Array<string>; environments: Array<DeploymentInfo>; versions: number; newest: NewestVersion | null; url: string; deployed_at: string | null; error: DeployFault | null };
+export type WorkerChange = { tags: Array<string> };
+export type WorkerInfo = { project: string; name: string; source: "folder" | "site" | "api"; sites: Array<string>; tags: Array<string>; environments: Array<DeploymentInfo>; versions: number; newest: NewestVersion | null; url: string; deployed_at: string | null; error: DeployFault | null };
+export type WorkerPage = { items: Array<WorkerInfo>; next_cursor: string | null; total: number };
 export type WorstInfo = { id: string; at: string; version: string; path: string; status: number; duration_ms: number; split: Record<string, number>; findings: Array<v8box__features__slow__routes__FindingInfo> };
 export type v8box__api__operations__State = "running" | "succeeded" | "failed" | "cancelled";
 export type v8box__features__api_keys__schemas__Rotation = { overlap_seconds?: number };

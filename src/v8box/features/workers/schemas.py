@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from v8box.api.v1 import Shape
+from v8box.catalog.listing import MAX_TAGS as MAX_WORKER_TAGS
 from v8box.catalog.versions import MAX_MESSAGE, MAX_TAGS
 from v8box.features.workers.canary_model import DEFAULT_STEPS
 
@@ -19,6 +20,20 @@ class VersionChange(Shape):
     tags: list[str] | None = Field(default=None, max_length=MAX_TAGS, description="All its tags. A tag moves here.")
     pinned: bool | None = None
     message: Message | None = None
+
+
+class WorkerChange(Shape):
+    """What to change of a worker itself."""
+
+    tags: list[str] = Field(max_length=MAX_WORKER_TAGS, description="All its tags.")
+
+
+class TagChange(Shape):
+    """Tags to put on several workers, or to take off. All of them are changed, or none."""
+
+    workers: list[str] = Field(min_length=1, max_length=1_000, description="Names of workers.")
+    add: list[str] = Field(default=[], max_length=MAX_WORKER_TAGS)
+    remove: list[str] = Field(default=[], max_length=100)
 
 
 class WantedShare(Shape):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from v8box.api.deployed import DeployFault, VersionDetail, VersionShown, WorkerInfo
 from v8box.catalog import DEFAULT_PROJECT, PRODUCTION, Catalog, Deployment, Version, VersionInfo
+from v8box.catalog.listing import Entry
 from v8box.catalog.projects import ProjectNotFound
 from v8box.catalog.warnings import warnings_of
 from v8box.errors import NotFound, V8BoxError
 from v8box.telemetry.actors import Actor
+
+Source = Literal["folder", "site", "api"]
+State = Literal["live", "not_live", "broken"]
 
 
 class ComesFromFolder(V8BoxError):
@@ -34,6 +39,28 @@ class Folder(Protocol):
     async def delete(self, worker: str) -> None:
         """Deletes the worker's files, and takes it off the routes."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which workers a list shows: those that fit all that is said."""
+
+    search: str = ""
+    """Small letters that occur in the name or in a tag."""
+    tags: Collection[str] = ()
+    source: Source | None = None
+    environment: str | None = None
+    state: State | None = None
+
+    def fits(self, entry: Entry, source: Source, *, broken: bool) -> bool:
+        live = bool(entry.environments) or entry.held
+        return (
+            (self.source is None or source == self.source)
+            and (self.environment is None or self.environment in entry.environments)
+            and (self.state is None or {"live": live, "not_live": not live, "broken": broken}[self.state])
+            and all(tag in entry.tags for tag in self.tags)
+            and (self.search in entry.worker or any(self.search in tag for tag in entry.tags))
+        )
 
 
 Forget = Callable[[str, str], Awaitable[None]]
@@ -70,12 +97,22 @@ class Workers:
         self._forget = forget
         self._variable_names = variable_names
 
-    async def names(self, project: str) -> list[str]:
-        """Of those that have a version, and of those in the folder that could not be deployed yet. Raises
-        `ProjectNotFound`."""
+    async def find_all(self, project: str, wanted: Wanted) -> list[Entry]:
+        """Of those that have a version, and of those in the folder that could not be deployed yet, the ones that are
+        wanted, by name. Raises `ProjectNotFound`."""
         self.check_project(project)
-        known = {each.worker for each in await self.catalog.workers(project)}
-        return sorted(known | (self._folder.faults().keys() if project == DEFAULT_PROJECT else set()))
+        entries = await self.catalog.listing.entries(project)
+        faults = self._folder.faults() if project == DEFAULT_PROJECT else {}
+        for name in faults.keys() - entries.keys():
+            entries[name] = Entry(name)
+        return [
+            each
+            for name, each in sorted(entries.items())
+            if wanted.fits(each, self._source(project, each), broken=name in faults)
+        ]
+
+    def _source(self, project: str, entry: Entry) -> Source:
+        return "folder" if self.is_from_folder(project, entry.worker) else "site" if entry.held else "api"
 
     def check_project(self, project: str) -> None:
         """Raises `ProjectNotFound`."""
@@ -84,25 +121,23 @@ class Workers:
 
     async def show(self, project: str, names: list[str]) -> list[WorkerInfo]:
         """Those of these names that there are."""
-        found = [await self.catalog.worker(project, name) for name in names]
-        summaries = {each.worker: each for each in found if each is not None}
-        deployments = await self.catalog.deployments_of(project, names)
-        sites = await self.catalog.holders_of(project, names)
+        found = await self.catalog.listing.look_up(project, names)
         faults = self._folder.faults() if project == DEFAULT_PROJECT else {}
         return [
             WorkerInfo.of(
                 project,
                 name,
-                summaries.get(name),
-                deployments[name],
+                found[name].summary,
+                found[name].deployments,
                 base=self.base,
                 from_folder=self.is_from_folder(project, name),
                 error=faults.get(name),
-                sites=sites[name],
-                site_url=self._site_address(sites[name][0]) if sites[name] else "",
+                sites=found[name].sites,
+                site_url=self._site_address(found[name].sites[0]) if found[name].sites else "",
+                tags=found[name].tags,
             )
             for name in names
-            if name in summaries or name in faults
+            if found[name].summary is not None or name in faults
         ]
 
     async def get(self, project: str, name: str) -> WorkerInfo:
