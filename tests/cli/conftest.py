@@ -25,7 +25,7 @@ from v8box.bindings.s3.embedded import EmbeddedObjects
 from v8box.cli.credentials import LOCAL_TOKEN
 from v8box.cli.main import app
 from v8box.features.hrana import Tokens
-from v8box.features.s3_api import AccessKeys
+from v8box.features.s3_api import AccessKeys, UrlPresigner
 from v8box.settings import Box, SignIn
 from v8box.storage import Database
 from v8box.telemetry.audit import open_audit
@@ -75,6 +75,8 @@ async def _serve(directory: Path, port: int, ready: threading.Event, stop: threa
         from v8box.api.app import build_api
         from v8box.features.database.routes import build_router as database_router
         from v8box.features.hrana.routes import build_router as tokens_router
+        from v8box.features.objects import uploads
+        from v8box.features.objects.links import build_router as links_router
         from v8box.features.objects.routes import build_router as objects_router
         from v8box.features.s3_api.routes import build_router as keys_router
 
@@ -83,6 +85,8 @@ async def _serve(directory: Path, port: int, ready: threading.Event, stop: threa
                 database_router(databases),
                 tokens_router(tokens, databases, lambda: f"http://127.0.0.1:{port}/db"),
                 objects_router(objects),
+                uploads.build_router(objects),
+                links_router(objects, UrlPresigner(keys.box_key, f"http://127.0.0.1:{port}/s3")),
                 keys_router(keys, lambda: f"http://127.0.0.1:{port}/s3"),
             ]
         )

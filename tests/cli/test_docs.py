@@ -20,6 +20,7 @@ from v8box.cli.lazy import Words
 from v8box.cli.main import WORDS, app
 from v8box.cli.reference import reference
 from v8box.features.database.routes import build_router as database_router
+from v8box.features.objects import clearing, links, uploads
 from v8box.features.objects.routes import build_router as objects_router
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +65,13 @@ def test_a_command_and_its_options_say_what_they_are(words: str) -> None:
 
 def routes() -> Iterator[tuple[str, str]]:
     store: Any = None
-    for router in (database_router(store), objects_router(store)):
+    for router in (
+        database_router(store),
+        objects_router(store),
+        links.build_router(store, store),
+        uploads.build_router(store),
+        clearing.build_router(store, store),
+    ):
         for route in router.routes:
             assert isinstance(route, APIRoute)
             for method in route.methods or ():

@@ -118,3 +118,19 @@ def test_a_large_file_takes_no_memory(photos: Served) -> None:
     call("large", "s3://photos/large")
     call("s3://photos/large", "again")
     assert (photos.directory / "again").stat().st_size == 300_000_000
+
+
+def test_links_of_an_object(photos: Served) -> None:
+    (photos.directory / "f").write_bytes(b"1")
+    told(photos.run("s3", "cp", "f", "s3://photos/<b>ä 🦆.txt"))
+    made = photos.run("s3", "link", "s3://photos/<b>ä 🦆.txt", "--expires", "90s", "--save")
+    told(made)
+    [url] = made.stdout.split()
+    assert "X-Amz-Expires=90&" in url
+    assert "response-content-disposition=attachment" in url
+    found = data(photos.run("s3", "link", "s3://photos/new", "--put", "--content-type", "text/plain", "--json"))
+    assert (found["method"], found["headers"]) == ("PUT", {"content-type": "text/plain"})
+    assert "curl -T" in told(photos.run("s3", "link", "s3://photos/new", "--put"))
+    assert "no object" in told(photos.run("s3", "link", "s3://photos/none"), 3)
+    assert "Name an object" in told(photos.run("s3", "link", "s3://photos"), 1)
+    assert "expiresInSeconds" in told(photos.run("s3", "link", "s3://photos/new", "--put", "--expires", "8d"), 1)

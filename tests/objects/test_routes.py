@@ -309,3 +309,38 @@ def test_a_range_means_what_it_says(first: int, last: int) -> None:
 def test_etags_are_taken_out_of_their_quotes() -> None:
     assert condition({"if-match": '"a", W/"b", *'}) == Condition(match=["a", "b", "*"])
     assert condition({}) is None
+
+
+async def test_metadata_is_changed_and_the_content_stays(client: httpx.AsyncClient) -> None:
+    url = f"{OBJECTS}/a/<b>🦆.txt"
+    made = data(
+        await client.put(url, content=b"text", headers={"content-type": "text/html", "x-amz-meta-by": "Ada"}), 201
+    )
+    change = {"http": {"contentType": "text/plain", "cacheControl": "no-store"}, "metadata": {"Why": "<b>größer</b>"}}
+    changed = data(await client.patch(url, json=change))
+    assert (changed["etag"], changed["sizeBytes"]) == (made["etag"], 4)
+    assert changed["http"] == {"contentType": "text/plain", "cacheControl": "no-store"}
+    assert changed["metadata"] == {"why": "<b>größer</b>"}
+    assert (await client.get(url)).content == b"text"
+    error(await client.patch(url, json=change, headers={"if-match": '"other"'}), 412, "precondition_failed")
+    error(await client.patch(f"{OBJECTS}/none", json=change), 404, "no_such_key")
+    assert data(await client.patch(url, json={}))["metadata"] == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"http": {"contentType": "a\r\nset-cookie: x"}},
+        {"http": {"contentType": ""}},
+        {"http": {"x-evil": "1"}},
+        {"metadata": {"a b": "x"}},
+        {"metadata": {"a": "x\ny"}},
+        {"metadata": {"a": "1", "A": "2"}},
+        {"metadata": {"a": "x" * 9000}},
+        {"key": "b"},
+    ],
+)
+async def test_metadata_that_no_header_could_carry(client: httpx.AsyncClient, change: dict[str, Any]) -> None:
+    await client.put(f"{OBJECTS}/a", content=b"text", headers={"x-amz-meta-by": "Ada"})
+    error(await client.patch(f"{OBJECTS}/a", json=change), 400, "bad_request")
+    assert (await client.head(f"{OBJECTS}/a")).headers["x-amz-meta-by"] == "Ada"

@@ -20,6 +20,7 @@ from v8box.app.deployed import Deployed
 from v8box.app.notifications import NotificationParts
 from v8box.app.telemetry import Telemetry
 from v8box.bindings import registry
+from v8box.bindings.s3.interface import Presigner
 from v8box.catalog.catalog import Catalog
 from v8box.catalog.model import Manifest, Placement
 from v8box.catalog.projects import Projects, Usage
@@ -80,6 +81,7 @@ class AdminParts:
     services: registry.Services
     tokens: Tokens
     keys: AccessKeys
+    presigner: Presigner
     catalog: Catalog
     variables: Variables
     encryption: Encryption
@@ -150,7 +152,9 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.metrics import routes as metrics_routes
     from v8box.features.metrics.service import Metrics
     from v8box.features.notifications import routes as notifications
+    from v8box.features.objects import clearing, links
     from v8box.features.objects import routes as objects
+    from v8box.features.objects import uploads as object_uploads
     from v8box.features.operations import routes as operations
     from v8box.features.pages import deploy_routes as site_deploys
     from v8box.features.pages import domain_routes, rule_routes, settings_routes
@@ -218,6 +222,9 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         database.build_router(services.databases, parts.room.check_database),
         database_types.build_router(services.databases),
         objects.build_router(services.objects, parts.room.check_bucket),
+        links.build_router(services.objects, parts.presigner),
+        object_uploads.build_router(services.objects),
+        clearing.build_router(services.objects, parts.operations),
         operations.build_router(parts.operations),
         cache_purge.build_router(parts.cache, partial(audit.record, parts.database)),
         audit_routes.build_router(AuditLog(parts.database)),

@@ -269,6 +269,7 @@ class Box:
         origins = Origins(settings.otlp.trace_ratio)
         calls = ServiceCalls(lambda: catalog.routes, usage, origins, settings.requests.max_body_bytes)
         self._stack.push_async_callback(calls.stop)
+        presigner = UrlPresigner(keys.box_key, settings.s3_url(self.port))
         services = registry.build(
             registry.Resources(
                 settings=settings,
@@ -277,7 +278,7 @@ class Box:
                 launch=partial(helpers.launch_engine, data=data / "databases"),
                 fetch_asset=sites.assets.fetch,
                 call_service=calls,
-                presign=UrlPresigner(keys.box_key, settings.s3_url(self.port)),
+                presign=presigner,
                 admit=room.admit_database,
                 object_bytes_of=room.object_bytes,
                 buckets_of=room.buckets,
@@ -385,6 +386,7 @@ class Box:
             services=services,
             tokens=tokens,
             keys=keys,
+            presigner=presigner,
             catalog=catalog,
             variables=variables,
             encryption=encryption,

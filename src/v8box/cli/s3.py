@@ -186,6 +186,45 @@ def rm(
         say(f"Deleted {deleted} objects")
 
 
+@app.command("link")
+def link(
+    place: Annotated[str, typer.Argument(metavar="s3://BUCKET/KEY", help="The object.")],
+    put: Annotated[bool, typer.Option("--put", help="A link that uploads to the key, instead of one to it.")] = False,
+    expires: Annotated[str, typer.Option("--expires", help="How long it is good for, up to 7d: 15m, 12h …")] = "1h",
+    content_type: Annotated[
+        str | None, typer.Option("--content-type", help="What an upload must be sent as, or a download says it is.")
+    ] = None,
+    save: Annotated[bool, typer.Option("--save", help="Browsers save it instead of showing it.")] = False,
+    url: Url = None,
+    project: Project = DEFAULT_PROJECT,
+    token: Token = None,
+    directory: Dir = _HERE,
+    as_json: Json = False,
+) -> None:
+    """Make a presigned link: whoever has it needs no sign-in, for this one object, until it expires."""
+    bucket, key = _split(place)
+    if not key:
+        fail(f"Name an object: {_SCHEME}{bucket}/key")
+    body = {
+        "key": key,
+        "method": "PUT" if put else "GET",
+        "expiresInSeconds": parse_seconds(expires),
+        "contentType": content_type,
+        "download": save,
+    }
+    with box(url, directory, token, project) as client:
+        made = client.post(f"{_bucket(bucket)}/links", body)
+        if as_json:
+            show(made, as_json=True, columns=(), rows=[])
+            return
+        typer.echo(made["url"])
+        how = ""
+        if put:
+            header = f"-H 'content-type: {content_type}' " if content_type else ""
+            how = f". Upload with: curl -T FILE {header}'URL'"
+        say(f"Good until {made['expires']}{how}")
+
+
 @key_app.command("create")
 def create_key(
     label: Annotated[str, typer.Option("--label", help="What it is for.")] = "v8box s3 key create",

@@ -47,9 +47,31 @@ def put_options(headers: Mapping[str, str]) -> PutOptions:
     custom = {
         name.removeprefix(_USER): value for name, value in headers.items() if name.startswith(_USER) and name != _USER
     }
-    if sum(len(name) + len(value) for part in (http, custom) for name, value in part.items()) > MAX_METADATA_BYTES:
+    return _bounded(PutOptions(http=http, custom=custom, only_if=condition(headers)))
+
+
+def metadata(http: Mapping[str, str], custom: Mapping[str, str], only_if: Condition | None = None) -> PutOptions:
+    """What a change says of the object. Raises `BadRequest` for what no header could carry to a client."""
+    for name, value in http.items():
+        if name not in _STORED.values():
+            raise BadRequest(f"http: {name[:60]} is none of {', '.join(sorted(_STORED.values()))}.")
+        if not _PRINTABLE.fullmatch(value):
+            raise BadRequest(f"http.{name}: printable ASCII, and not empty.")
+    lower: dict[str, str] = {}
+    for name, value in custom.items():
+        if not _TOKEN.fullmatch(name.lower()) or name.lower() in lower:
+            raise BadRequest(f"metadata: {name[:60]!r} is no name: letters, digits and - _ . and each once.")
+        if not value.isprintable():
+            raise BadRequest(f"metadata.{name[:60]}: printable characters only.")
+        lower[name.lower()] = value
+    return _bounded(PutOptions(http=dict(http), custom=lower, only_if=only_if))
+
+
+def _bounded(options: PutOptions) -> PutOptions:
+    parts = (options.http, options.custom)
+    if sum(len(name) + len(value.encode()) for part in parts for name, value in part.items()) > MAX_METADATA_BYTES:
         raise BadRequest(f"The metadata of an object may have {MAX_METADATA_BYTES} bytes.")
-    return PutOptions(http=http, custom=custom, only_if=condition(headers))
+    return options
 
 
 def condition(headers: Mapping[str, str]) -> Condition | None:
@@ -79,7 +101,7 @@ def object_headers(info: ObjectInfo) -> dict[str, str]:
         "last-modified": formatdate(info.uploaded / 1000, usegmt=True),
         "accept-ranges": "bytes",
         "content-type": DEFAULT_TYPE,
-        "content-disposition": _attachment(info.key),
+        "content-disposition": attachment(info.key),
         **_DEFENCES,
     }
     for header, name in _SHOWN.items():
@@ -100,7 +122,7 @@ def content_range(found: Found) -> str:
     return f"bytes {found.offset}-{found.offset + found.length - 1}/{found.info.size}"
 
 
-def _attachment(key: str) -> str:
+def attachment(key: str) -> str:
     """Saved under the key's last part: as it is where that is plain, else as RFC 6266 has it."""
     name = key.rstrip("/").rpartition("/")[2] or "object"
     plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)

@@ -7,23 +7,28 @@ empty one in some clients) goes into the query instead: `…/objects/?key=a/../b
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any
-from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, Query, Request, Response
 
 from v8box.api.access import ProjectHere, Role, Scope, needs
 from v8box.api.routes import Envelope, router, success
 from v8box.bindings.interface import BindingError
-from v8box.bindings.s3.interface import BucketId, BucketInfo, ListOptions, ObjectInfo, ObjectStore
-from v8box.errors import BadRequest
+from v8box.bindings.s3.interface import BucketId, BucketInfo, Condition, ListOptions, ObjectStore
 from v8box.features.objects import schemas
 from v8box.features.objects.download import Download
-from v8box.features.objects.headers import byte_range, condition, content_range, object_headers, put_options
-from v8box.kit.names import BUCKET
+from v8box.features.objects.headers import byte_range, condition, content_range, metadata, object_headers, put_options
+from v8box.features.objects.names import (
+    MAX_KEY_BYTES,
+    bucket_entry,
+    bucket_id,
+    checked_key,
+    key_of,
+    no_such_key,
+    object_entry,
+    utf8,
+)
 
-MAX_KEY_BYTES = 1_024
 _BODY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 _WITH_BODY = {"requestBody": {"required": True, "content": _BODY}}
 _IS_BODY: dict[int | str, dict[str, Any]] = {200: {"content": _BODY}, 206: {"content": _BODY}, 304: {}}
@@ -54,6 +59,7 @@ def build_router(objects: ObjectStore, check_room: Check = _always) -> APIRouter
         ("DELETE", bucket, handlers.delete_bucket, _DELETES, Envelope[schemas.DeletedBucket]),
         ("GET", f"{bucket}/objects", handlers.list_objects, _READS, Envelope[schemas.ObjectPage]),
         ("POST", f"{bucket}/objects/delete", handlers.delete_objects, _WRITES, Envelope[schemas.DeletedKeys]),
+        ("PATCH", key, handlers.change_object, _WRITES, Envelope[schemas.ObjectEntry]),
         ("DELETE", key, handlers.delete_object, _WRITES, Envelope[schemas.DeletedKeys]),
     ):
         status = 201 if handler == handlers.create_bucket else 200
@@ -86,24 +92,24 @@ class _Handlers:
 
     async def list_buckets(self, project: ProjectHere) -> Response:
         """All buckets by name, with what they hold."""
-        return success([_bucket(each) for each in await self._objects.buckets(project)])
+        return success([bucket_entry(each) for each in await self._objects.buckets(project)])
 
     async def create_bucket(self, project: ProjectHere, body: schemas.NewBucket) -> Response:
         """A new, empty bucket."""
-        bucket = _bucket_id(project, body.name)
+        bucket = bucket_id(project, body.name)
         await self._check_room(bucket.project)
         await self._objects.create_bucket(bucket, body.quota)
-        return success(_bucket(await self._info(bucket)), 201)
+        return success(bucket_entry(await self._info(bucket)), 201)
 
     async def change_bucket(self, project: ProjectHere, bucket: str, body: schemas.BucketChange) -> Response:
         """Sets the quota. What a bucket already holds beyond it stays."""
-        known = _bucket_id(project, bucket)
+        known = bucket_id(project, bucket)
         await self._objects.set_quota(known, body.quota)
-        return success(_bucket(await self._info(known)))
+        return success(bucket_entry(await self._info(known)))
 
     async def delete_bucket(self, project: ProjectHere, bucket: str) -> Response:
         """Deletes an empty bucket."""
-        await self._objects.delete_bucket(_bucket_id(project, bucket))
+        await self._objects.delete_bucket(bucket_id(project, bucket))
         return success({"deleted": bucket})
 
     # ---- objects
@@ -118,27 +124,27 @@ class _Handlers:
         limit: Annotated[int, Query(ge=1, le=schemas.MAX_KEYS)] = 100,
     ) -> Response:
         """One page of objects by key."""
-        options = ListOptions(prefix=_utf8(prefix), delimiter=_utf8(delimiter), cursor=_utf8(cursor), limit=limit)
-        page = await self._objects.list_page(_bucket_id(project, bucket), options)
-        found = [_object(each) for each in page.objects]
+        options = ListOptions(prefix=utf8(prefix), delimiter=utf8(delimiter), cursor=utf8(cursor), limit=limit)
+        page = await self._objects.list_page(bucket_id(project, bucket), options)
+        found = [object_entry(each) for each in page.objects]
         return success({"objects": found, "prefixes": page.prefixes, "cursor": page.cursor})
 
     async def put_object(self, project: ProjectHere, bucket: str, key: str, request: Request) -> Response:
         """Stores the body under the key. It streams to the store: its size is bounded by the disk and the quota."""
         options = put_options(request.headers)
-        name = _key(request, key)
-        info = await self._objects.put(_bucket_id(project, bucket), name, request.stream(), options)
+        name = key_of(request, key)
+        info = await self._objects.put(bucket_id(project, bucket), name, request.stream(), options)
         if info is None:
             raise BindingError("precondition_failed", "the condition did not hold: nothing was stored")
-        return success(_object(info), 201)
+        return success(object_entry(info), 201)
 
     async def get_object(self, project: ProjectHere, bucket: str, key: str, request: Request) -> Response:
         """The object, or the part that `Range` names, as a download."""
-        name, only_if = _key(request, key), condition(request.headers)
+        name, only_if = key_of(request, key), condition(request.headers)
         part = byte_range(request.headers.get("range"))
-        found = await self._objects.get(_bucket_id(project, bucket), name, part, only_if)
+        found = await self._objects.get(bucket_id(project, bucket), name, part, only_if)
         if found is None:
-            raise _no_such_key(name)
+            raise no_such_key(name)
         headers = object_headers(found.info)
         if found.body is None:
             if only_if is not None and only_if.none_match is not None:
@@ -150,24 +156,40 @@ class _Handlers:
 
     async def head_object(self, project: ProjectHere, bucket: str, key: str, request: Request) -> Response:
         """What is known of the object, as headers."""
-        name = _key(request, key)
-        info = await self._objects.head(_bucket_id(project, bucket), name)
+        name = key_of(request, key)
+        info = await self._objects.head(bucket_id(project, bucket), name)
         if info is None:
-            raise _no_such_key(name)
+            raise no_such_key(name)
         return Download(200, object_headers(info), b"", info.size)
+
+    async def change_object(
+        self, project: ProjectHere, bucket: str, key: str, body: schemas.ObjectChange, request: Request
+    ) -> Response:
+        """Sets the metadata, all of it: what is not named is removed. The content stays. `If-Match` guards against
+        somebody else's change."""
+        name, known = key_of(request, key), bucket_id(project, bucket)
+        now = await self._objects.head(known, name)
+        if now is None:
+            raise no_such_key(name)
+        only_if = condition(request.headers) or Condition(match=[now.etag])  # not another content that came meanwhile
+        options = metadata(body.http, body.metadata, only_if)
+        info = await self._objects.copy(known, name, known, name, options)
+        if info is None:
+            raise BindingError("precondition_failed", "the object was changed meanwhile: look at it again")
+        return success(object_entry(info))
 
     async def delete_object(self, project: ProjectHere, bucket: str, key: str, request: Request) -> Response:
         """Deletes one object."""
-        name, known = _key(request, key), _bucket_id(project, bucket)
+        name, known = key_of(request, key), bucket_id(project, bucket)
         if await self._objects.head(known, name) is None:
-            raise _no_such_key(name)
+            raise no_such_key(name)
         await self._objects.delete(known, [name])
         return success({"deleted": [name]})
 
     async def delete_objects(self, project: ProjectHere, bucket: str, body: schemas.Keys) -> Response:
         """Deletes up to 1 000 objects. Keys that are not there are no error."""
-        keys = [_checked(key) for key in body.keys]
-        await self._objects.delete(_bucket_id(project, bucket), keys)
+        keys = [checked_key(key) for key in body.keys]
+        await self._objects.delete(bucket_id(project, bucket), keys)
         return success({"deleted": keys})
 
     # ---- names
@@ -177,62 +199,3 @@ class _Handlers:
             if each.name == bucket.name:
                 return each
         raise BindingError("no_such_bucket", f"there is no bucket {bucket.name}")
-
-
-def _bucket_id(project: str, name: str) -> BucketId:
-    if not BUCKET.fullmatch(name):
-        raise BadRequest("A bucket's name is 3 to 63 of a-z, 0-9, . and -, and begins and ends with a letter or digit.")
-    return BucketId(project, name)
-
-
-def _key(request: Request, key: str) -> str:
-    """The key that the address names; the query's where the address ends before it."""
-    try:
-        unquote_to_bytes(request.scope.get("raw_path", b"")).decode()
-    except UnicodeDecodeError as error:
-        raise BadRequest("The key is not UTF-8 text.") from error
-    return _checked(key or request.query_params.get("key", ""))
-
-
-def _checked(key: str) -> str:
-    if not 1 <= len(_utf8(key).encode()) <= MAX_KEY_BYTES:
-        raise BadRequest(f"A key has 1 to {MAX_KEY_BYTES} bytes of UTF-8.")
-    return key
-
-
-def _utf8(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise BadRequest("A key is UTF-8 text.") from error
-    return text
-
-
-def _no_such_key(key: str) -> BindingError:
-    return BindingError("no_such_key", f"there is no object under {key[:200]!r} in this bucket")
-
-
-def _bucket(info: BucketInfo) -> dict[str, Any]:
-    return {
-        "name": info.name,
-        "created": _time(info.created) if info.created else None,
-        "objects": info.objects,
-        "sizeBytes": info.size,
-        "quota": info.quota,
-    }
-
-
-def _object(info: ObjectInfo) -> dict[str, Any]:
-    return {
-        "key": info.key,
-        "sizeBytes": info.size,
-        "etag": info.etag,
-        "uploaded": _time(info.uploaded),
-        "http": info.http,
-        "metadata": info.custom,
-    }
-
-
-def _time(milliseconds: int) -> str:
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

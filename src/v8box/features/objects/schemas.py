@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, Field
 
 from v8box.api.routes import Shape
 
 MAX_KEYS = 1_000
 MAX_QUOTA = 2**53 - 1
+MAX_PARTS = 10_000
+MAX_LINK_SECONDS = 7 * 86_400
 
 
 class NewBucket(Shape):
@@ -21,6 +25,78 @@ class BucketChange(Shape):
 
 class Keys(Shape):
     keys: list[str] = Field(min_length=1, max_length=MAX_KEYS)
+
+
+class ObjectChange(Shape):
+    http: dict[str, str] = Field(
+        default_factory=dict,
+        max_length=10,
+        description="contentType, contentLanguage, contentDisposition, contentEncoding, cacheControl.",
+    )
+    metadata: dict[str, str] = Field(default_factory=dict, max_length=100)
+
+
+Key = Annotated[str, Field(min_length=1, max_length=1_024)]
+
+
+class NewLink(Shape):
+    key: Key
+    method: Literal["GET", "PUT"] = "GET"
+    expiresInSeconds: int = Field(default=3_600, ge=1, le=MAX_LINK_SECONDS)
+    contentType: str | None = Field(
+        default=None, max_length=200, description="GET: what the answer says it is. PUT: what must be sent as such."
+    )
+    download: bool = Field(default=False, description="GET: browsers save it under its name instead of showing it.")
+
+
+class NewUpload(Shape):
+    key: Key
+    contentType: str | None = Field(default=None, max_length=200)
+    metadata: dict[str, str] = Field(default_factory=dict, max_length=100)
+
+
+class PartOf(Shape):
+    number: int = Field(ge=1, le=MAX_PARTS)
+    etag: str = Field(max_length=200)
+
+
+class Completion(Shape):
+    key: Key
+    parts: list[PartOf] = Field(min_length=1, max_length=MAX_PARTS)
+    replace: bool = Field(default=False, description="Whether an object that has the key already is replaced.")
+
+
+class Clearing(Shape):
+    prefixes: list[Annotated[str, Field(max_length=1_024)]] = Field(
+        default_factory=list, max_length=MAX_KEYS, description='All objects whose keys begin so. "" is all of them.'
+    )
+    keys: list[Key] = Field(default_factory=list, max_length=MAX_KEYS)
+
+
+# What comes back.
+
+
+class Link(BaseModel, extra="forbid"):
+    url: str = Field(description="Whoever has it needs no sign-in. It is not kept anywhere.")
+    method: Literal["GET", "PUT"]
+    expires: str
+    headers: dict[str, str] = Field(description="What must be sent with it.")
+
+
+class UploadEntry(BaseModel, extra="forbid"):
+    id: str
+    key: str
+    started: str
+
+
+class PartEntry(BaseModel, extra="forbid"):
+    number: int
+    etag: str
+    sizeBytes: int
+
+
+class Aborted(BaseModel, extra="forbid"):
+    aborted: str
 
 
 class BucketEntry(BaseModel, extra="forbid"):
