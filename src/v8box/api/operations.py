@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -144,6 +144,10 @@ class Operations:
     def running(self) -> int:
         """How many are at work."""
         return len(self._running)
+
+    def running_in(self, projects: Collection[str | None] | None) -> int:
+        """How many are at work of these projects (None among them: the box's own), or of all."""
+        return sum(projects is None or each.operation.project in projects for each in self._running.values())
 
     async def start(self, kind: str, project: str | None, actor: Actor, work: Work) -> Operation:
         """Begins the work and gives the operation. Raises `TooManyOperations`."""

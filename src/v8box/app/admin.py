@@ -17,6 +17,7 @@ from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.api.staging import Staging
 from v8box.app.deployed import Deployed
+from v8box.app.inbox import build_inbox
 from v8box.app.notifications import NotificationParts
 from v8box.app.telemetry import Telemetry
 from v8box.bindings import registry
@@ -146,6 +147,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.explain import routes as explain_routes
     from v8box.features.health import routes as health
     from v8box.features.hrana import routes as hrana
+    from v8box.features.inbox import routes as inbox
     from v8box.features.kills import routes as kills
     from v8box.features.manifest import routes as manifests
     from v8box.features.memory import routes as memory
@@ -227,6 +229,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         clearing.build_router(services.objects, parts.operations),
         operations.build_router(parts.operations),
         cache_purge.build_router(parts.cache, partial(audit.record, parts.database)),
+        inbox.build_router(build_inbox(parts.notices.notifications.alerts, parts.telemetry.errors, parts.operations)),
         audit_routes.build_router(AuditLog(parts.database)),
         kills.build_router(parts.telemetry.kills),
         captures.build_router(parts.captures, parts.operations, live),

@@ -17,6 +17,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "init": "v8box.cli.init",
             "dev": "v8box.cli.local",
             "doctor": "v8box.cli.local",
+            "inbox": "v8box.cli.inbox",
             "notify": "v8box.cli.notify",
             "recover": "v8box.cli.local",
             "version": "v8box.cli.local",

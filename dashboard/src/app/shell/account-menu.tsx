@@ -58,7 +58,7 @@ export function AccountMenu({ onShortcuts }: { onShortcuts: () => void }) {
         type="button"
         aria-label={`${t.account}: ${name}`}
         data-initials={name.slice(0, 2)}
-        className="grid size-8 shrink-0 place-content-center rounded-full bg-accent-soft text-xs font-semibold text-accent uppercase before:content-[attr(data-initials)] hover:ring-2 hover:ring-line-strong lg:ml-auto"
+        className="grid size-8 shrink-0 place-content-center rounded-full bg-accent-soft text-xs font-semibold text-accent uppercase before:content-[attr(data-initials)] hover:ring-2 hover:ring-line-strong"
       />
     </Menu>
   );

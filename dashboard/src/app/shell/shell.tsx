@@ -4,7 +4,9 @@ import { useEffect, useRef, useState } from "react";
 import { Outlet, useLocation, useNavigation } from "react-router";
 import { messages } from "@/app/messages";
 import { AccountMenu } from "@/app/shell/account-menu";
+import { Bell } from "@/app/shell/bell";
 import { Drawer } from "@/app/shell/drawer";
+import { useGoKeys } from "@/app/shell/go-keys";
 import { Navigation } from "@/app/shell/navigation";
 import { Palette } from "@/app/shell/palette";
 import { ProjectSwitcher } from "@/app/shell/project-switcher";
@@ -17,7 +19,7 @@ import { useShortcuts } from "@/lib/shortcuts";
 
 export function Shell() {
   const t = useMessages(messages);
-  const [open, setOpen] = useState<"palette" | "sheet" | "drawer" | null>(null);
+  const [open, setOpen] = useState<"palette" | "sheet" | "drawer" | "inbox" | null>(null);
   const { pathname } = useLocation();
   const { state } = useNavigation();
   const main = useFocusOnArrival(pathname);
@@ -25,6 +27,8 @@ export function Shell() {
     "mod+k": () => setOpen(open === "palette" ? null : "palette"),
     "?": () => setOpen("sheet"),
     "/": () => setOpen("palette"),
+    n: () => setOpen("inbox"),
+    ...useGoKeys(),
   });
   const close = () => setOpen(null);
   return (
@@ -72,6 +76,7 @@ export function Shell() {
             {isMac ? "⌘" : "Ctrl "}K
           </kbd>
         </button>
+        <Bell open={open === "inbox"} onOpen={() => setOpen("inbox")} onClose={close} />
         <AccountMenu onShortcuts={() => setOpen("sheet")} />
         {state === "loading" && (
           <span aria-hidden className="absolute inset-x-0 -bottom-px h-0.5 overflow-hidden">

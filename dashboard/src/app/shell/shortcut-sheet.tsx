@@ -1,5 +1,6 @@
 // The keys, on one sheet.
 import { messages } from "@/app/messages";
+import { useGoItems } from "@/app/shell/go-keys";
 import { isMac } from "@/lib/platform";
 import { Dialog } from "@/components/dialog";
 import { useMessages } from "@/lib/i18n/language";
@@ -11,9 +12,11 @@ export function ShortcutSheet({ open, onClose }: { open: boolean; onClose: () =>
     [[mod, "K"], t.keys.palette],
     [["/"], t.keys.palette],
     [["?"], t.keys.sheet],
+    [["N"], t.keys.inbox],
     [["Esc"], t.keys.close],
     [[mod, "S"], t.keys.save],
     [[mod, "E"], t.keys.run],
+    ...useGoItems().map(({ key, label }): [string[], string] => [["G", key.toUpperCase()], t.keys.go(label)]),
   ];
   return (
     <Dialog open={open} onClose={onClose} title={t.shortcuts} width="sm">

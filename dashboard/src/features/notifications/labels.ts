@@ -1,11 +1,6 @@
-// What the shell says of this area. The other words come with its pages.
 import { catalogue } from "@/lib/i18n/language";
 
 export const labels = catalogue({
-  en: {
-    title: "Alerts",
-  },
-  id: {
-    title: "Peringatan",
-  },
+  en: { title: "Alerts", boxTitle: "Alerts of the box" },
+  id: { title: "Peringatan", boxTitle: "Peringatan box" },
 });

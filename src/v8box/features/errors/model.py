@@ -134,6 +134,20 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """A group that is new or back, with no more than what tells of it."""
+
+    id: str
+    project: str
+    worker: str
+    name: str
+    message: str
+    state: ErrorState
+    at: float
+    """Since when it is so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """Of a group in one version and environment."""
 

@@ -120,6 +120,16 @@ where (:id is null or id = :id)
 order by rank desc, id desc
 limit :limit
 
+-- name: newest
+-- Those that are new or back, of several projects or (null) of all.
+select id, project, worker, name, message, state, coalesce(iif(state = 'regressed', regressed_at, null), first_seen) as at
+from error_groups
+where state in ('open', 'regressed') and last_seen >= :since
+  and coalesce(iif(state = 'regressed', regressed_at, null), first_seen) >= :since
+  and (:projects is null or project in (select value from json_each(:projects)))
+order by at desc
+limit :limit
+
 -- name: states
 select iif(state = 'ignored' and ignored_until <= :now, 'open', state) as now_state, count(*)
 from error_groups

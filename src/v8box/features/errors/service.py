@@ -23,6 +23,7 @@ from v8box.features.errors.model import (
     ErrorSort,
     ErrorState,
     Filter,
+    Fresh,
     Group,
     Occurrence,
 )
@@ -200,6 +201,10 @@ class Errors:
     async def get(self, project: str, group_id: str) -> Detail:
         """Raises `ErrorGroupNotFound`."""
         return await self._database.read(lambda sql: store.detail(sql, project, group_id))
+
+    async def newest(self, projects: Sequence[str] | None, since: float, limit: int) -> Sequence[Fresh]:
+        """Groups that are new or back since then, of these projects or of all, the newest first."""
+        return await self._database.read(lambda sql: store.newest(sql, projects, since, limit))
 
     async def states(self, project: str, worker: str | None, environment: str | None) -> dict[ErrorState, int]:
         """How many groups are in each state."""

@@ -21,6 +21,7 @@ from v8box.features.errors.model import (
     ErrorSort,
     ErrorState,
     Filter,
+    Fresh,
     Group,
     Sample,
     Seen,
@@ -206,6 +207,24 @@ def find(
         "limit": limit,
     }
     return [(_group(row), _real(row[-1])) for row in sql.rows(_queries["list"], bindings)]
+
+
+def newest(sql: Transaction, projects: Sequence[str] | None, since: float, limit: int) -> list[Fresh]:
+    """Groups that are new or back since then, of these projects or of all, the newest first."""
+    wanted = None if projects is None else msgspec.json.encode(projects).decode()
+    rows = sql.rows(_queries["newest"], {"projects": wanted, "since": since, "limit": limit})
+    return [
+        Fresh(
+            id=str(group_id),
+            project=str(project),
+            worker=str(worker),
+            name=str(name),
+            message=str(message),
+            state=ErrorState(str(state)),
+            at=_real(at),
+        )
+        for group_id, project, worker, name, message, state, at in rows
+    ]
 
 
 def get(sql: Transaction, project: str, group_id: str) -> Group:

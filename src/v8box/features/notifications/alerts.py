@@ -7,7 +7,7 @@ What changes is written down before it is believed: a write that fails is tried 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -64,6 +64,11 @@ class Alerts:
     def open(self, project: str) -> list[Alert]:
         """The newest first."""
         found = [each for each in self._open.values() if each.project == project]
+        return sorted(found, key=lambda each: (each.fired_at, each.id), reverse=True)
+
+    def open_in(self, projects: Collection[str] | None) -> list[Alert]:
+        """Of several projects or of all, the box's among them if it is named; the newest first."""
+        found = [each for each in self._open.values() if projects is None or each.project in projects]
         return sorted(found, key=lambda each: (each.fired_at, each.id), reverse=True)
 
     def find(self, project: str, alert_id: str) -> Alert | None:
