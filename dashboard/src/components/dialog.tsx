@@ -3,6 +3,7 @@ import { Dialog as Radix } from "radix-ui";
 import { X } from "lucide-react";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { classes } from "@/lib/classes";
+import { giveFocusBack } from "@/lib/focus";
 import { ApiError } from "@/lib/api/client";
 import { useMessages } from "@/lib/i18n/language";
 import { Button } from "@/components/button";
@@ -28,6 +29,7 @@ export function Dialog({ open, onClose, title, description, children, footer, wi
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 bg-[rgb(10_10_14/0.45)] animate-[fade_0.12s]" />
         <Radix.Content
+          onCloseAutoFocus={giveFocusBack}
           {...(description ? {} : { "aria-describedby": undefined })}
           className={classes(
             "fixed z-40 flex max-h-[88dvh] w-full flex-col border bg-raised shadow-high animate-[appear_0.15s]",

@@ -13,7 +13,7 @@ from v8box.features.errors.service import Errors
 from v8box.features.inbox import Inbox, Notice, NoticeKind
 from v8box.features.inbox.service import Projects
 from v8box.features.notifications.alerts import Alerts
-from v8box.features.notifications.model import BOX
+from v8box.features.notifications.model import BOX, RuleKind
 
 RECENT_SECONDS: Final = 7 * 86_400.0
 """What is older wants nobody's attention any more; an alert does for as long as it fires."""
@@ -32,10 +32,11 @@ def build_inbox(alerts: Alerts, errors: Errors, operations: Operations) -> Inbox
                 project=None if each.project == BOX else each.project,
                 severity=each.severity.value,
                 title=each.title,
-                text=f"{each.text} {each.advice}".strip()[:_MAX_TEXT],
+                text=_sentences(each.text, each.advice)[:_MAX_TEXT],
                 at=each.fired_at,
             )
             for each in alerts.open_in(owners)[:limit]
+            if each.kind is not RuleKind.ERRORS  # the error itself is among the notices
         ]
 
     async def thrown(projects: Projects, limit: int) -> Sequence[Notice]:
@@ -74,3 +75,9 @@ def _failed(operation: Operation) -> Notice:
         text=str(problem.get("detail", ""))[:_MAX_TEXT],
         at=datetime.fromisoformat(operation.ended_at or operation.started_at).timestamp(),
     )
+
+
+def _sentences(text: str, advice: str) -> str:
+    """What is wrong, and what to do, as a text of two sentences."""
+    whole = text if not text or text[-1] in ".!?" else f"{text}."
+    return f"{whole} {advice}".strip()

@@ -70,6 +70,7 @@ class NotificationParts:
     def error_group(self, change: str, group: Group) -> None:
         """Hears of groups of errors that are new, or back."""
         word = "new" if change == "new" else "is back"
+        times = "once" if group.count == 1 else f"{group.count} times"
         thrown = f"{group.name}: {group.message}".strip(": ")
         self.notifications.tell(
             Event(
@@ -77,7 +78,7 @@ class NotificationParts:
                 project=group.project,
                 subject=group.id,
                 title=f"{group.worker}: {thrown[:_MAX_TITLE]} ({word})",
-                text=f"Seen {group.count} times, last in v{group.last_version.number}.",
+                text=f"Seen {times}, last in v{group.last_version.number}.",
                 advice=f"v8box errors show {group.id}",
                 worker=group.worker,
                 environment=group.environments[0] if len(group.environments) == 1 else "",

@@ -112,7 +112,7 @@ def test_rules_and_channels_are_made(dash: Dash, admin: httpx.Client) -> None:
     page = dash.open("/projects/default/alerts")
     page.get_by_role("button", name="New channel").click()
     page.get_by_label("Name").fill("team <i>hook</i>")
-    page.get_by_role("combobox", name="When").click()
+    page.get_by_role("combobox", name="How").click()
     page.get_by_role("option", name="Webhook").click()
     page.get_by_label("Address").fill("https://hooks.example.com/v8box")
     page.get_by_role("button", name="Create").click()

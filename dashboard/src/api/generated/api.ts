@@ -53,6 +53,7 @@ export interface Operations {
   "DELETE /api/v1/operations/{operation_id}": { path: { operation_id: string }; query: {}; header: {}; body: undefined; answer: OperationInfo };
   "GET /api/v1/projects/{project}/cache": { path: { project: string }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_CacheUse_ };
   "POST /api/v1/projects/{project}/cache/purge": { path: { project: string }; query: {}; header: {}; body: Purge; answer: Purged };
+  "GET /api/v1/inbox": { path: {}; query: { project?: string | null }; header: {}; body: undefined; answer: InboxInfo };
   "GET /api/v1/audit": { path: {}; query: { project?: string | null; actor?: string | null; action?: string | null; resource?: string | null; since?: string | null; until?: string | null; text?: string | null; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_EntryInfo_ };
   "GET /api/v1/audit/export": { path: {}; query: { format?: "jsonl" | "csv"; project?: string | null; actor?: string | null; action?: string | null; resource?: string | null; since?: string | null; until?: string | null; text?: string | null }; header: {}; body: undefined; answer: Response };
   "GET /api/v1/audit/verify": { path: {}; query: {}; header: {}; body: undefined; answer: Verification };
@@ -420,6 +421,7 @@ export type HealthInfo = { status: "ok" | "degraded"; services: Record<string, S
 export type HistoryEntry = { number: number; change: string; release: number; at: string; by: string; message: string };
 export type HistoryInfo = { number: number; change: string; versions: Array<Record<string, unknown>>; at: string; by: string; message: string };
 export type HourInfo = { at: string; count: number };
+export type InboxInfo = { items: Array<NoticeInfo>; running: number };
 export type IndexEntry = { name: string; unique: boolean; origin: "c" | "u" | "pk"; partial: boolean; columns: Array<Part> };
 export type Inserted = { rowsAffected: number; lastInsertRowid: number | string | null };
 export type Insertion = { data: Record<string, unknown> | Array<Record<string, unknown>> };
@@ -466,6 +468,8 @@ export type NewToken_Output = { id: string; project: string; label: string; acce
 export type NewUpload = { key: string; contentType?: string | null; metadata?: Record<string, string> };
 export type NewUser = { name: string; password?: string | null; email?: string | null; roles?: Record<string, "viewer" | "developer" | "admin" | "owner"> };
 export type NewestVersion = { number: number; version: string; created_at: string };
+export type NoticeInfo = { kind: NoticeKind; id: string; project: string | null; worker: string | null; severity: string; title: string; text: string; at: string };
+export type NoticeKind = "alert" | "error" | "operation";
 export type ObjectChange = { http?: Record<string, string>; metadata?: Record<string, string> };
 export type ObjectEntry = { key: string; sizeBytes: number; etag: string; uploaded: string; http: Record<string, string>; metadata: Record<string, string> };
 export type ObjectPage = { objects: Array<ObjectEntry>; prefixes: Array<string>; cursor: string | null };

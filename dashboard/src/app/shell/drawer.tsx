@@ -5,6 +5,7 @@ import { messages } from "@/app/messages";
 import { Navigation } from "@/app/shell/navigation";
 import { ProjectSwitcher } from "@/app/shell/project-switcher";
 import { Logo } from "@/components/logo";
+import { giveFocusBack } from "@/lib/focus";
 import { useMessages } from "@/lib/i18n/language";
 
 export function Drawer({ open, onClose }: { open: boolean; onClose: () => void }) {
@@ -14,6 +15,7 @@ export function Drawer({ open, onClose }: { open: boolean; onClose: () => void }
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 bg-[rgb(10_10_14/0.45)] animate-[fade_0.12s]" />
         <Radix.Content
+          onCloseAutoFocus={giveFocusBack}
           aria-describedby={undefined}
           className="fixed inset-y-0 left-0 z-40 flex w-72 max-w-[85vw] flex-col border-r bg-surface shadow-high animate-[slide_0.18s_ease-out]"
         >

@@ -4,6 +4,7 @@ import { lazy, Suspense, useEffect } from "react";
 import { useLocation } from "react-router";
 import { messages } from "@/app/messages";
 import { rememberPlace } from "@/app/shell/recent";
+import { giveFocusBack } from "@/lib/focus";
 import { useMessages } from "@/lib/i18n/language";
 
 const Lines = lazy(() => import("@/app/shell/palette-lines"));
@@ -23,6 +24,7 @@ export function Palette(props: Props) {
       <Dialog.Portal>
         <Dialog.Overlay className="fixed inset-0 z-40 bg-[rgb(10_10_14/0.45)] animate-[fade_0.1s]" />
         <Dialog.Content
+          onCloseAutoFocus={giveFocusBack}
           aria-describedby={undefined}
           className="fixed inset-x-0 top-[12dvh] z-50 mx-auto w-[calc(100%-1.5rem)] max-w-xl overflow-hidden rounded-xl border bg-raised shadow-high animate-[appear_0.12s] max-sm:top-3"
         >

@@ -13,6 +13,7 @@ import { LongWork } from "@/features/inbox/components/long-work";
 import { messages } from "@/features/inbox/messages";
 import { useApi } from "@/lib/api/queries";
 import { classes } from "@/lib/classes";
+import { giveFocusBack } from "@/lib/focus";
 import { useMessages } from "@/lib/i18n/language";
 import { projectPath, useProjectName } from "@/lib/project";
 
@@ -43,6 +44,7 @@ export default function Inbox({ seen, onClose }: { seen: string; onClose: () => 
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 bg-[rgb(10_10_14/0.45)] animate-[fade_0.12s]" />
         <Radix.Content
+          onCloseAutoFocus={giveFocusBack}
           aria-describedby={undefined}
           className="fixed inset-y-0 right-0 z-40 flex w-110 max-w-[94vw] flex-col border-l bg-surface shadow-high animate-[appear_0.12s]"
         >

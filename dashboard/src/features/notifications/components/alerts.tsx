@@ -20,7 +20,7 @@ import { useMessages } from "@/lib/i18n/language";
 
 export function Alerts() {
   const t = useMessages(messages);
-  const { at, box, project, stale, needs } = useOwner();
+  const { at, box, project, stale } = useOwner();
   const client = useQueryClient();
   const [all, setAll] = useState(false);
   const alerts = useApiList(
@@ -28,7 +28,7 @@ export function Alerts() {
     { path: { project }, query: { state: all ? "all" : "firing" } },
     { refetchInterval: 5_000 },
   );
-  const act = async (alert: AlertInfo, what: "acknowledge" | "silence") => {
+  const act: Act = async (alert, what) => {
     const path = { project, alert_id: alert.id };
     try {
       if (what === "silence") {
@@ -66,7 +66,11 @@ export function Alerts() {
                   {each.silenced_until !== null && <Badge>{t.silenced}</Badge>}
                   {each.acknowledged_at !== null && <Badge>{t.acknowledged(each.acknowledged_by)}</Badge>}
                 </span>
-                <span className="break-words text-muted">{each.text} {each.advice}</span>
+                <span className="break-words text-muted">{each.text}</span>
+                {each.advice && <span className="break-words text-xs text-muted">{t.toDo(each.advice)}</span>}
+                <span className="sm:hidden">
+                  <Actions alert={each} act={act} />
+                </span>
               </span>
             ),
           },
@@ -82,29 +86,8 @@ export function Alerts() {
             header: t.acknowledge,
             hideHeader: true,
             align: "right",
-            cell: (each) =>
-              each.state === "firing" && (
-                <span className="flex justify-end gap-1">
-                  {each.acknowledged_at === null && (
-                    <Button
-                      size="sm"
-                      icon={Check}
-                      needs={needs("developer")}
-                      onClick={() => void act(each, "acknowledge")}
-                    >
-                      {t.acknowledge}
-                    </Button>
-                  )}
-                  <Button
-                    size="sm"
-                    look="quiet"
-                    icon={Clock}
-                    needs={needs("developer")}
-                    aria-label={`${t.silence}: ${each.title}`}
-                    onClick={() => void act(each, "silence")}
-                  />
-                </span>
-              ),
+            from: "sm",
+            cell: (each) => <Actions alert={each} act={act} />,
           },
         ]}
         empty={
@@ -114,5 +97,34 @@ export function Alerts() {
         }
       />
     </Card>
+  );
+}
+
+type Act = (alert: AlertInfo, what: "acknowledge" | "silence") => Promise<void>;
+
+function Actions({ alert, act }: { alert: AlertInfo; act: Act }) {
+  const t = useMessages(messages);
+  const { needs } = useOwner();
+  return alert.state === "firing" && (
+    <span className="flex gap-1 sm:justify-end">
+      {alert.acknowledged_at === null && (
+        <Button
+          size="sm"
+          icon={Check}
+          needs={needs("developer")}
+          onClick={() => void act(alert, "acknowledge")}
+        >
+          {t.acknowledge}
+        </Button>
+      )}
+      <Button
+        size="sm"
+        look="quiet"
+        icon={Clock}
+        needs={needs("developer")}
+        aria-label={`${t.silence}: ${alert.title}`}
+        onClick={() => void act(alert, "silence")}
+      />
+    </span>
   );
 }
