@@ -136,6 +136,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     """Every feature's routes."""
     from v8box.features.api_keys import routes as api_keys
     from v8box.features.audit import routes as audit_routes
+    from v8box.features.cache import routes as cache
     from v8box.features.cache_purge import routes as cache_purge
     from v8box.features.captures import routes as captures
     from v8box.features.database import routes as database
@@ -228,6 +229,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         object_uploads.build_router(services.objects),
         clearing.build_router(services.objects, parts.operations),
         operations.build_router(parts.operations),
+        cache.build_router(services.cache_keys, parts.operations, partial(audit.record, parts.database)),
         cache_purge.build_router(parts.cache, partial(audit.record, parts.database)),
         inbox.build_router(build_inbox(parts.notices.notifications.alerts, parts.telemetry.errors, parts.operations)),
         audit_routes.build_router(AuditLog(parts.database)),

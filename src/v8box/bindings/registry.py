@@ -9,7 +9,7 @@ from pathlib import Path
 
 from v8box.bindings.assets.binding import AssetsBinding
 from v8box.bindings.assets.interface import FetchAsset
-from v8box.bindings.cache.binding import CacheBinding
+from v8box.bindings.cache.binding import CacheBinding, CacheKeys
 from v8box.bindings.cache.interface import CacheLimits, CacheStore
 from v8box.bindings.cache.valkey_store import ValkeyStore
 from v8box.bindings.db.binding import Admit, DbBinding
@@ -62,6 +62,8 @@ class Services:
     objects: ObjectStore
     forget_cache: Callable[[str], Awaitable[None]]
     """Removes what a project that is deleted has in the cache."""
+    cache_keys: CacheKeys
+    """A project's keys in the cache, for its people."""
 
 
 def build(resources: Resources) -> Services:
@@ -93,6 +95,7 @@ def build(resources: Resources) -> Services:
         cache=cache,
         objects=objects,
         forget_cache=cache_binding.forget_project,
+        cache_keys=cache_binding.keys,
     )
 
 

@@ -9,19 +9,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import msgspec
 
 from v8box.bindings.cache import wire
 from v8box.bindings.cache.batches import Batches
+from v8box.bindings.cache.browser import Browser
 from v8box.bindings.cache.commands import Keys, Kind, Rule, Write
+from v8box.bindings.cache.editor import Editor
 from v8box.bindings.cache.interface import CacheLimits, CacheStore, Isolation, Reply
 from v8box.bindings.cache.keyspace import count_keys, list_keys, remove_keys
 from v8box.bindings.cache.kv import KvNamespaces
 from v8box.bindings.cache.messages import Subscriptions
 from v8box.bindings.cache.quota import Accountant
 from v8box.bindings.cache.restore import undo_of
+from v8box.bindings.cache.users import KEY_KINDS
 from v8box.bindings.cache.wraps import Wraps
 from v8box.bindings.interface import Answer, BindingError, Call, Scope
 
@@ -40,6 +44,14 @@ class _End(msgspec.Struct, forbid_unknown_fields=True):
     k: str
     t: str
     s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheKeys:
+    """What looks at a project's keys, and what changes them."""
+
+    browser: Browser
+    editor: Editor
 
 
 class CacheBinding:
@@ -73,6 +85,13 @@ class CacheBinding:
     def isolation(self) -> Isolation | None:
         """What keeps projects apart on this server; None before `health` or a first command reached it."""
         return self._store.isolation
+
+    @property
+    def keys(self) -> CacheKeys:
+        """A project's keys, for its people."""
+        return CacheKeys(
+            Browser(self._store, self._accountant, self._limits), Editor(self._store, self._accountant, self._limits)
+        )
 
     async def usage(self, project: str) -> int:
         """Bytes of memory the project's keys take, at most some seconds old. Raises `BindingError`."""
@@ -196,8 +215,10 @@ class CacheBinding:
         return Answer(None, written=int(value is not None))
 
     async def forget_project(self, project: str) -> None:
-        """Removes all keys of a project that is deleted."""
-        await remove_keys(self._store, self._prefix(project) + "*")
+        """Removes all keys of a project that is deleted, those of its KV namespaces and leases too."""
+        self._prefix(project)  # is it a name that can name keys?
+        for kind in KEY_KINDS:
+            await remove_keys(self._store, f"{kind}:{project}:*")
 
     def _prefix(self, project: str) -> str:
         if not _PROJECT.fullmatch(project):

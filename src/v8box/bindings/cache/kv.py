@@ -30,7 +30,7 @@ MAX_LOOKED_AT: Final = 2000  # names of the index that one list goes through, ex
 MAX_NAMES: Final = 100  # of one `get`
 _CLEAN_EVERY: Final = 16  # puts of values that expire
 _CLEAN_NAMES: Final = 32
-_NAMESPACE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+NAMESPACE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class _One(msgspec.Struct, forbid_unknown_fields=True):
@@ -131,9 +131,9 @@ class KvNamespaces:
         asked = read(args, _List)
         base = _base(project, asked.n)
         prefix = asked.p.encode()
-        after = _cursor(asked.c)
+        after = kv_cursor(asked.c)
         low = b"(" + after if after else b"[" + prefix if prefix else b"-"
-        high = b"(" + above if (above := _above(prefix)) else b"+"
+        high = b"(" + end if (end := above(prefix)) else b"+"
         command = ("EVAL", lua.KV_LIST, "2", f"{base}i", f"{base}e", f"{base}v:", low, high)
         reply: Any = await self._store.execute(project, (*command, str(asked.l), str(MAX_LOOKED_AT)))
         last, more, found = reply
@@ -141,7 +141,7 @@ class KvNamespaces:
             [name.decode("utf-8", "replace"), int(float(expires)) // 1000 if expires else None, _text(metadata)]
             for name, expires, metadata in zip(found[::3], found[1::3], found[2::3], strict=True)
         ]
-        cursor = base64.urlsafe_b64encode(last).decode() if more else None
+        cursor = cursor_of(last) if more else None
         return Answer({"k": keys, "c": cursor}, rows=len(keys))
 
     async def _read(self, project: str, key: tuple[str]) -> tuple[bytes | None, str | None]:
@@ -157,7 +157,7 @@ class KvNamespaces:
 
 
 def _base(project: str, namespace: str) -> str:
-    if not _NAMESPACE.fullmatch(namespace):
+    if not NAMESPACE.fullmatch(namespace):
         raise BindingError("ARGS_INVALID", "a namespace has 1 to 64 letters, digits, - and _")
     return f"k:{project}:{namespace}:"
 
@@ -186,13 +186,18 @@ def _expires(asked: _Put) -> int | None:
     return None
 
 
-def _above(prefix: bytes) -> bytes:
+def above(prefix: bytes) -> bytes:
     """The least text above all that begin with the prefix; empty if there is none."""
     stripped = prefix.rstrip(b"\xff")
     return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else b""
 
 
-def _cursor(cursor: str | None) -> bytes:
+def cursor_of(last: bytes) -> str:
+    """The cursor of the page that begins after this name."""
+    return base64.urlsafe_b64encode(last).decode()
+
+
+def kv_cursor(cursor: str | None) -> bytes:
     if not cursor:
         return b""
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +29,31 @@ _PAUSE_SECONDS: Final = 1.0  # between two walks
 _FRESH_SECONDS: Final = 5.0  # how old a figure `usage` may give
 _PER_COMMAND_BYTES: Final = 64  # what a key costs beside its arguments
 _LOOK_SECONDS: Final = 0.05
+_WAIT_SECONDS: Final = 1.0  # for a walk, before the figures of the one before are given
+_MAX_NAMESPACES: Final = 1_000  # of one project, of which figures are kept
+
+
+@dataclass(slots=True)
+class SpaceUse:
+    """What the keys of one space take."""
+
+    keys: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a project has, by KV namespace; None among them is what workers keep by `cache` itself."""
+
+    spaces: Mapping[str | None, SpaceUse]
+    bytes: int | None
+    """Of all of it, leases and indexes too; None: never measured yet."""
+    quota: int | None
+    age_seconds: float | None
+    measuring: bool
+    """Newer figures are on their way."""
+    able: bool
+    """Whether the server lets keys be measured."""
 
 
 @dataclass(slots=True)
@@ -46,6 +72,7 @@ class Accountant:
         self._store = store
         self._quota = limits.project_bytes
         self._accounts: dict[str, _Account] = {}
+        self._spaces: dict[str, dict[str | None, SpaceUse]] = {}
         self._tasks = TaskSet()
         self._walk: asyncio.Task[None] | None = None
         self._walked = -_FRESH_SECONDS
@@ -104,6 +131,22 @@ class Accountant:
         account = self._accounts.get(project)
         return account.measured if account else 0
 
+    async def look(self, project: str) -> Measured:
+        """What was measured last; what is older than some seconds is measured again, and waited for a moment."""
+        if time.monotonic() - self._walked > _FRESH_SECONDS:
+            await asyncio.wait((self._measure(),), timeout=_WAIT_SECONDS)
+        age = time.monotonic() - self._walked
+        known = self._used_then is not None
+        account = self._accounts.get(project)
+        return Measured(
+            spaces=self._spaces.get(project, {}),
+            bytes=(account.measured if account else 0) if known else None,
+            quota=self._quota,
+            age_seconds=age if known else None,
+            measuring=self._able and age > _FRESH_SECONDS,
+            able=self._able,
+        )
+
     def _measure(self) -> asyncio.Task[None]:
         if self._walk is None:
             self._walk = self._tasks.add(self._measure_all(), "cache-measure")
@@ -127,6 +170,7 @@ class Accountant:
     async def _walk_once(self) -> None:
         before = {project: account.since for project, account in self._accounts.items()}
         totals: dict[str, int] = {}
+        spaces: dict[str, dict[str | None, SpaceUse]] = {}
         used = await self._used()
         cursor: str | bytes = "0"
         while True:
@@ -135,10 +179,12 @@ class Accountant:
             if not isinstance(page, list) or not isinstance(page[0], bytes):
                 raise BindingError("ERR", "a strange reply to the measuring script")
             cursor = page[0]
-            for name, size in zip(page[1::2], page[2::2], strict=True):
-                if isinstance(name, bytes) and isinstance(size, int):
-                    project = name.decode("utf-8", "replace")
+            for name, size, keys in zip(page[1::3], page[2::3], page[3::3], strict=True):
+                if isinstance(name, bytes) and isinstance(size, int) and isinstance(keys, int):
+                    kind, project, *namespace = name.decode("utf-8", "replace").split(":", 2)
                     totals[project] = totals.get(project, 0) + size
+                    if kind != "l":
+                        _add(spaces.setdefault(project, {}), namespace[0] if namespace else None, keys, size)
             if cursor == b"0":
                 break
             await asyncio.sleep(max(_MIN_REST_SECONDS, _REST * (time.monotonic() - started)))
@@ -149,6 +195,7 @@ class Accountant:
             account.since -= before.get(project, 0)
             if self._quota is not None:
                 account.budget = max((self._quota - account.measured) // 2, self._quota // 64)
+        self._spaces = spaces
         self._used_then = used
         self._walked = time.monotonic()
         self._able = True
@@ -171,3 +218,13 @@ class Accountant:
             if line.startswith("used_memory:"):
                 return int(line.partition(":")[2])
         return 0
+
+
+def _add(spaces: dict[str | None, SpaceUse], name: str | None, keys: int, size: int) -> None:
+    use = spaces.get(name)
+    if use is None:
+        if len(spaces) > _MAX_NAMESPACES:
+            return
+        use = spaces[name] = SpaceUse()
+    use.keys += keys
+    use.bytes += size
