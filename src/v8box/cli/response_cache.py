@@ -1,4 +1,4 @@
-"""`v8box cache`: the answers that the box keeps."""
+"""`v8box cache`: the answers that the box keeps (`show`, `purge`); what workers keep is in `cache_keys`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
+from v8box.cli.cache_keys import add_key_commands
 from v8box.cli.command import Command, on_box
 from v8box.cli.console import fail
 from v8box.cli.exits import Exit
 
-app = typer.Typer(name="cache", help="The answers that the box keeps.", no_args_is_help=True)
+app = typer.Typer(
+    name="cache", help="What workers keep in the cache, and the answers that the box keeps.", no_args_is_help=True
+)
+add_key_commands(app)
 
 _COLUMNS = ("kind", "name", "hit", "stale", "collapsed", "revalidated", "miss", "bypass", "entries", "bytes")
 
@@ -18,7 +22,7 @@ _COLUMNS = ("kind", "name", "hit", "stale", "collapsed", "revalidated", "miss", 
 @app.command("show")
 @on_box
 def show_cache(command: Command) -> None:
-    """Show how requests were answered since the box started, by worker and site."""
+    """Show how requests were answered from the response cache since the box started, by worker and site."""
     found = command.api.all(command.at("cache"))
     command.show(found, _COLUMNS, [[each[name] for name in _COLUMNS] for each in found])
 
@@ -40,7 +44,7 @@ def purge_cache(
     worker: Annotated[str | None, typer.Option("--worker", help="Only, or all, of this worker.")] = None,
     everything: Annotated[bool, typer.Option("--everything", help="All of the project.")] = False,
 ) -> None:
-    """Throw kept answers out, at once."""
+    """Throw kept answers out of the response cache, at once."""
     given: dict[str, Any] = {
         "tags": tags,
         "paths": paths,

@@ -84,8 +84,11 @@ class V1:
         options: dict[str, Any] = {} if body is None else {"json": body}
         return self._ask("POST", path, params=_given(params), **options)
 
-    def put(self, path: str, body: Any, *, if_match: str | None = None, **params: Any) -> Any:
-        return self._ask("PUT", path, json=body, headers=_match(if_match), params=_given(params))
+    def put(
+        self, path: str, body: Any, *, if_match: str | None = None, if_none_match: str | None = None, **params: Any
+    ) -> Any:
+        headers = _match(if_match) if if_none_match is None else {"if-none-match": if_none_match}
+        return self._ask("PUT", path, json=body, headers=headers, params=_given(params))
 
     def patch(self, path: str, body: Any, *, if_match: str | None = None, **params: Any) -> Any:
         return self._ask("PATCH", path, json=body, headers=_match(if_match), params=_given(params))

@@ -51,6 +51,15 @@ export interface Operations {
   "GET /api/v1/operations": { path: {}; query: { project?: string | null; state?: State_Input | null; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_OperationInfo_ };
   "GET /api/v1/operations/{operation_id}": { path: { operation_id: string }; query: { wait?: number }; header: {}; body: undefined; answer: OperationInfo };
   "DELETE /api/v1/operations/{operation_id}": { path: { operation_id: string }; query: {}; header: {}; body: undefined; answer: OperationInfo };
+  "GET /api/v1/projects/{project}/cache/spaces": { path: { project: string }; query: {}; header: {}; body: undefined; answer: CacheSpaces };
+  "GET /api/v1/projects/{project}/cache/keys": { path: { project: string }; query: { prefix?: string | null; prefix_base64?: string | null; folders?: boolean; type?: string | null; limit?: number; cursor?: string | null; space?: string }; header: {}; body: undefined; answer: CacheKeyPage };
+  "DELETE /api/v1/projects/{project}/cache/keys": { path: { project: string }; query: { key?: string | null; key_base64?: string | null; space?: string }; header: { "if-match"?: string | null }; body: undefined; answer: undefined };
+  "GET /api/v1/projects/{project}/cache/value": { path: { project: string }; query: { field?: string | null; field_base64?: string | null; limit?: number; cursor?: string | null; key?: string | null; key_base64?: string | null; space?: string }; header: {}; body: undefined; answer: CacheValue };
+  "PUT /api/v1/projects/{project}/cache/value": { path: { project: string }; query: { key?: string | null; key_base64?: string | null; space?: string }; header: { "if-match"?: string | null; "if-none-match"?: string | null }; body: CacheValueBody; answer: CacheKeyInfo };
+  "POST /api/v1/projects/{project}/cache/items": { path: { project: string }; query: { key?: string | null; key_base64?: string | null; space?: string }; header: {}; body: CacheItemBody; answer: CacheItemChanged };
+  "PUT /api/v1/projects/{project}/cache/ttl": { path: { project: string }; query: { key?: string | null; key_base64?: string | null; space?: string }; header: {}; body: CacheTtlBody; answer: CacheKeyInfo };
+  "POST /api/v1/projects/{project}/cache/rename": { path: { project: string }; query: { key?: string | null; key_base64?: string | null; space?: string }; header: {}; body: CacheRenameBody; answer: CacheKeyInfo };
+  "POST /api/v1/projects/{project}/cache/delete": { path: { project: string }; query: {}; header: {}; body: CacheDeleteBody; answer: OperationInfo };
   "GET /api/v1/projects/{project}/cache": { path: { project: string }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_CacheUse_ };
   "POST /api/v1/projects/{project}/cache/purge": { path: { project: string }; query: {}; header: {}; body: Purge; answer: Purged };
   "GET /api/v1/inbox": { path: {}; query: { project?: string | null }; header: {}; body: undefined; answer: InboxInfo };
@@ -244,6 +253,9 @@ export interface Operations {
 
 /** Those that are done once for each `Idempotency-Key`. */
 export const TAKES_KEY: ReadonlySet<string> = new Set([
+  "POST /api/v1/projects/{project}/cache/items",
+  "POST /api/v1/projects/{project}/cache/rename",
+  "POST /api/v1/projects/{project}/cache/delete",
   "POST /api/v1/projects/{project}/cache/purge",
   "POST /api/v1/projects/{project}/workers/{worker}/profile",
   "POST /api/v1/projects/{project}/workers/{worker}/heap-snapshot",
@@ -303,13 +315,28 @@ export type ApiKeyWithText = { id: string; name: string; begins: string; workers
 export type AppliedEntry = { number: number; name: string; checksum: string; appliedAt: string; reversible: boolean };
 export type Asked = { url: string; country?: string; language?: string; cookies?: Array<string>; method?: string; release?: number | null };
 export type AttemptInfo = { at: string; status: number | null; latency_ms: number; error: string };
+export type Base64 = { base64: string };
 export type BindingSeries = { calls: Array<number>; errors: Array<number>; ms: Array<number>; bytes: Array<number> };
 export type BindingTotals = { calls: number; errors: number; ms: number; bytes: number };
 export type BoxHealth = { status: "ok" | "degraded"; overall: Status; timestamp: string; phase: Phase; uptime_seconds: number; version: string; services: Record<string, ServiceHealth>; checks: Array<CheckInfo> };
 export type BoxInfo = { version: string; domain: string; urls: Record<string, string>; environments: Array<string>; health: HealthInfo };
 export type BucketChange = { quota: number | null };
 export type BucketEntry = { name: string; created: string | null; objects: number | null; sizeBytes: number | null; quota: number | null };
+export type CacheDeleteBody = { space?: string; prefix?: string | Base64; everything?: boolean; dry_run?: boolean };
+export type CacheFolder = { prefix: string; keys: number };
+export type CacheItem = { name?: string | Base64 | null; value?: string | Base64 | null; index?: number | null; score?: string | null; id?: string | null; entry?: Array<Array<unknown>> | null; cut?: boolean; bytes: number };
+export type CacheItemBody = { type: "hash" | "list" | "set" | "zset" | "stream"; action: "set" | "remove" | "append" | "prepend" | "create"; name?: string | Base64 | null; value?: string | Base64 | null; index?: number | null; score?: number | "inf" | "-inf" | null; id?: string | null; entry?: Array<Array<unknown>> | null; was?: string | Base64 | null; new?: boolean };
+export type CacheItemChanged = { key: CacheKeyInfo | null; id: string | null };
+export type CacheKeyInfo = { key: string | Base64; type: string; ttl_seconds: number | null; bytes: number | null; length: number | null; too_long: boolean };
+export type CacheKeyPage = { items: Array<CacheKeyInfo>; folders: Array<CacheFolder>; next_cursor: string | null };
+export type CacheRenameBody = { to: string | Base64 };
+export type CacheServer = { hits: number | null; misses: number | null; evicted: number | null; expired: number | null; memory_bytes: number | null; memory_limit_bytes: number | null };
+export type CacheSpace = { space: string; keys: number | null; bytes: number | null };
+export type CacheSpaces = { items: Array<CacheSpace>; bytes: number | null; quota_bytes: number | null; measured_at: string | null; measuring: boolean; measurable: boolean; server: CacheServer | null };
+export type CacheTtlBody = { ttl_seconds: number | null };
 export type CacheUse = { kind: string; name: string; entries: number; bytes: number; hit: number; stale: number; collapsed: number; revalidated: number; miss: number; bypass: number };
+export type CacheValue = { key: string | Base64; type: string; ttl_seconds: number | null; bytes: number | null; length: number | null; too_long: boolean; value: string | Base64 | null; cut: boolean; metadata: unknown; items: Array<CacheItem>; next_cursor: string | null };
+export type CacheValueBody = { value: string | Base64; ttl_seconds?: number | "keep" | null; metadata?: unknown };
 export type CanaryFigures = { version: string; number: number; requests: number; errors: number; error_rate: number; p95_ms: number };
 export type CanaryGuards = { max_error_rate?: number | null; max_error_rate_increase?: number | null; max_p95_ms?: number | null; max_p95_ratio?: number | null; min_requests?: number };
 export type CanaryInfo = { worker: string; environment: string; state: v8box__features__workers__canary_model__State; weight: number; steps: Array<number>; interval_seconds: number; guards: CanaryGuards; old: CanaryFigures; new: CanaryFigures; step_requests: number; reason: string; started_at: string; started_by: string; stepped_at: string; ended_at: string | null };

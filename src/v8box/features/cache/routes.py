@@ -104,26 +104,26 @@ def build_router(keys: CacheKeys, operations: Operations, record: Record) -> API
         )
         await record(event)
 
-    async def described(named: _Named) -> schemas.KeyInfo | None:
+    async def described(named: _Named) -> schemas.CacheKeyInfo | None:
         try:
-            return schemas.KeyInfo.of(await browser.key(named.space, named.key), MAX_KEY_BYTES)
+            return schemas.CacheKeyInfo.of(await browser.key(named.space, named.key), MAX_KEY_BYTES)
         except KeyNotFound:
             return None
 
-    async def seen(named: _Named) -> schemas.KeyInfo:
+    async def seen(named: _Named) -> schemas.CacheKeyInfo:
         found = await described(named)
         if found is None:
             raise KeyNotFound("it was done, but the key has expired by now")
         return found
 
-    @routes.get("/spaces", response_model=schemas.SpacesInfo)
+    @routes.get("/spaces", response_model=schemas.CacheSpaces)
     async def list_cache_spaces(project: Project, who: Viewer) -> Response:
         """What the project keeps: by `cache` itself, and in each KV namespace."""
         measured = await browser.measured(project)
         known = measured.bytes is not None
         spaces = {None: None, **dict(sorted(measured.spaces.items(), key=lambda each: each[0] or ""))}
         items = [
-            schemas.SpaceInfo(
+            schemas.CacheSpace(
                 space=name_of(Space(project, name)),
                 keys=use.keys if use else 0 if known else None,
                 bytes=use.bytes if use else 0 if known else None,
@@ -132,7 +132,7 @@ def build_router(keys: CacheKeys, operations: Operations, record: Record) -> API
         ]
         age = measured.age_seconds
         return answer(
-            schemas.SpacesInfo(
+            schemas.CacheSpaces(
                 items=items,
                 bytes=measured.bytes,
                 quota_bytes=measured.quota,
@@ -143,7 +143,7 @@ def build_router(keys: CacheKeys, operations: Operations, record: Record) -> API
             )
         )
 
-    @routes.get("/keys", response_model=schemas.KeyPage, dependencies=_FIGURES)
+    @routes.get("/keys", response_model=schemas.CacheKeyPage, dependencies=_FIGURES)
     async def list_cache_keys(
         space: Here,
         prefix: Annotated[str | None, Query(max_length=MAX_KEY_BYTES, description="What keys begin with.")] = None,
@@ -159,11 +159,11 @@ def build_router(keys: CacheKeys, operations: Operations, record: Record) -> API
         A key that is there all the time is on one of the pages; it may be on two."""
         start = _bytes(prefix, prefix_base64, "prefix")
         page = await browser.list_keys(space, start, folders=folders, kind=type, cursor=cursor, limit=limit)
-        found = [schemas.FolderInfo(prefix=name.decode(), keys=count) for name, count in sorted(page.folders.items())]
-        items = [schemas.KeyInfo.of(key, MAX_KEY_BYTES) for key in page.keys]
-        return answer(schemas.KeyPage(items=items, folders=found, next_cursor=page.cursor))
+        found = [schemas.CacheFolder(prefix=name.decode(), keys=count) for name, count in sorted(page.folders.items())]
+        items = [schemas.CacheKeyInfo.of(key, MAX_KEY_BYTES) for key in page.keys]
+        return answer(schemas.CacheKeyPage(items=items, folders=found, next_cursor=page.cursor))
 
-    @routes.get("/value", response_model=schemas.ValueInfo, dependencies=_VALUES)
+    @routes.get("/value", response_model=schemas.CacheValue, dependencies=_VALUES)
     async def read_cache_value(
         named: Named,
         field: Annotated[str | None, Query(max_length=MAX_KEY_BYTES, description="One field of a hash.")] = None,
@@ -177,10 +177,10 @@ def build_router(keys: CacheKeys, operations: Operations, record: Record) -> API
         value = await browser.read(named.space, named.key, cursor=cursor, limit=limit, item=item)
         return answer(_shown(value), headers={} if value.tag is None else {"etag": f'"{value.tag}"'})
 
-    @routes.put("/value", response_model=schemas.KeyInfo, responses={201: {"model": schemas.KeyInfo}})
+    @routes.put("/value", response_model=schemas.CacheKeyInfo, responses={201: {"model": schemas.CacheKeyInfo}})
     async def put_cache_value(
         named: Named,
-        body: schemas.PutBody,
+        body: schemas.CacheValueBody,
         request: Request,
         who: Writer,
         if_match: Annotated[str | None, Header(description="The ETag of the value that was seen.")] = None,
@@ -200,22 +200,22 @@ def build_router(keys: CacheKeys, operations: Operations, record: Record) -> API
         await note("set", named, who, bytes=len(schemas.to_bytes(body.value)))
         return answer(await seen(named), 201 if only_if == ABSENT else 200)
 
-    @routes.post("/items", response_model=schemas.ChangedInfo)
-    async def change_cache_items(named: Named, body: schemas.ChangeBody, who: Writer) -> Response:
+    @routes.post("/items", response_model=schemas.CacheItemChanged)
+    async def change_cache_items(named: Named, body: schemas.CacheItemBody, who: Writer) -> Response:
         """Changes one item of a hash, list, set, zset or stream, or makes one with its first item."""
         made = await editor.change(named.space, named.key, _change(body), _item_condition(body))
         await note(f"item.{body.action}", named, who, type=body.type)
-        return answer(schemas.ChangedInfo(key=await described(named), id=made))
+        return answer(schemas.CacheItemChanged(key=await described(named), id=made))
 
-    @routes.put("/ttl", response_model=schemas.KeyInfo)
-    async def set_cache_ttl(named: Named, body: schemas.TtlBody, who: Writer) -> Response:
+    @routes.put("/ttl", response_model=schemas.CacheKeyInfo)
+    async def set_cache_ttl(named: Named, body: schemas.CacheTtlBody, who: Writer) -> Response:
         """Sets when a key expires, or that it does not."""
         await editor.expire(named.space, named.key, body.ttl_seconds)
         await note("ttl", named, who, ttl_seconds=body.ttl_seconds)
         return answer(await seen(named))
 
-    @routes.post("/rename", response_model=schemas.KeyInfo)
-    async def rename_cache_key(named: Named, body: schemas.RenameBody, who: Writer) -> Response:
+    @routes.post("/rename", response_model=schemas.CacheKeyInfo)
+    async def rename_cache_key(named: Named, body: schemas.CacheRenameBody, who: Writer) -> Response:
         """Gives a key another name, unless that is taken. Not in a namespace."""
         to = _Named(named.space, schemas.to_bytes(body.to))
         await editor.rename(named.space, named.key, to.key)
@@ -234,7 +234,7 @@ def build_router(keys: CacheKeys, operations: Operations, record: Record) -> API
         return no_content()
 
     @routes.post("/delete", response_model=OperationInfo, status_code=202)
-    async def delete_cache_keys(project: Project, body: schemas.RemoveBody, who: Writer) -> Response:
+    async def delete_cache_keys(project: Project, body: schemas.CacheDeleteBody, who: Writer) -> Response:
         """Deletes all keys that begin with a prefix, or counts them. The operation's result is how many:
         `{"keys": 12}`. Cancelled it leaves what it has not come to."""
         space, prefix = space_of(project, body.space), schemas.to_bytes(body.prefix)
@@ -272,12 +272,12 @@ def name_of(space: Space) -> str:
     return "cache" if space.namespace is None else f"kv:{space.namespace}"
 
 
-async def _server(keys: CacheKeys) -> schemas.ServerInfo | None:
+async def _server(keys: CacheKeys) -> schemas.CacheServer | None:
     try:
         counts = await keys.browser.server_counts()
     except BindingError:
         return None  # it does not tell, and nothing else depends on it
-    return schemas.ServerInfo(
+    return schemas.CacheServer(
         hits=counts.get("keyspace_hits"),
         misses=counts.get("keyspace_misses"),
         evicted=counts.get("evicted_keys"),
@@ -287,14 +287,14 @@ async def _server(keys: CacheKeys) -> schemas.ServerInfo | None:
     )
 
 
-def _shown(value: Value) -> schemas.ValueInfo:
-    known = schemas.KeyInfo.of(value.key, MAX_KEY_BYTES)
-    return schemas.ValueInfo(
+def _shown(value: Value) -> schemas.CacheValue:
+    known = schemas.CacheKeyInfo.of(value.key, MAX_KEY_BYTES)
+    return schemas.CacheValue(
         **dict(known),
         value=None if value.text is None else schemas.shown_start(value.text),
         cut=value.text is not None and value.text.cut,
         metadata=_metadata(value.metadata),
-        items=[schemas.ItemInfo.of(item) for item in value.items],
+        items=[schemas.CacheItem.of(item) for item in value.items],
         next_cursor=value.cursor,
     )
 
@@ -320,7 +320,7 @@ def _condition(if_match: str | None, if_none_match: str | None) -> If:
     return If("was", tag[1])
 
 
-def _item_condition(body: schemas.ChangeBody) -> If:
+def _item_condition(body: schemas.CacheItemBody) -> If:
     if body.was is not None:
         was = schemas.to_bytes(body.was)
         if body.type == "zset":
@@ -336,7 +336,7 @@ def _number(text: bytes) -> None:
         raise BadRequest("was: the score of a zset's member is a number.") from error
 
 
-def _change(body: schemas.ChangeBody) -> Change:
+def _change(body: schemas.CacheItemBody) -> Change:
     match body.type:
         case "list":
             at = b"" if body.index is None else str(body.index).encode()

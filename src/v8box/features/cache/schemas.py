@@ -63,7 +63,7 @@ def shown_start(text: Text) -> str | Base64:
     return shown(text.data)
 
 
-class SpaceInfo(BaseModel):
+class CacheSpace(BaseModel):
     """A part of the project's cache, and what its keys take. Figures are some seconds old."""
 
     space: SpaceName
@@ -71,7 +71,7 @@ class SpaceInfo(BaseModel):
     bytes: int | None = Field(description="Of the server's memory.")
 
 
-class ServerInfo(BaseModel):
+class CacheServer(BaseModel):
     """What the server says of itself since it started, all projects together."""
 
     hits: int | None
@@ -82,19 +82,19 @@ class ServerInfo(BaseModel):
     memory_limit_bytes: int | None = Field(description="`null`: none, or it is not told.")
 
 
-class SpacesInfo(BaseModel):
+class CacheSpaces(BaseModel):
     """The project's cache as a whole."""
 
-    items: list[SpaceInfo]
+    items: list[CacheSpace]
     bytes: int | None = Field(description="What all keys of the project take, indexes and leases too.")
     quota_bytes: int | None = Field(description="What they may take; `null`: there is no bound.")
     measured_at: Time | None
     measuring: bool = Field(description="Newer figures are on their way: ask again in a second.")
     measurable: bool = Field(description="Whether the server lets keys be measured.")
-    server: ServerInfo | None = Field(description="Only for those who have a role in the whole box.")
+    server: CacheServer | None = Field(description="Only for those who have a role in the whole box.")
 
 
-class KeyInfo(BaseModel):
+class CacheKeyInfo(BaseModel):
     """A key, and what is known of it without reading what it holds."""
 
     key: str | Base64
@@ -107,7 +107,7 @@ class KeyInfo(BaseModel):
     too_long: bool = Field(description="The name is longer than the API takes: it is shown cut and cannot be opened.")
 
     @classmethod
-    def of(cls, key: Key, most: int) -> KeyInfo:
+    def of(cls, key: Key, most: int) -> CacheKeyInfo:
         ttl = key.ttl_milliseconds
         return cls(
             key=shown_start(Text(key.name[:most], len(key.name))),
@@ -119,23 +119,23 @@ class KeyInfo(BaseModel):
         )
 
 
-class FolderInfo(BaseModel):
+class CacheFolder(BaseModel):
     """A prefix that stands for the keys below it."""
 
     prefix: str
     keys: int = Field(description="How many of them were met on this page; add up those of all pages.")
 
 
-class KeyPage(BaseModel):
+class CacheKeyPage(BaseModel):
     """A page of keys. It may be short, or empty, though others follow: the server's keys are looked through a stretch
     at a time."""
 
-    items: list[KeyInfo]
-    folders: list[FolderInfo]
+    items: list[CacheKeyInfo]
+    folders: list[CacheFolder]
     next_cursor: str | None = Field(description="For `?cursor=`: the page that follows. `null`: this is the last one.")
 
 
-class ItemInfo(BaseModel):
+class CacheItem(BaseModel):
     """A part of a collection. Which fields it has goes by the type."""
 
     name: str | Base64 | None = Field(default=None, description="The field of a hash, the member of a set or a zset.")
@@ -148,7 +148,7 @@ class ItemInfo(BaseModel):
     bytes: int = Field(description="How long it is as a whole.")
 
     @classmethod
-    def of(cls, item: Item) -> ItemInfo:
+    def of(cls, item: Item) -> CacheItem:
         texts = [text for text in (item.name, item.value, *item.parts) if text is not None]
         parts = [shown_start(part) for part in item.parts]
         return cls(
@@ -163,17 +163,17 @@ class ItemInfo(BaseModel):
         )
 
 
-class ValueInfo(KeyInfo):
+class CacheValue(CacheKeyInfo):
     """A key with what it holds: a string's or a KV value's beginning, up to 1 MiB, or a page of the items."""
 
     value: str | Base64 | None = Field(description="Of a string or a KV value.")
     cut: bool = Field(description="The value is longer than what is shown. Then it has no ETag.")
     metadata: Any = Field(description="Of a KV value: its JSON.")
-    items: list[ItemInfo]
+    items: list[CacheItem]
     next_cursor: str | None = Field(description="For the next page of items.")
 
 
-class PutBody(Shape):
+class CacheValueBody(Shape):
     """A string, or a value of a KV namespace."""
 
     value: Data
@@ -185,7 +185,7 @@ class PutBody(Shape):
     metadata: Any = Field(default=None, description="Of a KV value: any JSON of up to 1,024 bytes; `null`: none.")
 
 
-class ChangeBody(Shape):
+class CacheItemBody(Shape):
     """One change of one item of a collection. With `was` or `new` it is made only if that is so."""
 
     type: Literal["hash", "list", "set", "zset", "stream"]
@@ -202,7 +202,7 @@ class ChangeBody(Shape):
     new: bool = Field(default=False, description="The field or member must not be there yet.")
 
     @model_validator(mode="after")
-    def _fits(self) -> ChangeBody:
+    def _fits(self) -> CacheItemBody:
         writes = self.action != "remove"
         needed = {
             "hash": ("name", "value") if writes else ("name",),
@@ -223,24 +223,24 @@ class ChangeBody(Shape):
         return self
 
 
-class ChangedInfo(BaseModel):
+class CacheItemChanged(BaseModel):
     """The key as it is now; `null`: with its last item it is gone."""
 
-    key: KeyInfo | None
+    key: CacheKeyInfo | None
     id: str | None = Field(description="Of the new entry of a stream.")
 
 
-class TtlBody(Shape):
+class CacheTtlBody(Shape):
     ttl_seconds: float | None = Field(
         ge=0.001, le=MAX_TTL_SECONDS, description="From now on; `null`: it does not expire.", examples=[3600]
     )
 
 
-class RenameBody(Shape):
+class CacheRenameBody(Shape):
     to: Data
 
 
-class RemoveBody(Shape):
+class CacheDeleteBody(Shape):
     """What to delete: all keys of the space that begin with the prefix."""
 
     space: SpaceName = "cache"
@@ -249,7 +249,7 @@ class RemoveBody(Shape):
     dry_run: bool = Field(default=False, description="Only count them.")
 
     @model_validator(mode="after")
-    def _says_what(self) -> RemoveBody:
+    def _says_what(self) -> CacheDeleteBody:
         empty = self.prefix in ("", Base64(base64=""))
         if empty and not (self.everything or self.dry_run):
             raise ValueError("without a prefix this deletes all keys: say everything, too")
