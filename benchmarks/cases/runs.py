@@ -189,7 +189,7 @@ def _runs(began: float, every: float) -> Iterator[RunRecord]:
         )
         if number % 20 == 3:
             record.calls, record.call_time = 2, 0.8
-            record.spans = [Span("db", "execute", 0.1, 0.4, 80, 200, 3), Span("db", "execute", 0.6, 0.4, 80, 200, 3)]
+            record.spans = (Span("db", "execute", 0.1, 0.4, 80, 200, 3), Span("db", "execute", 0.6, 0.4, 80, 200, 3))
         if number % 100 == 7:
             record.status = 404
         if number % 1_000 == 11:

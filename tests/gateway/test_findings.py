@@ -38,7 +38,7 @@ async def test_a_quick_run_with_few_calls_is_not_remarkable(world: World) -> Non
     asks(world, REPEATS - 1)
     await world.get()
     [record] = world.records.runs
-    assert record.findings == []
+    assert record.findings == ()
 
 
 async def test_the_same_call_again_and_again_is_in_the_record(world: World) -> None:
@@ -73,7 +73,7 @@ async def test_what_is_never_slow_by_its_manifest_is_not(make_world: MakeWorld) 
 
     world.worker = work
     await world.get()
-    assert world.records.runs[0].findings == []
+    assert world.records.runs[0].findings == ()
 
 
 async def test_a_body_that_is_sent_as_it_is_made_may_take_its_time(make_world: MakeWorld) -> None:
@@ -96,4 +96,4 @@ async def test_a_body_that_is_sent_as_it_is_made_may_take_its_time(make_world: M
     world.sandbox.finish(next(iter(world.sandbox.runs.values())))
     [record] = world.records.runs
     assert record.duration > 100
-    assert record.findings == []
+    assert record.findings == ()

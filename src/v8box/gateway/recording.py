@@ -84,9 +84,9 @@ class Recorder:
             record.calls = meter.total_calls
             record.call_bytes = meter.total_bytes
             record.call_time = meter.seconds * 1000
-            record.spans = meter.since(exchange.began)
+            record.spans = tuple(meter.since(exchange.began))
             if len(record.spans) >= findings.REPEATS:
-                record.findings = findings.repeated(record.spans, meter.more)
+                record.findings = tuple(findings.repeated(record.spans, meter.more))
         limit = placement.manifest.observability.slow_ms
         if duration >= limit > 0 and not invocation.upgrade:
             self._note_slow(record, exchange, limit)
@@ -107,4 +107,4 @@ class Recorder:
         duration = ((exchange.answered or exchange.ended) - exchange.began) * 1000
         if duration >= limit:
             split = findings.split_of(duration, record.queue, record.cold, record.spans)
-            record.findings = [findings.slow(duration, limit, split), *record.findings]
+            record.findings = (findings.slow(duration, limit, split), *record.findings)

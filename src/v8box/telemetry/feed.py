@@ -19,6 +19,7 @@ class Feed:
     def __init__(self) -> None:
         # Tuples: a listener that comes or goes while one is told does not disturb the round.
         self._runs: tuple[Callable[[RunRecord], None], ...] = ()
+        self._notable_runs: tuple[Callable[[RunRecord], None], ...] = ()
         self._lines: tuple[Callable[[LineRecord], None], ...] = ()
         self._deaths: tuple[Callable[[DeathRecord], None], ...] = ()
         self._measures: tuple[Callable[[MeasureRecord], None], ...] = ()
@@ -27,6 +28,9 @@ class Feed:
         """A run is over."""
         for listener in self._runs:
             listener(record)
+        if record.outcome != "ok" or record.error is not None or record.findings:
+            for listener in self._notable_runs:
+                listener(record)
 
     def line(self, record: LineRecord) -> None:
         """A worker printed a line."""
@@ -48,6 +52,15 @@ class Feed:
 
         def stop() -> None:
             self._runs = tuple(each for each in self._runs if each is not listener)
+
+        return stop
+
+    def on_notable_run(self, listener: Callable[[RunRecord], None]) -> Stop:
+        """Only of runs that threw, did not end well, or have findings: what is about those costs the others nothing."""
+        self._notable_runs = (*self._notable_runs, listener)
+
+        def stop() -> None:
+            self._notable_runs = tuple(each for each in self._notable_runs if each is not listener)
 
         return stop
 

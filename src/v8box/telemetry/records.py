@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from v8box.telemetry.meter import Span
+
+LEVELS: Final = ("debug", "info", "warn", "error")
+"""Of lines, the worst last."""
+
+
+def rank(level: str) -> int:
+    """How bad a line of this level is; one that is not known is as `info`."""
+    return LEVELS.index(level) if level in LEVELS else 1
 
 
 class RunError(msgspec.Struct, omit_defaults=True):
@@ -31,9 +39,10 @@ class Finding(msgspec.Struct, omit_defaults=True):
     duration: float = 0.0
 
 
-class RunRecord(msgspec.Struct, omit_defaults=True):
+class RunRecord(msgspec.Struct, omit_defaults=True, gc=False):
     """One execution of a worker. Times in milliseconds, `time` is Unix time at its start. `request_id` is the client's
-    own when it sent one, else the same as `id`."""
+    own when it sent one, else the same as `id`. (Thousands are held at any moment, and none is part of a cycle: the
+    garbage collector need not walk through them.)"""
 
     id: str
     request_id: str
@@ -55,7 +64,7 @@ class RunRecord(msgspec.Struct, omit_defaults=True):
     """Binding calls, and the bytes and milliseconds they took together; `spans` are the first hundred of them."""
     call_bytes: int = 0
     call_time: float = 0.0
-    spans: list[Span] = []
+    spans: tuple[Span, ...] = ()
     project: str = "default"
     environment: str = "production"
     queue: float = 0.0
@@ -69,7 +78,7 @@ class RunRecord(msgspec.Struct, omit_defaults=True):
     none."""
     span: str = ""
     parent: str = ""
-    findings: list[Finding] = []
+    findings: tuple[Finding, ...] = ()
     sampled: bool = True
     """Whether its trace is."""
     sampling: float = 1.0

@@ -21,6 +21,8 @@ MAX_RECORDS: Final = 20_000
 _RUN_BYTES: Final = 700
 _SPAN_BYTES: Final = 200
 _LINE_BYTES: Final = 400
+_SPARE: Final = 64
+"""At a bound, one part in so many is freed: then most records find room."""
 _LOOK_AGAIN: Final = 256
 """After so many that were let go, it is looked which ring is the largest now."""
 
@@ -63,12 +65,16 @@ class ProjectRing:
                 each.set()
             self.waiting.clear()
 
-    def drop_oldest(self) -> int:
-        """Gives its size."""
-        self._records.popleft()
-        size = self._sizes.popleft()
-        self.bytes -= size
-        return size
+    def drop_oldest(self, count: int, size: int) -> tuple[int, int]:
+        """Until so many and so many bytes are gone, or all that there are, or a few hundred. Gives how many, and their
+        size."""
+        dropped = freed = 0
+        while self._records and (dropped < count or freed < size) and dropped < _LOOK_AGAIN:
+            self._records.popleft()
+            freed += self._sizes.popleft()
+            dropped += 1
+        self.bytes -= freed
+        return dropped, freed
 
     def __len__(self) -> int:
         return len(self._records)
@@ -112,8 +118,6 @@ class Rings:
         self._rings: dict[str, ProjectRing] = {}
         self._bytes = 0
         self._count = 0
-        self._largest: ProjectRing | None = None
-        self._until_look = 0
 
     def of(self, project: str) -> ProjectRing:
         ring = self._rings.get(project)
@@ -138,15 +142,17 @@ class Rings:
         self._bytes += size
         self._count += 1
         while self._bytes > self._max_bytes or self._count > self._max_records:
-            self._drop_one()
+            self._drop()
 
-    def _drop_one(self) -> None:
-        if self._until_look <= 0 or not self._largest:
-            self._largest = max(self._rings.values(), key=_bytes)
-            self._until_look = _LOOK_AGAIN
-        self._until_look -= 1
-        self._bytes -= self._largest.drop_oldest()
-        self._count -= 1
+    def _drop(self) -> None:
+        """The oldest of whichever ring is the largest now."""
+        largest = max(self._rings.values(), key=_bytes)
+        dropped, freed = largest.drop_oldest(
+            self._count - self._max_records + self._max_records // _SPARE,
+            self._bytes - self._max_bytes + self._max_bytes // _SPARE,
+        )
+        self._count -= dropped
+        self._bytes -= freed
 
 
 def _bytes(ring: ProjectRing) -> int:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from v8box.errors import V8BoxError
-from v8box.telemetry.records import LineRecord
+from v8box.telemetry.records import LineRecord, rank
 from v8box.telemetry.ring import ProjectRing, Record, Rings
 from v8box.telemetry.store import LineQuery, RunQuery, RunStore
-from v8box.telemetry.store.query import contains, rank, run_says
+from v8box.telemetry.store.query import contains, run_says
 
 MAX_LIMIT: Final = 1_000
 MAX_READERS: Final = 64

@@ -16,7 +16,7 @@ from tests.fakes.records import a_line, a_run, run_id
 from v8box.telemetry.records import LineRecord, RunError, RunRecord
 from v8box.telemetry.store import LineQuery, RunQuery, RunStore, search, store
 from v8box.telemetry.store.query import run_says
-from v8box.telemetry.store.segment import id_of
+from v8box.telemetry.store.rows import id_of
 
 BEGAN = 1_700_000_000.0
 

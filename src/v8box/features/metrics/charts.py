@@ -22,7 +22,6 @@ from v8box.telemetry.metrics.figures import (
     DEATHS,
     DURATION_MS,
     FAILED,
-    LEVELS,
     LINES,
     QUEUE_MS,
     QUEUED,
@@ -31,6 +30,7 @@ from v8box.telemetry.metrics.figures import (
     TIMED,
     Figures,
 )
+from v8box.telemetry.records import LEVELS
 
 MAX_POINTS: Final = 1_500
 _GOOD_POINTS: Final = 240

@@ -22,13 +22,13 @@ from v8box.telemetry.metrics.figures import (
     CPU_MS,
     DURATION_MS,
     FAILED,
-    LEVELS,
     LINES,
     QUEUE_MS,
     REQUESTS,
     ROW,
     STATUS_CLASSES,
 )
+from v8box.telemetry.records import LEVELS
 
 _WORKER: Final = ("project", "environment", "worker")
 _VERSION: Final = (*_WORKER, "version")

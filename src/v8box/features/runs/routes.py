@@ -28,7 +28,7 @@ from v8box.features.runs.socket import serve_socket
 from v8box.features.runs.stream import Follow, events_response
 from v8box.telemetry.records import RunRecord
 from v8box.telemetry.store import Found, LineQuery, RunQuery, RunStore
-from v8box.telemetry.store.segment import millisecond_of
+from v8box.telemetry.store.rows import millisecond_of
 from v8box.telemetry.tail import MAX_LIMIT, Filter, Tail
 
 _LINES_OF_RUN: Final = 1_000

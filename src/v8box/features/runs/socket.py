@@ -11,7 +11,7 @@ from fastapi import WebSocket
 
 from v8box.errors import BadRequest
 from v8box.features.runs.stream import FOLLOW_SECONDS, SILENCE_SECONDS, Follow, Followed, shown
-from v8box.telemetry.store import LEVELS
+from v8box.telemetry.records import LEVELS
 from v8box.telemetry.tail import MAX_LIMIT, Filter, Tail
 
 

@@ -37,7 +37,7 @@ class Worst(msgspec.Struct, omit_defaults=True):
     status: int
     duration: float
     split: dict[str, float]
-    findings: list[Finding] = []
+    findings: tuple[Finding, ...] = ()
 
 
 class Figures(msgspec.Struct, omit_defaults=True):

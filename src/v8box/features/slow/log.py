@@ -75,7 +75,7 @@ class SlowLog:
         return log
 
     def listen(self, feed: Feed) -> None:
-        feed.on_run(self.take)
+        feed.on_notable_run(self.take)
 
     def take(self, record: RunRecord) -> None:
         """Only runs with findings are of interest here; the others cost this one look."""

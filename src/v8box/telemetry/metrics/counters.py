@@ -27,7 +27,6 @@ from v8box.telemetry.metrics.figures import (
     DEATHS,
     DURATION_MS,
     FAILED,
-    LEVELS,
     LINES,
     QUEUE_MS,
     QUEUED,
@@ -38,7 +37,7 @@ from v8box.telemetry.metrics.figures import (
     Key,
     since,
 )
-from v8box.telemetry.records import DeathRecord, LineRecord, RunRecord
+from v8box.telemetry.records import LEVELS, DeathRecord, LineRecord, RunRecord
 
 MAX_SERIES: Final = 4_096
 OTHER: Final = "_other"

@@ -44,7 +44,6 @@ BUCKETS: Final = 25
 ROW: Final = BUCKETS + len(BOUNDS_MS) + 1
 
 STATUS_CLASSES: Final = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
-LEVELS: Final = ("debug", "info", "warn", "error")
 
 # Places in the row of a binding.
 BINDING_CALLS, BINDING_ERRORS, BINDING_MS, BINDING_BYTES = range(4)

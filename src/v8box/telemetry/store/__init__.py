@@ -2,7 +2,7 @@
 budget or their age is over.
 """
 
-from v8box.telemetry.store.query import LEVELS, Found, LineQuery, RunQuery
+from v8box.telemetry.store.query import Found, LineQuery, RunQuery
 from v8box.telemetry.store.store import MAX_HELD, RunStore, StoredLine
 
-__all__ = ["LEVELS", "MAX_HELD", "Found", "LineQuery", "RunQuery", "RunStore", "StoredLine"]
+__all__ = ["MAX_HELD", "Found", "LineQuery", "RunQuery", "RunStore", "StoredLine"]

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from v8box.storage.sql import load_queries
-from v8box.telemetry.records import LineRecord, RunRecord
-from v8box.telemetry.store.segment import REST, id_of
+from v8box.telemetry.records import LineRecord, RunRecord, rank
+from v8box.telemetry.store.rows import REST, id_of
 
-LEVELS: Final = ("debug", "info", "warn", "error")
 SLOW_MILLISECONDS: Final = 1_000.0
 """Slower runs have an index of their own."""
 _where: Final = load_queries("v8box.telemetry.store", "conditions.sql")
@@ -178,10 +177,6 @@ class Found(Generic[T]):
     items: list[T]
     resume: bytes | None = None
     unfinished: bool = False
-
-
-def rank(level: str) -> int:
-    return LEVELS.index(level) if level in LEVELS else 1
 
 
 def contains(text: str, wanted: str) -> bool:

@@ -18,18 +18,10 @@ import apsw
 import msgspec
 
 from v8box.storage.sql import load_queries
-from v8box.telemetry.records import LineRecord, RunError, RunRecord
-from v8box.telemetry.store.query import LEVELS, Found, LineQuery, Query, RunQuery, pattern, source_conditions
-from v8box.telemetry.store.segment import (
-    FIRST_ID,
-    LAST_ID,
-    Segment,
-    fields_of,
-    id_at,
-    id_of,
-    millisecond_of,
-    text_of,
-)
+from v8box.telemetry.records import LineRecord, RunRecord
+from v8box.telemetry.store.query import Found, LineQuery, Query, RunQuery, pattern, source_conditions
+from v8box.telemetry.store.rows import id_at, id_of, line_of, millisecond_of, run_of
+from v8box.telemetry.store.segment import FIRST_ID, LAST_ID, Segment, fields_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +37,6 @@ _STEPS: Final = 20_000
 _PRINTED_AFTER_MS: Final = 60_000
 """How long after its start a run's lines are looked for, where a text is searched in them."""
 _MAX_PRINTED: Final = 10_000
-_UNKNOWN: Final = {"method": "", "cold": 0.0, "cpu": 0.0, "bytes_out": 0, "client": ""}
-"""Of a run that another version wrote, which had no such field."""
 _queries: Final = load_queries("v8box.telemetry.store", "query.sql")
 _wheres: Final = load_queries("v8box.telemetry.store", "conditions.sql")
 
@@ -323,38 +313,8 @@ def _fetch(
 
 
 def _run(reader: _Reader, row: Any) -> RunRecord:
-    key, worker, project, environment, version, trigger, status, outcome, duration, path, request, error, rest = row
-    values: dict[str, Any] = {**_UNKNOWN, **dict(zip(reader.rest, msgspec.json.decode(rest), strict=False))}
-    values.update(
-        id=text_of(key),
-        request_id=request or text_of(key),
-        time=millisecond_of(key) / 1000,
-        worker=worker,
-        project=project,
-        environment=environment,
-        version=version,
-        trigger=trigger,
-        status=status,
-        outcome=outcome,
-        duration=duration / 1000,
-        path=path,
-        error=None if error is None else msgspec.json.decode(error, type=RunError),
-    )
-    return msgspec.convert(values, RunRecord)
+    return run_of(row, reader.rest)
 
 
 def _line(reader: _Reader, row: Any) -> Line:
-    key, worker, project, environment, version, level, run, text, thrown, fields = row
-    record = LineRecord(
-        millisecond_of(key) / 1000,
-        None if run is None else text_of(run),
-        worker,
-        version,
-        LEVELS[level],
-        text,
-        None if fields is None else msgspec.json.decode(fields),
-        project,
-        environment,
-        bool(thrown),
-    )
-    return Line(key.hex(), record)
+    return Line(row[0].hex(), line_of(row))

@@ -7,21 +7,30 @@ changes. One that cannot be read is put aside, and costs what is in it, nothing 
 from __future__ import annotations
 
 import logging
-import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import apsw
 import msgspec
 
 from v8box.storage.sql import load_queries
 from v8box.telemetry.records import LineRecord, RunRecord
+from v8box.telemetry.store.rows import (
+    ID_BYTES,
+    LINE_COLUMNS,
+    REST,
+    RUN_COLUMNS,
+    Row,
+    line_row,
+    millisecond_of,
+    run_row,
+)
 
 logger = logging.getLogger(__name__)
 
-ID_BYTES: Final = 12
 TABLES: Final = ("runs", "lines")
 FIRST_ID: Final = b""
 LAST_ID: Final = b"\xff" * ID_BYTES
@@ -29,33 +38,18 @@ _PACKAGE: Final = "v8box.telemetry.store"
 _schema: Final = load_queries(_PACKAGE, "schema.sql")
 _insert: Final = load_queries(_PACKAGE, "insert.sql")
 _query: Final = load_queries(_PACKAGE, "query.sql")
-_COLUMNS: Final = frozenset(
-    {
-        "id",
-        "time",
-        "worker",
-        "project",
-        "environment",
-        "version",
-        "trigger",
-        "status",
-        "outcome",
-        "duration",
-        "path",
-        "request_id",
-        "error",
-    }
-)
-"""The fields of a run that have a column, or follow from one; the others are in `rest`."""
-_RUN_FIELDS: Final = tuple(field.name for field in msgspec.structs.fields(RunRecord))
-_LINE_FIELDS: Final = tuple(field.name for field in msgspec.structs.fields(LineRecord))
-REST: Final = tuple(name for name in _RUN_FIELDS if name not in _COLUMNS)
-_PLACES: Final = {name: str(at) for at, name in enumerate(_RUN_FIELDS)}
-_INSERT_RUNS: Final = _insert["runs"].format(rest=", ".join(f"'$[{_PLACES[name]}]'" for name in REST), **_PLACES)
-_INSERT_LINES: Final = _insert["lines"].format(**{name: str(at) for at, name in enumerate(_LINE_FIELDS)})
-_HEX: Final = re.compile("(?:[0-9a-fA-F]{2})+")
 _CLOSE_MILLISECONDS: Final = 2_000
 _MAX_WORDS: Final = 100_000
+_ROWS: Final = 100
+"""In one statement: more take no less time each, and a turn of the interpreter's is to be short."""
+_STATEMENTS: Final = (_ROWS, 10, 1)
+_inserts: Final = {
+    (table, count): _insert[table].format(rows=", ".join([f"({', '.join('?' * columns)})"] * count))
+    for table, columns in (("runs", RUN_COLUMNS), ("lines", LINE_COLUMNS))
+    for count in _STATEMENTS
+}
+T = TypeVar("T")
+R = TypeVar("R", RunRecord, LineRecord)
 _FULL: Final = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, OSError)
 
 
@@ -151,7 +145,9 @@ class Writer:
         except BaseException:
             self._connection.close()
             raise
-        self._known: set[tuple[str, ...] | str] = set()
+        self._sources: dict[tuple[str, str, str], int] = {}
+        self._words: dict[str, int] = {}
+        """The numbers that stand for what is the same in many records."""
 
     def write(self, runs: Sequence[RunRecord], lines: Sequence[LineRecord]) -> int:
         """One transaction. Gives how many were lost; raises what a full or broken disk raises, and then nothing of it
@@ -166,7 +162,8 @@ class Writer:
                 lost += self._lines(lines)
             connection.execute("commit")
         except BaseException:
-            self._known.clear()
+            self._sources.clear()
+            self._words.clear()
             if connection.in_transaction:
                 connection.execute("rollback")
             raise
@@ -176,47 +173,72 @@ class Writer:
         return lost
 
     def _runs(self, records: Sequence[RunRecord]) -> int:
-        places = {(each.worker, each.project, each.environment) for each in records}
-        words = {each.version for each in records}
-        words.update({each.trigger for each in records}, {each.outcome for each in records})
-        self._learn(places, words)
-        return self._insert(_INSERT_RUNS, records)
+        word = self._word
+
+        def row(record: RunRecord) -> Row:
+            source = self._source((record.worker, record.project, record.environment))
+            return run_row(record, source, word(record.version), word(record.trigger), word(record.outcome))
+
+        return self._insert("runs", RUN_COLUMNS, records, row)
 
     def _lines(self, records: Sequence[LineRecord]) -> int:
-        places = {(each.worker, each.project, each.environment) for each in records}
-        self._learn(places, {each.version for each in records})
-        return self._insert(_INSERT_LINES, records)
+        def row(record: LineRecord) -> Row:
+            source = self._source((record.worker, record.project, record.environment))
+            self._next_line += 1
+            return line_row(record, self._next_line - 1, source, self._word(record.version))
 
-    def _learn(self, places: set[tuple[str, str, str]], words: set[str]) -> None:
-        for place in places - self._known:
-            self._connection.execute(_insert["source"], place)
-        for word in words - self._known:
-            self._connection.execute(_insert["word"], (word,))
-        if len(self._known) > _MAX_WORDS:
-            self._known.clear()
-        self._known |= places
-        self._known |= words
+        return self._insert("lines", LINE_COLUMNS, records, row)
 
-    def _insert(self, sql: str, records: Sequence[RunRecord] | Sequence[LineRecord]) -> int:
-        """In one statement; of what cannot be said in JSON, or not be read from it, as much as can. Gives how many were
-        lost."""
-        lines = sql is _INSERT_LINES
+    def _source(self, place: tuple[str, str, str]) -> int:
+        return self._sources.get(place) or self._learn("source", self._sources, place, place)
+
+    def _word(self, word: str) -> int:
+        return self._words.get(word) or self._learn("word", self._words, word, (word,))
+
+    def _learn(self, query: str, known: dict[T, int], key: T, values: tuple[str, ...]) -> int:
+        if len(known) >= _MAX_WORDS:
+            known.clear()
+        known[key] = number = int(self._connection.execute(_insert[query], values).get)
+        return number
+
+    def _insert(self, table: str, columns: int, records: Sequence[R], row: Callable[[R], Row]) -> int:
+        """Of what cannot be kept everything else is. Gives how many were lost."""
+        lost = 0
+        rows: list[Row] = []
+        for record in records:
+            try:
+                rows.append(row(record))
+            except _FULL:
+                raise
+            except Exception as error:
+                logger.warning("a record of %r could not be kept: %s", record.worker, error)
+                lost += 1
+            if len(rows) == _ROWS:
+                lost += self._insert_rows(table, columns, rows)
+                rows = []
+        return lost + self._insert_rows(table, columns, rows)
+
+    def _insert_rows(self, table: str, columns: int, rows: Sequence[Row]) -> int:
+        lost = 0
+        at = 0
+        for size in _STATEMENTS:  # of few sizes, so that each is prepared once
+            sql = _inserts[table, size]
+            while len(rows) - at >= size:
+                lost += self._execute(sql, table, rows[at : at + size])
+                at += size
+        return lost
+
+    def _execute(self, sql: str, table: str, rows: Sequence[Row]) -> int:
         try:
-            data = msgspec.json.encode(list(map(msgspec.structs.astuple, records)))
-            if lines:
-                self._connection.execute(sql, (data, self._next_line))
-                self._next_line += len(records)
-            else:
-                self._connection.execute(sql, (data,))
-            return len(records) - self._connection.changes()
+            self._connection.execute(sql, tuple(chain.from_iterable(rows)))
         except _FULL:
             raise
-        except Exception as error:
-            if len(records) == 1:
-                logger.warning("a record of %s could not be kept: %s", records[0].worker, error)
+        except Exception as error:  # a value that SQLite cannot take: it is known of none of them which one has it
+            if len(rows) == 1:
+                logger.warning("a record could not be kept: %s", error)
                 return 1
-            half = len(records) // 2
-            return self._insert(sql, records[:half]) + self._insert(sql, records[half:])
+            return sum(self._execute(_inserts[table, 1], table, (row,)) for row in rows)
+        return len(rows) - self._connection.changes()
 
     def close(self) -> int:
         """The file is complete, and no longer written. Gives the number that the next line has."""
@@ -240,30 +262,6 @@ def fields_of(connection: apsw.Connection) -> tuple[str, ...]:
     """What `rest` holds in this file, in its order."""
     row = connection.execute(_query["fields"]).fetchone()
     return msgspec.json.decode(str(row[0]), type=tuple[str, ...]) if row is not None else ()
-
-
-def millisecond_of(id_: bytes) -> int:
-    return int.from_bytes(id_[:6])
-
-
-def id_at(millisecond: int) -> bytes:
-    """The first id of a millisecond."""
-    return max(0, min(millisecond, (1 << 48) - 1)).to_bytes(6) + bytes(6)
-
-
-def id_of(text: str) -> bytes:
-    """How an id is kept."""
-    return bytes.fromhex(text) if _HEX.fullmatch(text) else text.encode()
-
-
-def text_of(id_: bytes) -> str:
-    """`id_of` back again."""
-    if len(id_) == ID_BYTES:
-        return id_.hex()
-    try:
-        return id_.decode()
-    except UnicodeDecodeError:
-        return id_.hex()
 
 
 def _size(path: Path) -> int:
