@@ -41,7 +41,7 @@ def measure(scale: Scale) -> Iterator[Row]:
     def count() -> None:
         for _ in range(RUNS // WORKERS):
             for record in records:
-                counters.on_run(record)
+                counters.on_runs([record])
 
     each = median([_seconds(count) / RUNS * 1e6 for _ in range(scale.repeats)])
     yield Row(name="metrics: counting a run", value=each, unit="µs", target=Target(bound=2), note=f"{WORKERS} workers")
@@ -73,7 +73,7 @@ async def _box(scale: Scale, counters: Counters, records: Sequence[RunRecord]) -
         ticks, looks = [], []
         for _ in range(scale.repeats):
             for record in records:
-                counters.on_run(record)
+                counters.on_runs([record])
             now += 1
             began = time.process_time()
             await rollups.tick()

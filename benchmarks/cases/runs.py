@@ -54,7 +54,7 @@ async def _busy_minute(folder: Path, scale: Scale) -> list[Row]:
         batch = list(itertools.islice(made, due))
         start = time.thread_time()
         for record in batch:
-            log.run(record)
+            log.runs([record])
         telling += time.thread_time() - start
         told += due
         start = time.perf_counter()

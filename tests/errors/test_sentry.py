@@ -71,7 +71,7 @@ class World:
         for field, value in more.items():
             setattr(record, field, value)
         record.error = RunError(name, "no such thing", stack)
-        self.intake.run(record)
+        self.intake.runs([record])
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(60):
@@ -230,7 +230,7 @@ async def test_of_a_flood_only_the_first_are_sent(world: World, sentry: Sentry) 
     record = RunRecord("r", "r", 1.0, "shop", "v7", "http", "GET", "/", 500, "exception", 1.0, 0, 0, 0, "")
     record.error = RunError("Error", "no", STACK)
     for _ in range(10_000):
-        world.intake.run(record)
+        world.intake.runs([record])
     for _ in range(3):
         await sentry.next()
     world.throw("Last")

@@ -91,9 +91,9 @@ def scraper(kept: Kept, sources: Sources, monkeypatch: pytest.MonkeyPatch) -> Sc
 def busy(kept: Kept, sources: Sources) -> None:
     """One of everything."""
     spans = [Span("db", "execute", 0.0, 2.0, 10, 20, error="SQLITE_BUSY")]
-    kept.counters.on_run(run(calls=1, spans=spans, trace="a" * 32, bytes_in=3, cpu=250.0))
-    kept.counters.on_run(run(status=500, outcome="exception", cold=40.0, queue=3.0, duration=90_000.0))
-    kept.counters.on_run(run(status=101))
+    kept.counters.on_runs([run(calls=1, spans=spans, trace="a" * 32, bytes_in=3, cpu=250.0)])
+    kept.counters.on_runs([run(status=500, outcome="exception", cold=40.0, queue=3.0, duration=90_000.0)])
+    kept.counters.on_runs([run(status=101)])
     kept.counters.on_line(LineRecord(1.0, None, "hello", "v1", "error", "oh"))
     kept.counters.on_death(DeathRecord(1.0, "hello", "v1", "memory", "too much"))
     kept.custom.on_measure(
@@ -187,9 +187,9 @@ async def test_a_trace_is_an_exemplar_of_its_bucket(kept: Kept, sources: Sources
 
 
 async def test_hostile_values_stay_values(kept: Kept, sources: Sources, scraper: Scraper) -> None:
-    kept.counters.on_run(run(project=HOSTILE, worker=HOSTILE, version=HOSTILE, outcome=HOSTILE, trace="b" * 32))
+    kept.counters.on_runs([run(project=HOSTILE, worker=HOSTILE, version=HOSTILE, outcome=HOSTILE, trace="b" * 32)])
     kept.custom.on_measure(MeasureRecord(HOSTILE, "v1", [(0, "orders", {"shop": HOSTILE}, 1.0)], HOSTILE))
-    kept.counters.on_run(run(spans=[Span(HOSTILE, "x", 0.0, 1.0)], calls=1, trigger="é\u0000\udc80"[:2]))
+    kept.counters.on_runs([run(spans=[Span(HOSTILE, "x", 0.0, 1.0)], calls=1, trigger="é\u0000\udc80"[:2])])
     for openmetrics in (False, True):
         names = {name for name, _ in await scrape(scraper, openmetrics)}
         assert all(name.startswith("v8box_") for name in names)
@@ -198,11 +198,11 @@ async def test_hostile_values_stay_values(kept: Kept, sources: Sources, scraper:
 
 
 async def test_a_version_that_is_forgotten_takes_nothing_from_its_worker(kept: Kept, scraper: Scraper) -> None:
-    kept.counters.on_run(run(version="old", cold=5.0, cpu=1000.0))
+    kept.counters.on_runs([run(version="old", cold=5.0, cpu=1000.0)])
     await kept.second()
     before = await scrape(scraper)
     kept.time.now += 100_000
-    kept.counters.on_run(run(version="new"))
+    kept.counters.on_runs([run(version="new")])
     await kept.second()
     kept.counters.forget()
     after = await scrape(scraper)
@@ -225,7 +225,7 @@ async def test_beyond_the_bound_series_are_left_out_and_it_is_said_once(
 ) -> None:
     scraper = Scraper(kept.counters, kept.custom, sources, 100)
     for number in range(120):
-        kept.counters.on_run(run(f"w{number}"))
+        kept.counters.on_runs([run(f"w{number}")])
     with caplog.at_level(logging.WARNING):
         found = await scrape(scraper)
         await scraper.scrape(openmetrics=True)

@@ -36,8 +36,8 @@ async def chart(client: httpx.AsyncClient, where: str = HERE, **query: Any) -> A
 
 async def test_a_chart_has_a_value_for_each_time(client: httpx.AsyncClient, kept: Kept) -> None:
     spans = [Span("db", "execute", 0.0, 2.0, 10, 20)]
-    kept.counters.on_run(run("a", duration=10.0, calls=1, call_time=2.0, call_bytes=30, spans=spans, memory=5_000))
-    kept.counters.on_run(run("b", status=500, outcome="exception", cold=40.0))
+    kept.counters.on_runs([run("a", duration=10.0, calls=1, call_time=2.0, call_bytes=30, spans=spans, memory=5_000)])
+    kept.counters.on_runs([run("b", status=500, outcome="exception", cold=40.0)])
     await kept.minute()
     found = await chart(client, since=HOUR_BEGINS - 60, step=60)
     assert found["times"] == [at(-60), at(0), at(60)]
@@ -72,7 +72,7 @@ async def test_a_chart_has_a_value_for_each_time(client: httpx.AsyncClient, kept
 async def test_seconds_are_there_for_the_last_minutes(client: httpx.AsyncClient, kept: Kept) -> None:
     for count in (1, 3, 2):
         for _ in range(count):
-            kept.counters.on_run(run())
+            kept.counters.on_runs([run()])
         await kept.second()
     found = await chart(client, since=HOUR_BEGINS, step=1)
     assert found["series"]["requests"] == [1, 3, 2]
@@ -98,9 +98,9 @@ async def test_what_was_deployed_is_marked(client: httpx.AsyncClient, kept: Kept
 
 async def test_of_one_version_by_its_number(client: httpx.AsyncClient, kept: Kept, deployed: Deployed) -> None:
     first, second = await deployed.deploy("one", "two")
-    kept.counters.on_run(run("a", version=first))
+    kept.counters.on_runs([run("a", version=first)])
     for _ in range(2):
-        kept.counters.on_run(run("a", version=second))
+        kept.counters.on_runs([run("a", version=second)])
     await kept.minute()
     assert (await chart(client, worker="a", version="v1"))["totals"]["requests"] == 1
     assert (await chart(client, worker="a", version="2"))["totals"]["requests"] == 2
@@ -131,7 +131,7 @@ async def test_what_makes_no_sense_is_refused(client: httpx.AsyncClient, query: 
 
 
 async def test_a_step_is_chosen_so_that_the_points_are_few(client: httpx.AsyncClient, kept: Kept) -> None:
-    kept.counters.on_run(run())
+    kept.counters.on_runs([run()])
     await kept.minute()
     for since, step in (("now-1h", 60), ("now-24h", 600), ("now-7d", 3_600), ("now-90d", 43_200)):
         found = await chart(client, since=since)
@@ -143,8 +143,8 @@ async def test_a_step_is_chosen_so_that_the_points_are_few(client: httpx.AsyncCl
 async def test_the_busiest_come_first(client: httpx.AsyncClient, kept: Kept) -> None:
     for worker, count in (("a", 1), ("b", 3), ("c", 2)):
         for number in range(count):
-            kept.counters.on_run(run(worker, version=f"v{number}", cpu=10.0 if worker == "c" else 1.0))
-    kept.counters.on_run(run("elsewhere", project="shop"))
+            kept.counters.on_runs([run(worker, version=f"v{number}", cpu=10.0 if worker == "c" else 1.0)])
+    kept.counters.on_runs([run("elsewhere", project="shop")])
     await kept.second()
     for since in ("now-1h", "now-30d"):
         found = await chart(client, f"{HERE}/top", since=since)
@@ -158,7 +158,7 @@ async def test_the_busiest_come_first(client: httpx.AsyncClient, kept: Kept) -> 
 
 async def test_the_box_shows_itself_too(client: httpx.AsyncClient, kept: Kept) -> None:
     kept.rollups.gauges = lambda: {Key(""): {"process_memory_bytes": 7.0}}
-    kept.counters.on_run(run(project="shop"))
+    kept.counters.on_runs([run(project="shop")])
     await kept.second()
     found = await chart(client, "/box/metrics", since=HOUR_BEGINS)
     assert found["totals"]["requests"] == 1
@@ -177,7 +177,7 @@ async def test_who_may_look(app: As, client: httpx.AsyncClient) -> None:
 
 
 async def test_each_second_comes_as_it_ends(metrics: Metrics, kept: Kept) -> None:
-    kept.counters.on_run(run("a"))
+    kept.counters.on_runs([run("a")])
     await kept.second()
     seconds = metrics.live(Selection(project="default", worker="a"), 60)
     assert await anext(seconds) is None
@@ -185,8 +185,8 @@ async def test_each_second_comes_as_it_ends(metrics: Metrics, kept: Kept) -> Non
     assert first is not None
     assert (first["time"], first["requests"]) == (at(0), 1)
     coming = asyncio.ensure_future(anext(seconds))
-    kept.counters.on_run(run("a"))
-    kept.counters.on_run(run("b"))
+    kept.counters.on_runs([run("a")])
+    kept.counters.on_runs([run("b")])
     await kept.second()
     second = await coming
     assert second is not None
@@ -208,7 +208,7 @@ async def test_so_many_may_watch_and_a_place_is_given_back(metrics: Metrics) -> 
 
 
 async def test_events_go_on_until_the_client_leaves(app: As, kept: Kept) -> None:
-    kept.counters.on_run(run())
+    kept.counters.on_runs([run()])
     await kept.second()
     sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     gone = asyncio.Event()

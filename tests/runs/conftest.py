@@ -34,7 +34,7 @@ class Box:
 
     def run(self, **fields: Any) -> RunRecord:
         record = a_run(fields.pop("at", None), **fields)
-        self.log.run(record)
+        self.log.runs([record])
         return record
 
     def line(self, text: str, **fields: Any) -> None:

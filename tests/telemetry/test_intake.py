@@ -27,8 +27,8 @@ async def test_a_share_of_the_runs_is_kept_and_all_that_failed(store: RunStore) 
     log = Intake(store, rings)
     log.follow({"v1": Kept(sampling=0.1)})
     for number in range(2_000):
-        log.run(a_run(status=500 if number % 100 == 0 else 200, worker="sampled"))
-        log.run(a_run(version="v2", worker="other"))
+        log.runs([a_run(status=500 if number % 100 == 0 else 200, worker="sampled")])
+        log.runs([a_run(version="v2", worker="other")])
     sampled = (await store.runs(RunQuery(worker="sampled"), 10_000)).items
     assert len([each for each in sampled if each.failed]) == 20
     assert 120 < len(sampled) < 320
@@ -43,8 +43,8 @@ async def test_runs_of_one_trace_are_kept_together(store: RunStore) -> None:
     log.follow({"v1": Kept(sampling=0.5), "v2": Kept(sampling=0.5)})
     for number in range(200):
         trace = f"{number * 0x9E3779B97F4A7C15 & (1 << 128) - 1:032x}"
-        log.run(a_run(trace=trace, worker="caller"))
-        log.run(a_run(trace=trace, worker="called", version="v2"))
+        log.runs([a_run(trace=trace, worker="caller")])
+        log.runs([a_run(trace=trace, worker="called", version="v2")])
     caller, called = [(await store.runs(RunQuery(worker=name), 1_000)).items for name in ("caller", "called")]
     assert {each.trace for each in caller} == {each.trace for each in called}
     assert 0 < len(caller) < 200
@@ -55,7 +55,7 @@ async def test_none_and_all_are_shares_too(store: RunStore, share: float, kept: 
     log = Intake(store, Rings())
     log.follow({"v1": Kept(sampling=share)})
     for _ in range(100):
-        log.run(a_run())
+        log.runs([a_run()])
     assert len((await store.runs(RunQuery(), 200)).items) == kept
 
 

@@ -56,7 +56,7 @@ def test_bytes_are_bounded_also_by_runs_with_much_to_say() -> None:
     rings = Rings(max_bytes=100_000)
     for _ in range(500):
         spans = [Span("db", "query", 0.0)] * 20
-        rings.run(a_run(path="x" * 1_000, spans=spans, error=RunError("E", "m" * 500, "s" * 500)))
+        rings.runs([a_run(path="x" * 1_000, spans=spans, error=RunError("E", "m" * 500, "s" * 500))])
     assert len(rings.of("default")) < 20
     rings.line(a_line("y"), 200_000)
     assert len(rings.of("default")) == 0, "what is larger than all of it is not held either"

@@ -33,7 +33,7 @@ class Box:
 
     def run(self, path: str, **more: Any) -> RunRecord:
         record = a_run(path=path, **more)
-        self.log.run(record)
+        self.log.runs([record])
         return record
 
     def follow(self, wanted: Filter = MINE, limit: int = 10, last_id: str | None = None) -> AsyncIterator[Any]:

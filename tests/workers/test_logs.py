@@ -20,7 +20,7 @@ async def test_lines_and_runs_are_shown(client: httpx.AsyncClient, kept: Kept, l
     (version,) = await kept.deploy("one")
     id_ = run_id(2.0)
     log.line(LineRecord(1.0, id_, "a", version, "warn", "careful", {"n": 1}))
-    log.run(a_run(2.0, id=id_, worker="a", version=version, status=503, outcome="memory", duration=12.0))
+    log.runs([a_run(2.0, id=id_, worker="a", version=version, status=503, outcome="memory", duration=12.0)])
     log.line(LineRecord(3.0, "r2", "a", version, "info", "of acme", None, "acme"))
     items = (await client.get("a/logs")).json()["items"]
     assert [(each["kind"], each["level"], each["run"]) for each in items] == [
@@ -78,7 +78,7 @@ async def test_those_to_come_are_events_until_the_client_leaves(
     assert (await sent.get())["body"] == b": nothing new\n\n"
     if leaves:
         assert b'"text":"before"' in (await sent.get())["body"]
-        log.run(a_run(worker="a"))
+        log.runs([a_run(worker="a")])
         assert b'\nevent: run\ndata: {"kind":"run"' in (await sent.get())["body"]
         gone.set()
     await serving

@@ -5,8 +5,10 @@ A new listener is one field, and a few lines in `open_telemetry`.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from v8box import __version__
@@ -22,7 +24,7 @@ from v8box.features.slow import SlowLog
 from v8box.kit.tasks import TaskSet
 from v8box.settings import Settings
 from v8box.storage import Database
-from v8box.telemetry.feed import Feed
+from v8box.telemetry.feed import GATHER_SECONDS, Feed
 from v8box.telemetry.intake import Intake, Kept
 from v8box.telemetry.metrics.counters import Counters
 from v8box.telemetry.metrics.custom import Custom
@@ -65,7 +67,7 @@ async def open_telemetry(
 ) -> Telemetry:
     """Opens what keeps, counts and forwards what the feed tells. Whatever is to be closed goes on `stack`, what goes on
     for the box's whole life in `tasks`."""
-    feed = Feed()
+    feed = Feed(partial(asyncio.get_running_loop().call_later, GATHER_SECONDS))
 
     logs = settings.logs
     runs = await RunStore.open(data / "logs", budget_bytes=logs.budget_mb * 1024 * 1024, days=logs.days)
@@ -74,7 +76,7 @@ async def open_telemetry(
     rings = Rings()
     intake = Intake(runs, rings, lines_per_second=logs.lines_per_second)
     tasks.forever(intake.tell_forever(), "lines that were left out")
-    feed.on_run(intake.run)
+    feed.on_runs(intake.runs)
     feed.on_line(intake.line)
 
     kills = await KillReports.open(database)
@@ -105,7 +107,7 @@ async def open_telemetry(
     catalog.subscribe(follow)
 
     counters = Counters()
-    feed.on_run(counters.on_run)
+    feed.on_runs(counters.on_runs)
     feed.on_line(counters.on_line)
     feed.on_death(counters.on_death)
     custom = Custom(feed.line)
@@ -121,6 +123,8 @@ async def open_telemetry(
         stack.push_async_callback(exporter.close)
         exporter.listen(feed)
         exporter.start()
+
+    stack.callback(feed.close)  # before any of those who listen
 
     return Telemetry(
         feed=feed,

@@ -84,6 +84,7 @@ class Gateway:
         parts.sites.on_change(self._router.forget)
         self._ids = RequestIds()
         self._origins = parts.origins
+        self._feed = parts.feed
         self._path_mode = PathModePolicy(parts.box.domain)
         self._policies = parts.policies
         self._cache = parts.cache
@@ -304,6 +305,7 @@ class Gateway:
             raise NotFound
         scope["root_path"] = target.prefix
         scope["request_id"] = request_id
+        self._feed.deliver()  # what is asked there may be what has just happened
         await application(scope, receive, send)
 
     async def _box_page(
@@ -316,6 +318,7 @@ class Gateway:
             raise MethodNotAllowed("This address answers GET and HEAD.")
         scope["root_path"] = target.prefix
         scope["request_id"] = request_id
+        self._feed.deliver()
         await page(scope, receive, send)
 
     # ---- websocket

@@ -48,7 +48,6 @@ from v8box.sandbox.protocol import (
 from v8box.sandbox.run import MAX_MESSAGE_BYTES, Messages, Response, Run
 from v8box.sandbox.spawner import Child, ExitStatus
 from v8box.sandbox.ticks import TickLog
-from v8box.telemetry.origin import Origin
 from v8box.telemetry.records import Measurement
 
 logger = logging.getLogger(__name__)
@@ -136,7 +135,6 @@ class DenoSandbox:
         self.inspected = False
         self._most_data = 0
         self.runs: dict[int, Run] = {}
-        self._origins: dict[str, Origin | None] = {}
         """Of the runs, by their ids: log lines say no more."""
         self.run_count = 0
         self._trimmed_runs = 0
@@ -342,7 +340,7 @@ class DenoSandbox:
         run = Run(self.channel, self._loop, stream, invocation.run_id)
         run.may_upgrade = invocation.upgrade
         run.invocation = invocation
-        run.origin = self._origins[run.id] = invocation.origin
+        run.origin = invocation.origin
         if not self.runs:
             self._unaccounted = True
         self.runs[stream] = run
@@ -418,7 +416,6 @@ class DenoSandbox:
     def _end_run(self, run: Run) -> None:
         if self.runs.pop(run.stream, None) is None:
             return
-        self._origins.pop(run.id, None)
         if run.calls is not None and self.placement is not None:
             self._calls.end_run(self.placement, run)
         if run.death is not None and self._death is None:
@@ -626,7 +623,7 @@ class DenoSandbox:
             self.kill(self._flood_death())
             return
         if self.placement is not None:
-            origins = self._origins
+            origins = {run.id: run.origin for run in self.runs.values()}
             lines = [LogLine(*line, origin=origins.get(line[0]) if line[0] else None) for line in _log_head(head)]
             self._observer.logged(self.placement, lines)
 

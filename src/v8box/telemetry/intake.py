@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,14 +60,16 @@ class Intake:
         """By version, those that want less than everything to be kept."""
         self._kept = kept
 
-    def run(self, record: RunRecord) -> None:
-        if self._kept and (kept := self._kept.get(record.version)) is not None:
-            record.sampling = kept.sampling
-            if not (_is_chosen(record, kept.sampling) or record.failed):
-                self._rings.run(record)
-                return
-        self._store.run(record)
-        self._rings.run(record)
+    def runs(self, records: Sequence[RunRecord]) -> None:
+        self._store.add_runs(records if not self._kept else [each for each in records if self._is_kept(each)])
+        self._rings.runs(records)
+
+    def _is_kept(self, record: RunRecord) -> bool:
+        kept = self._kept.get(record.version)
+        if kept is None:
+            return True
+        record.sampling = kept.sampling
+        return _is_chosen(record, kept.sampling) or record.failed
 
     def line(self, record: LineRecord) -> None:
         if self._kept and (kept := self._kept.get(record.version)) is not None and not kept.logs:

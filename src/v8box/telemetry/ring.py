@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from v8box.telemetry.records import LineRecord, RunRecord
 
 Record = LineRecord | RunRecord
+_project = attrgetter("project")
 MAX_BYTES: Final = 16 * 1024 * 1024
 MAX_RECORDS: Final = 20_000
 _RUN_BYTES: Final = 700
@@ -56,10 +59,13 @@ class ProjectRing:
         return self.next - len(self._records)
 
     def append(self, record: Record, size: int) -> None:
-        self._records.append(record)
-        self._sizes.append(size)
-        self.bytes += size
-        self.next += 1
+        self.extend((record,), (size,))
+
+    def extend(self, records: Sequence[Record], sizes: Sequence[int]) -> None:
+        self._records.extend(records)
+        self._sizes.extend(sizes)
+        self.bytes += sum(sizes)
+        self.next += len(records)
         if self.waiting:
             for each in self.waiting:
                 each.set()
@@ -125,22 +131,18 @@ class Rings:
             ring = self._rings[project] = ProjectRing()
         return ring
 
-    def run(self, record: RunRecord) -> None:
-        size = _RUN_BYTES + len(record.path)
-        if record.spans:
-            size += _SPAN_BYTES * len(record.spans)
-        if record.error is not None:
-            size += len(record.error.stack) + len(record.error.message)
-        self._add(record, size)
+    def runs(self, records: Sequence[RunRecord]) -> None:
+        for project, group in groupby(records, _project):
+            some = list(group)
+            self._add(project, some, list(map(_size, some)))
 
     def line(self, record: LineRecord, size: int) -> None:
-        self._add(record, _LINE_BYTES + size)
+        self._add(record.project, (record,), (_LINE_BYTES + size,))
 
-    def _add(self, record: Record, size: int) -> None:
-        ring = self._rings.get(record.project) or self.of(record.project)
-        ring.append(record, size)
-        self._bytes += size
-        self._count += 1
+    def _add(self, project: str, records: Sequence[Record], sizes: Sequence[int]) -> None:
+        self.of(project).extend(records, sizes)
+        self._bytes += sum(sizes)
+        self._count += len(records)
         while self._bytes > self._max_bytes or self._count > self._max_records:
             self._drop()
 
@@ -153,6 +155,15 @@ class Rings:
         )
         self._count -= dropped
         self._bytes -= freed
+
+
+def _size(record: RunRecord) -> int:
+    size = _RUN_BYTES + len(record.path)
+    if record.spans:
+        size += _SPAN_BYTES * len(record.spans)
+    if record.error is not None:
+        size += len(record.error.stack) + len(record.error.message)
+    return size
 
 
 def _bytes(ring: ProjectRing) -> int:

@@ -37,10 +37,10 @@ def taken(counters: Counters) -> dict[Key, Figures]:
 
 def test_runs_are_counted_by_where_they_ran_and_taken_once() -> None:
     counters = Counters(clock=Time())
-    counters.on_run(run())
-    counters.on_run(run(status=404, duration=80.0))
-    counters.on_run(run(status=500, outcome="exception"))
-    counters.on_run(run(environment="staging", project="shop", status=0, outcome="client_gone"))
+    counters.on_runs([run()])
+    counters.on_runs([run(status=404, duration=80.0)])
+    counters.on_runs([run(status=500, outcome="exception")])
+    counters.on_runs([run(environment="staging", project="shop", status=0, outcome="client_gone")])
     found = taken(counters)
     here = found[Key("default", "production", "hello", "v1", "http")]
     assert [here.get(place) for place in (REQUESTS, FAILED, TIMED, DURATION_MS)] == [3, 1, 3, 104.0]
@@ -49,22 +49,22 @@ def test_runs_are_counted_by_where_they_ran_and_taken_once() -> None:
     there = found[Key("shop", "staging", "hello", "v1", "http")]
     assert (there.get(CLASSES), there.get(FAILED), there.outcomes) == (1, 0, {"client_gone": 1})
     assert taken(counters) == {}
-    counters.on_run(run(status=500, outcome="exception"))
+    counters.on_runs([run(status=500, outcome="exception")])
     (again,) = taken(counters).values()
     assert (again.get(REQUESTS), again.outcomes) == (1, {"exception": 1})
 
 
 def test_a_talk_over_a_websocket_is_no_latency() -> None:
     counters = Counters(clock=Time())
-    counters.on_run(run(status=101, duration=3_600_000.0))
+    counters.on_runs([run(status=101, duration=3_600_000.0)])
     (found,) = taken(counters).values()
     assert (found.get(REQUESTS), found.get(TIMED), found.quantile(0.5)) == (1, 0, None)
 
 
 def test_waits_memory_lines_and_deaths() -> None:
     counters = Counters(clock=Time())
-    counters.on_run(run(cold=40.0, memory=7, bytes_in=5))
-    counters.on_run(run(queue=3.0, memory=5))
+    counters.on_runs([run(cold=40.0, memory=7, bytes_in=5)])
+    counters.on_runs([run(queue=3.0, memory=5)])
     counters.on_line(LineRecord(1.0, None, "hello", "v1", "warn", "careful"))
     counters.on_line(LineRecord(1.0, None, "hello", "v1", "shout", "of no level"))
     counters.on_death(DeathRecord(1.0, "hello", "v1", "memory", "too much", peak_memory=9))
@@ -79,10 +79,10 @@ def test_waits_memory_lines_and_deaths() -> None:
 def test_calls_are_counted_by_binding_those_without_a_span_too() -> None:
     counters = Counters(clock=Time())
     spans = [Span("db", "execute", 0.0, 2.0, 10, 20), Span("cache", "get", 2.0, 1.0, 1, 1, error="ERR")]
-    counters.on_run(run(calls=2, call_time=3.0, spans=spans))
+    counters.on_runs([run(calls=2, call_time=3.0, spans=spans)])
     (found,) = taken(counters).values()
     assert found.bindings == {"db": [1, 0, 2.0, 30], "cache": [1, 1, 1.0, 2]}
-    counters.on_run(run(calls=200, call_time=100.0, spans=[Span("db", "execute", 0.0, 1.0)] * 100))
+    counters.on_runs([run(calls=200, call_time=100.0, spans=[Span("db", "execute", 0.0, 1.0)] * 100)])
     (found,) = taken(counters).values()
     assert found.get(CALLS) == 200
     assert found.bindings["db"][0] == 200
@@ -94,8 +94,8 @@ def test_beyond_the_bound_a_project_counts_as_one_and_it_is_said_once(caplog: py
     counters = Counters(most=2, clock=time)
     with caplog.at_level(logging.WARNING):
         for name in ("a", "b", "c", "d", "c"):
-            counters.on_run(run(name))
-        counters.on_run(run("x", project="shop"))
+            counters.on_runs([run(name)])
+        counters.on_runs([run("x", project="shop")])
     assert counters.lumped == 4
     assert len([each for each in caplog.records if "series" in each.message]) == 1
     found = taken(counters)
@@ -107,7 +107,7 @@ def test_beyond_the_bound_a_project_counts_as_one_and_it_is_said_once(caplog: py
 def test_what_is_idle_is_forgotten_but_not_before_it_was_taken() -> None:
     time = Time()
     counters = Counters(clock=time)
-    counters.on_run(run())
+    counters.on_runs([run()])
     time.now += 100_000
     counters.forget()
     assert len(counters) == 1, "nobody has taken it yet"
@@ -120,7 +120,7 @@ def test_what_is_idle_is_forgotten_but_not_before_it_was_taken() -> None:
 def test_the_trace_of_the_last_run_of_a_bucket_is_kept() -> None:
     counters = Counters(clock=Time())
     for trace in ("", "a" * 32, "b" * 32):
-        counters.on_run(run(trace=trace))
+        counters.on_runs([run(trace=trace)])
     (series,) = counters
     assert [each[0] for each in series.exemplars.values()] == ["b" * 32]
 
@@ -129,7 +129,7 @@ def test_the_trace_of_the_last_run_of_a_bucket_is_kept() -> None:
 def test_a_quantile_is_in_the_bucket_of_the_value(values: list[float], share: float) -> None:
     counters = Counters(clock=Time())
     for value in values:
-        counters.on_run(run(duration=value))
+        counters.on_runs([run(duration=value)])
     (found,) = taken(counters).values()
     wanted = sorted(values)[max(0, -(-len(values) * share // 1).__int__() - 1)]
     index = next((i for i, bound in enumerate(BOUNDS_MS) if wanted <= bound), len(BOUNDS_MS))

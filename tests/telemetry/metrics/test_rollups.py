@@ -32,7 +32,7 @@ async def requests(kept: Kept, key: Key, step: int = MINUTE, days: int = 100) ->
 
 
 async def test_a_second_is_there_at_once_and_so_is_its_minute(kept: Kept) -> None:
-    kept.counters.on_run(run())
+    kept.counters.on_runs([run()])
     await kept.second()
     ((second, found),) = kept.rollups.seconds(0)
     assert second == HOUR_BEGINS
@@ -44,9 +44,9 @@ async def test_a_second_is_there_at_once_and_so_is_its_minute(kept: Kept) -> Non
 
 async def test_minutes_add_up_to_hours_and_workers_to_their_project_and_the_box(kept: Kept) -> None:
     for worker, project in (("a", "default"), ("b", "default"), ("c", "shop")):
-        kept.counters.on_run(run(worker, project=project))
+        kept.counters.on_runs([run(worker, project=project)])
     await kept.minute()
-    kept.counters.on_run(run("a"))
+    kept.counters.on_runs([run("a")])
     await kept.minute()
     assert await requests(kept, BOX) == {0: 3, 60: 1}
     assert await requests(kept, DEFAULT) == {0: 2, 60: 1}
@@ -55,9 +55,9 @@ async def test_minutes_add_up_to_hours_and_workers_to_their_project_and_the_box(
 
 
 async def test_environments_have_sums_too_and_what_has_none_counts_once(kept: Kept) -> None:
-    kept.counters.on_run(run("a", environment="staging"))
-    kept.counters.on_run(run("a"))
-    kept.counters.on_run(run("_other", environment="", version=""))  # as beyond the bound of series
+    kept.counters.on_runs([run("a", environment="staging")])
+    kept.counters.on_runs([run("a")])
+    kept.counters.on_runs([run("_other", environment="", version="")])  # as beyond the bound of series
     await kept.minute()
     assert await requests(kept, Key("default", "staging")) == {0: 1}
     assert await requests(kept, Key("default", "production")) == {0: 1}
@@ -68,11 +68,11 @@ async def test_environments_have_sums_too_and_what_has_none_counts_once(kept: Ke
 async def test_a_box_that_is_started_anew_goes_on_where_it_was(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     await kept.open()
-    kept.counters.on_run(run())
+    kept.counters.on_runs([run()])
     await kept.second()
     await kept.rollups.close()
     await kept.open()  # within the same minute
-    kept.counters.on_run(run())
+    kept.counters.on_runs([run()])
     await kept.second()
     assert await requests(kept, DEFAULT) == {0: 2}
     await kept.minute()
@@ -84,9 +84,9 @@ async def test_a_box_that_is_started_anew_goes_on_where_it_was(tmp_path: Path) -
 async def test_a_crash_loses_the_minute_that_goes_on_and_no_other(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     await kept.open()
-    kept.counters.on_run(run())
+    kept.counters.on_runs([run()])
     await kept.minute()
-    kept.counters.on_run(run())
+    kept.counters.on_runs([run()])
     await kept.second()
     await kept.store.close()  # and nothing else is done
     await kept.open()
@@ -105,7 +105,7 @@ async def test_minutes_wait_for_a_disk_that_is_full_and_the_oldest_go_first(
     monkeypatch.setattr(kept.store, "add", full)
     with caplog.at_level(logging.WARNING):
         for _ in range(17):
-            kept.counters.on_run(run())
+            kept.counters.on_runs([run()])
             await kept.minute()
     assert "wait" in caplog.text
     assert kept.rollups.dropped_minutes == 2
@@ -117,13 +117,13 @@ async def test_minutes_wait_for_a_disk_that_is_full_and_the_oldest_go_first(
 
 
 async def test_a_clock_that_is_set_back_counts_nothing_twice(kept: Kept) -> None:
-    kept.counters.on_run(run())
+    kept.counters.on_runs([run()])
     await kept.minute()
-    kept.counters.on_run(run())
+    kept.counters.on_runs([run()])
     kept.time.now = HOUR_BEGINS + 30
     await kept.rollups.tick()
     await kept.rollups.write()
-    kept.counters.on_run(run())
+    kept.counters.on_runs([run()])
     await kept.minute()
     assert sum((await requests(kept, DEFAULT)).values()) == 3
 
@@ -146,7 +146,7 @@ async def test_what_is_live_is_bounded(kept: Kept, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "_MAX_LIVE_ROWS", 10)
     for _ in range(20):
         for worker in ("a", "b"):
-            kept.counters.on_run(run(worker))
+            kept.counters.on_runs([run(worker)])
         await kept.second()
     assert len(list(kept.rollups.seconds(0))) == 5
     monkeypatch.setattr(module, "LIVE_SECONDS", 3)
@@ -158,7 +158,7 @@ async def test_who_watches_is_told_until_it_stops(kept: Kept) -> None:
     told: list[Any] = []
     stop = kept.rollups.watch(lambda second, found: told.append((second, len(found))))
     await kept.second()
-    kept.counters.on_run(run())
+    kept.counters.on_runs([run()])
     await kept.second()
     stop()
     stop()
@@ -168,30 +168,30 @@ async def test_who_watches_is_told_until_it_stops(kept: Kept) -> None:
 
 async def test_a_project_that_is_deleted_leaves_nothing(kept: Kept) -> None:
     for project in ("shop", "default"):
-        kept.counters.on_run(run(project=project))
+        kept.counters.on_runs([run(project=project)])
     await kept.minute()
     for project in ("shop", "default"):
-        kept.counters.on_run(run(project=project))
+        kept.counters.on_runs([run(project=project)])
     await kept.second()
     await kept.rollups.forget_project("shop")
     found = await kept.rollups.read(anything, 0, HOUR_BEGINS + 86_400, MINUTE)
     assert {key.project for key, _ in found} == {"default", ""}
     assert all(key.project != "shop" for _, second in kept.rollups.seconds(0) for key in second)
-    kept.counters.on_run(run(project="shop"))
+    kept.counters.on_runs([run(project="shop")])
     await kept.minute()
     assert sum((await requests(kept, Key("shop"))).values()) == 1
 
 
 async def test_what_is_old_goes(kept: Kept) -> None:
-    kept.counters.on_run(run("old", version="gone"))
+    kept.counters.on_runs([run("old", version="gone")])
     await kept.minute()
     kept.time.now += KEEP_SECONDS
-    kept.counters.on_run(run("new"))
+    kept.counters.on_runs([run("new")])
     await kept.minute()
     await kept.store.prune(kept.time.now)
     assert {key.worker for key in kept.store.keys()} == {"", "new"}
     assert len(await requests(kept, DEFAULT)) == 1
-    kept.counters.on_run(run("old", version="gone"))
+    kept.counters.on_runs([run("old", version="gone")])
     await kept.minute()
     assert len(await requests(kept, DEFAULT)) == 2
 

@@ -6,7 +6,7 @@ What cannot be told apart within the bounds is counted all the same, in one tall
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from v8box.errors import StopReason
@@ -65,7 +65,11 @@ class Intake:
 
     # ---- what the feed tells
 
-    def run(self, record: RunRecord) -> None:
+    def runs(self, records: Sequence[RunRecord]) -> None:
+        for record in records:
+            self._run(record)
+
+    def _run(self, record: RunRecord) -> None:
         error, outcome = record.error, record.outcome
         if error is None and outcome == "ok":
             return

@@ -83,7 +83,7 @@ class Errors:
         return cls(database, versions, days, clock)
 
     def listen(self, feed: Feed) -> None:
-        feed.on_notable_run(self._intake.run)
+        feed.on_notable_runs(self._intake.runs)
         feed.on_line(self._intake.line)
         feed.on_death(self._intake.death)
 

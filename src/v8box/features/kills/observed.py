@@ -6,6 +6,7 @@ Filled on the request path, so each record costs a look-up and a few comparisons
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from typing import Final
 
 from v8box.features.kills.report import LastLine
@@ -61,21 +62,24 @@ class Needs:
     def __init__(self) -> None:
         self._of: OrderedDict[str, Need] = OrderedDict()
 
-    def take(self, record: RunRecord) -> None:
-        if record.outcome != "ok":
-            return
-        need = self._of.get(record.version)
-        if need is None:
-            while len(self._of) >= _MAX_VERSIONS:
-                self._of.popitem(last=False)
-            need = self._of[record.version] = Need()
-        need.runs += 1
-        if record.cpu > need.cpu:
-            need.cpu = record.cpu
-        if record.duration > need.duration:
-            need.duration = record.duration
-        if record.memory > need.memory:
-            need.memory = record.memory
+    def take(self, records: Sequence[RunRecord]) -> None:
+        for record in records:
+            if record.outcome != "ok":
+                continue
+            need = self._of.get(record.version) or self._open(record.version)
+            need.runs += 1
+            if record.cpu > need.cpu:
+                need.cpu = record.cpu
+            if record.duration > need.duration:
+                need.duration = record.duration
+            if record.memory > need.memory:
+                need.memory = record.memory
+
+    def _open(self, version: str) -> Need:
+        while len(self._of) >= _MAX_VERSIONS:
+            self._of.popitem(last=False)
+        need = self._of[version] = Need()
+        return need
 
     def of(self, version: str) -> Need:
         return self._of.get(version) or Need()

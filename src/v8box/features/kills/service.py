@@ -121,7 +121,7 @@ class KillReports:
 
     def listen(self, feed: Feed) -> None:
         feed.on_line(self._lines.take)
-        feed.on_run(self._needs.take)
+        feed.on_runs(self._needs.take)
         feed.on_death(self.take)
 
     # ---- hearing

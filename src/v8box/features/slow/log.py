@@ -75,11 +75,13 @@ class SlowLog:
         return log
 
     def listen(self, feed: Feed) -> None:
-        feed.on_notable_run(self.take)
+        feed.on_notable_runs(self.take)
 
-    def take(self, record: RunRecord) -> None:
-        """Only runs with findings are of interest here; the others cost this one look."""
-        if record.findings:
+    def take(self, records: Sequence[RunRecord]) -> None:
+        """Only runs with findings are of interest here."""
+        for record in records:
+            if not record.findings:
+                continue
             if len(self._held) < _MAX_HELD:
                 self._held.append(record)
             else:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from v8box.telemetry.metrics.figures import (
@@ -47,6 +49,7 @@ IDLE_SECONDS: Final = 86_400.0
 _HURRIED_IDLE_SECONDS: Final = 600.0
 """The same when there is no room for another."""
 
+_key_of: Final = attrgetter("project", "environment", "worker", "version", "trigger")
 _LEVEL_PLACES: Final = {level: LINES + index for index, level in enumerate(LEVELS)}
 _EMPTY_ROW: Final[list[float]] = [0] * ROW
 _NO_CALLS: Final[list[float]] = [0] * 4
@@ -143,7 +146,7 @@ class Series:
 
 
 class Counters:
-    """Listens to the feed: `on_run`, `on_line`, `on_death`."""
+    """Listens to the feed: `on_runs`, `on_line`, `on_death`."""
 
     def __init__(self, most: int = MAX_SERIES, clock: Callable[[], float] = time.time) -> None:
         self._series: dict[tuple[str, ...], Series] = {}
@@ -160,33 +163,9 @@ class Counters:
     def __len__(self) -> int:
         return len(self._series)
 
-    def on_run(self, record: RunRecord) -> None:
-        key = (record.project, record.environment, record.worker, record.version, record.trigger)
-        series = self._series.get(key) or self._open(key)
-        row = series.row
-        status = record.status
-        row[REQUESTS] += 1
-        row[CLASSES + status // 100 if 0 < status < 600 else CLASSES] += 1
-        row[CPU_MS] += record.cpu
-        row[BYTES_OUT] += record.bytes_out
-        if status != _SWITCHING:
-            duration = record.duration
-            bucket = BUCKETS + bisect_left(BOUNDS_MS, duration)
-            row[TIMED] += 1
-            row[DURATION_MS] += duration
-            row[bucket] += 1
-            if record.trace:
-                series.exemplars[bucket] = (record.trace, duration, record.time)
-        if record.memory > series.memory:
-            series.memory = record.memory
-        if record.bytes_in:
-            row[BYTES_IN] += record.bytes_in
-        if record.outcome != "ok" or status >= 500:
-            _count_ill(series, record)
-        if record.calls:
-            _count_calls(series, record)
-        if record.cold or record.queue:
-            _count_waits(series, record)
+    def on_runs(self, records: Sequence[RunRecord]) -> None:
+        for key, group in groupby(records, _key_of):
+            _count(self._series.get(key) or self._open(key), group)
 
     def on_line(self, record: LineRecord) -> None:
         key = (record.project, record.environment, record.worker, record.version, "")
@@ -246,6 +225,34 @@ def _added(have: list[int] | None, more: list[int] | None) -> list[int] | None:
     if have is None or more is None:
         return have or more
     return [a + b for a, b in zip(have, more, strict=True)]
+
+
+def _count(series: Series, records: Iterable[RunRecord]) -> None:
+    row, exemplars = series.row, series.exemplars
+    for record in records:
+        status = record.status
+        row[REQUESTS] += 1
+        row[CLASSES + status // 100 if 0 < status < 600 else CLASSES] += 1
+        row[CPU_MS] += record.cpu
+        row[BYTES_OUT] += record.bytes_out
+        if status != _SWITCHING:
+            duration = record.duration
+            bucket = BUCKETS + bisect_left(BOUNDS_MS, duration)
+            row[TIMED] += 1
+            row[DURATION_MS] += duration
+            row[bucket] += 1
+            if record.trace:
+                exemplars[bucket] = (record.trace, duration, record.time)
+        if record.memory > series.memory:
+            series.memory = record.memory
+        if record.bytes_in:
+            row[BYTES_IN] += record.bytes_in
+        if status >= 500 or record.outcome != "ok":
+            _count_ill(series, record)
+        if record.calls:
+            _count_calls(series, record)
+        if record.cold or record.queue:
+            _count_waits(series, record)
 
 
 def _count_ill(series: Series, record: RunRecord) -> None:

@@ -76,11 +76,12 @@ class Exporter:
     def listen(self, feed: Feed) -> None:
         runs = self.runs
 
-        def run(record: RunRecord) -> None:
-            if record.sampled and record.trace:
-                runs.add(record)
+        def take(records: Sequence[RunRecord]) -> None:
+            for record in records:
+                if record.sampled and record.trace:
+                    runs.add(record)
 
-        feed.on_run(run)
+        feed.on_runs(take)
         if self.lines is not None:
             feed.on_line(self.lines.add)
 

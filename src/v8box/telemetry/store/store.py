@@ -12,7 +12,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,10 +99,15 @@ class RunStore:
     # ---- on the loop
 
     def run(self, record: RunRecord) -> None:
-        if len(self._runs) < MAX_HELD:
-            self._runs.append(record)
-        else:
-            self.counts.dropped_runs += 1
+        self.add_runs((record,))
+
+    def add_runs(self, records: Sequence[RunRecord]) -> None:
+        """Those that there is no room for are dropped, and counted."""
+        room = MAX_HELD - len(self._runs)
+        if len(records) > room:
+            self.counts.dropped_runs += len(records) - room
+            records = records[:room]
+        self._runs += records
 
     def line(self, record: LineRecord, size: int) -> None:
         """`size`: about its bytes."""
