@@ -51,7 +51,7 @@ def test_runs_are_gathered_for_a_moment_and_told_in_order() -> None:
     assert heard == [["/0", "/1", "/2"]]
     for number in range(MOST_GATHERED):
         feed.run(a_run(path=f"/{number}"))
-    assert len(heard) == 2 and len(heard[1]) == MOST_GATHERED, "so many do not wait"
+    assert [len(batch) for batch in heard] == [3, MOST_GATHERED], "so many do not wait"
     calls.pop()()
     assert len(heard) == 2, "there is nothing to tell twice"
 
