@@ -9,6 +9,7 @@ import type { Metrics } from "./metrics.ts";
 import { BadParams, bodyKind, formParams, jsonParams, queryParams, readWhole } from "./params.ts";
 import { encode, sliceBytes, toJson } from "./primordials.ts";
 import { CHUNK_BYTES, Flag, Kind, Level } from "./protocol.ts";
+import { requestClass } from "./request.ts";
 import type { Run } from "./run.ts";
 import { Inbound, Outbound } from "./streams.ts";
 import { isWhole, socketOf } from "./websocket.ts";
@@ -43,23 +44,6 @@ export function findHandler(module: Any, kept: Kept): Loaded {
   throw new TypeError(
     "this module has no handler: export default async function (ctx, params) { … } or export default { fetch(request, env, ctx) { … } }",
   );
-}
-
-type RequestOfRun = new (run: Run, url: string, init: RequestInit) => Request;
-let WorkerRequest: RequestOfRun | null = null;
-
-/** The class of the requests workers get: its `signal` is the run's, made when asked for. Loaded with the first one. */
-export function requestClass(): RequestOfRun {
-  return WorkerRequest ??= class extends Request {
-    #run: Run;
-    constructor(run: Run, url: string, init: RequestInit) {
-      super(url, init);
-      this.#run = run;
-    }
-    override get signal(): AbortSignal {
-      return this.#run.signal;
-    }
-  };
 }
 
 const JSON_HEADERS: Headers2 = [["content-type", "application/json; charset=utf-8"]];
@@ -121,11 +105,13 @@ export class Invoker {
     const bodyless = method === "GET" || method === "HEAD";
     let request: Request | null = null;
     const getRequest = () =>
-      request ??= new (requestClass())(run, url, {
+      request ??= new (requestClass())(
+        run,
         method,
+        url,
         headers,
-        body: bodyless ? null : whole ?? run.requestBody?.stream ?? null,
-      });
+        () => bodyless ? null : whole ?? run.requestBody?.stream ?? null,
+      );
     const ctx = new Context(run, this.#calls, this.#logs, this.#metrics, this.#info, getRequest);
     const { shape, call, self } = this.#loaded;
     if (shape === "module") {
