@@ -7,9 +7,9 @@ names in its own table. Those at the end of it that have their defaults are left
 from __future__ import annotations
 
 from binascii import unhexlify
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -47,39 +47,59 @@ _UNKNOWN: Final = {"method": "", "cold": 0.0, "cpu": 0.0, "bytes_out": 0, "clien
 """Of a run that another version wrote, which had no such field."""
 _encode: Final = msgspec.json.encode
 
+_MAX_KNOWN: Final = 100_000
+
 Row = tuple[Any, ...]
+Source = tuple[str, str, str]
+"""Worker, project, environment."""
+K = TypeVar("K", str, Source)
 _DEFAULTS: Final = _tail_of(RunRecord("", "", 0.0, "", "", "", "", "", 0, "", 0.0, 0.0, 0.0, 0, ""))
 
 
-def run_row(record: RunRecord, source: int, version: int, trigger: int, outcome: int) -> Row:
-    """In the order of the table's columns; numbers stand for the words. Raises what a record that makes no sense
-    raises."""
-    status, end, id_ = record.status, record.outcome, record.id
+class Numbers(dict[K, int]):
+    """What stands in a file for what is the same in many records. `learn` gives the number of what is new."""
+
+    def __init__(self, learn: Callable[[K], int]) -> None:
+        super().__init__()
+        self._learn: Callable[[K], int] = learn
+
+    def __missing__(self, key: K) -> int:
+        if len(self) >= _MAX_KNOWN:
+            self.clear()
+        number = self[key] = self._learn(key)
+        return number
+
+
+def run_row(record: RunRecord, sources: Numbers[Source], words: Numbers[str]) -> Row:
+    """In the order of the table's columns. Raises what a record that makes no sense raises."""
+    status, outcome, id_ = record.status, record.outcome, record.id
+    trigger, error, request = record.trigger, record.error, record.request_id
     tail = _tail_of(record)
     rest = _encode(_head_of(record) if tail == _DEFAULTS else _head_of(record) + tail).decode()
+    rare = status >= 400 or outcome != "ok" or trigger != "http"
     return (
         id_of(id_),
-        source,
-        version,
-        trigger,
+        sources[record.worker, record.project, record.environment],
+        words[record.version],
+        words[trigger],
         status,
-        outcome,
+        words[outcome],
         round(record.duration * 1000),
-        status >= 400 or end != "ok" or record.trigger != "http",
-        record.failed,
+        rare,
+        rare and record.failed,
         record.path,
-        None if record.request_id == id_ else record.request_id,
-        None if record.error is None else _encode(record.error).decode(),
+        None if request == id_ else request,
+        None if error is None else _encode(error).decode(),
         rest,
     )
 
 
-def line_row(record: LineRecord, number: int, source: int, version: int) -> Row:
+def line_row(record: LineRecord, number: int, sources: Numbers[Source], words: Numbers[str]) -> Row:
     """Lines have no id of their own: theirs is their time, then a number that goes on."""
     return (
         id_at(int(record.time * 1000))[:6] + (number & 0xFFFF_FFFF_FFFF).to_bytes(6),
-        source,
-        version,
+        sources[record.worker, record.project, record.environment],
+        words[record.version],
         rank(record.level),
         None if record.run is None else id_of(record.run),
         record.text,

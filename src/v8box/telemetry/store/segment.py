@@ -23,7 +23,9 @@ from v8box.telemetry.store.rows import (
     LINE_COLUMNS,
     REST,
     RUN_COLUMNS,
+    Numbers,
     Row,
+    Source,
     line_row,
     millisecond_of,
     run_row,
@@ -39,7 +41,6 @@ _schema: Final = load_queries(_PACKAGE, "schema.sql")
 _insert: Final = load_queries(_PACKAGE, "insert.sql")
 _query: Final = load_queries(_PACKAGE, "query.sql")
 _CLOSE_MILLISECONDS: Final = 2_000
-_MAX_WORDS: Final = 100_000
 _ROWS: Final = 100
 """In one statement: more take no less time each, and a turn of the interpreter's is to be short."""
 _STATEMENTS: Final = (_ROWS, 10, 1)
@@ -48,7 +49,6 @@ _inserts: Final = {
     for table, columns in (("runs", RUN_COLUMNS), ("lines", LINE_COLUMNS))
     for count in _STATEMENTS
 }
-T = TypeVar("T")
 R = TypeVar("R", RunRecord, LineRecord)
 _FULL: Final = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, OSError)
 
@@ -145,9 +145,8 @@ class Writer:
         except BaseException:
             self._connection.close()
             raise
-        self._sources: dict[tuple[str, str, str], int] = {}
-        self._words: dict[str, int] = {}
-        """The numbers that stand for what is the same in many records."""
+        self._sources = Numbers(self._learn_source)
+        self._words = Numbers(self._learn_word)
 
     def write(self, runs: Sequence[RunRecord], lines: Sequence[LineRecord]) -> int:
         """One transaction. Gives how many were lost; raises what a full or broken disk raises, and then nothing of it
@@ -173,33 +172,21 @@ class Writer:
         return lost
 
     def _runs(self, records: Sequence[RunRecord]) -> int:
-        word = self._word
-
-        def row(record: RunRecord) -> Row:
-            source = self._source((record.worker, record.project, record.environment))
-            return run_row(record, source, word(record.version), word(record.trigger), word(record.outcome))
-
-        return self._insert("runs", RUN_COLUMNS, records, row)
+        sources, words = self._sources, self._words
+        return self._insert("runs", RUN_COLUMNS, records, lambda record: run_row(record, sources, words))
 
     def _lines(self, records: Sequence[LineRecord]) -> int:
         def row(record: LineRecord) -> Row:
-            source = self._source((record.worker, record.project, record.environment))
             self._next_line += 1
-            return line_row(record, self._next_line - 1, source, self._word(record.version))
+            return line_row(record, self._next_line - 1, self._sources, self._words)
 
         return self._insert("lines", LINE_COLUMNS, records, row)
 
-    def _source(self, place: tuple[str, str, str]) -> int:
-        return self._sources.get(place) or self._learn("source", self._sources, place, place)
+    def _learn_source(self, source: Source) -> int:
+        return int(self._connection.execute(_insert["source"], source).get)
 
-    def _word(self, word: str) -> int:
-        return self._words.get(word) or self._learn("word", self._words, word, (word,))
-
-    def _learn(self, query: str, known: dict[T, int], key: T, values: tuple[str, ...]) -> int:
-        if len(known) >= _MAX_WORDS:
-            known.clear()
-        known[key] = number = int(self._connection.execute(_insert[query], values).get)
-        return number
+    def _learn_word(self, word: str) -> int:
+        return int(self._connection.execute(_insert["word"], (word,)).get)
 
     def _insert(self, table: str, columns: int, records: Sequence[R], row: Callable[[R], Row]) -> int:
         """Of what cannot be kept everything else is. Gives how many were lost."""
