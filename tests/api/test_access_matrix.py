@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.routing import APIRoute
 from tests.fakes.principals import any_project, signed_in, somebody
 
@@ -61,30 +61,34 @@ def app() -> FastAPI:
     return build_api(routers, project_exists=any_project)
 
 
-def routes() -> Iterator[tuple[str, str, Needs]]:
+@pytest.fixture(scope="module")
+def routers() -> list[APIRouter]:
+    """Not made in the module, which every tester imports: it takes seconds."""
     parts: Any = Anything()
-    for router in admin_routers(parts):
-        for route in router.routes:
-            if socket_access(route) is not None:
-                continue
-            assert isinstance(route, APIRoute)
-            declared = access_of(route)
-            assert declared is not None
-            for method in sorted(route.methods or ()):
-                yield method, route.path, declared
+    return list(admin_routers(parts))
 
 
-def sockets() -> Iterator[tuple[str, Needs]]:
-    parts: Any = Anything()
-    for route in (route for router in admin_routers(parts) for route in router.routes):
-        declared = socket_access(route)
-        if declared is not None:
-            yield getattr(route, "path", ""), declared
+@pytest.fixture(scope="module")
+def routes(routers: list[APIRouter]) -> list[tuple[str, str, Needs]]:
+    """Every method of every route, and what it declares."""
+    found = []
+    for route in (route for router in routers for route in router.routes):
+        if socket_access(route) is not None:
+            continue
+        assert isinstance(route, APIRoute)
+        declared = access_of(route)
+        assert declared is not None
+        found += [(method, route.path, declared) for method in sorted(route.methods or ())]
+    assert len(found) > 200
+    return found
 
 
-ROUTES = list(routes())
-SOCKETS = list(sockets())
-IDS = [f"{method} {path}" for method, path, _ in ROUTES]
+@pytest.fixture(scope="module")
+def sockets(routers: list[APIRouter]) -> list[tuple[str, Needs]]:
+    found = [(route, socket_access(route)) for router in routers for route in router.routes]
+    kept = [(getattr(route, "path", ""), declared) for route, declared in found if declared is not None]
+    assert kept
+    return kept
 
 
 def people() -> Iterator[tuple[str, Principal]]:
@@ -120,10 +124,15 @@ def may(who: Principal, declared: Needs) -> int:
     return REACHED if found >= declared.role else 403
 
 
-@pytest.mark.parametrize(("method", "path", "declared"), ROUTES, ids=IDS)
 async def test_a_route_lets_in_whom_it_declares_and_nobody_else(
-    app: FastAPI, method: str, path: str, declared: Needs
+    app: FastAPI, routes: list[tuple[str, str, Needs]], subtests: pytest.Subtests
 ) -> None:
+    for method, path, declared in routes:
+        with subtests.test(f"{method} {path}"):
+            await let_in_as_declared(app, method, path, declared)
+
+
+async def let_in_as_declared(app: FastAPI, method: str, path: str, declared: Needs) -> None:
     address = re.sub(r"\{project(:\w+)?\}", "default", path)
     address = re.sub(r"\{\w+(:\w+)?\}", "x", address)
     for name, who in people():
@@ -137,8 +146,15 @@ async def test_a_route_lets_in_whom_it_declares_and_nobody_else(
             assert answer.status_code == wanted, (name, answer.status_code, answer.text)
 
 
-@pytest.mark.parametrize(("path", "declared"), SOCKETS)
-async def test_a_websocket_is_refused_to_whom_it_does_not_let_in(app: FastAPI, path: str, declared: Needs) -> None:
+async def test_a_websocket_is_refused_to_whom_it_does_not_let_in(
+    app: FastAPI, sockets: list[tuple[str, Needs]], subtests: pytest.Subtests
+) -> None:
+    for path, declared in sockets:
+        with subtests.test(path):
+            await refused_as_declared(app, path, declared)
+
+
+async def refused_as_declared(app: FastAPI, path: str, declared: Needs) -> None:
     address = path.replace("{project}", "default")
     for name, who in people():
         sent: list[Any] = []
@@ -169,8 +185,15 @@ async def test_a_websocket_is_refused_to_whom_it_does_not_let_in(app: FastAPI, p
             assert [(each["type"], each["code"]) for each in sent] == [("websocket.close", 1008)], name
 
 
-@pytest.mark.parametrize(("method", "path", "declared"), ROUTES, ids=IDS)
-def test_what_changes_something_is_neither_public_nor_a_viewers(method: str, path: str, declared: Needs) -> None:
+def test_what_changes_something_is_neither_public_nor_a_viewers(
+    routes: list[tuple[str, str, Needs]], subtests: pytest.Subtests
+) -> None:
+    for method, path, declared in routes:
+        with subtests.test(f"{method} {path}"):
+            for_those_who_may_change(method, path, declared)
+
+
+def for_those_who_may_change(method: str, path: str, declared: Needs) -> None:
     assert declared.public is ((method, path) in PUBLIC)
     looks = path.endswith(("/search", "/{site}/try"))  # a POST only for what it is told
     if method in ("GET", "HEAD") or declared.public or OWN.fullmatch(path) or looks:
@@ -180,13 +203,15 @@ def test_what_changes_something_is_neither_public_nor_a_viewers(method: str, pat
     assert declared.scope is not Scope.READ
 
 
-async def test_a_temporary_password_opens_nothing_but_its_change(app: FastAPI) -> None:
+async def test_a_temporary_password_opens_nothing_but_its_change(
+    app: FastAPI, routes: list[tuple[str, str, Needs]]
+) -> None:
     from dataclasses import replace
 
     who = replace(somebody(Role.OWNER), must_change_password=True)
     transport = httpx.ASGITransport(app=signed_in(app, who))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        for method, path, declared in ROUTES:
+        for method, path, declared in routes:
             if declared.role is not None:
                 answer = await client.request(method, re.sub(r"\{\w+(:\w+)?\}", "x", path))
                 assert answer.status_code == 403, (method, path)

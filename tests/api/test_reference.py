@@ -21,12 +21,19 @@ from v8box.api.reference.typescript import typescript
 from v8box.cli.api_reference import document
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = document()
-OPERATIONS = [
-    pytest.param(path, operation, id=operation["operationId"])
-    for path, operations in DOCUMENT["paths"].items()
-    for operation in operations.values()
-]
+Operations = list[tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    """The whole document: not made in the module, which every tester imports."""
+    return document()
+
+
+@pytest.fixture
+def operations(described: dict[str, Any]) -> Operations:
+    """Each with its path."""
+    return [(path, each) for path, methods in described["paths"].items() for each in methods.values()]
 
 
 async def get(path: str) -> httpx.Response:
@@ -35,45 +42,49 @@ async def get(path: str) -> httpx.Response:
         return await client.get(path)
 
 
-def test_the_reference_in_the_documents_is_up_to_date() -> None:
-    assert (ROOT / "docs" / "api-reference.md").read_text() == markdown(DOCUMENT), "run `make gen`"
+def test_the_reference_in_the_documents_is_up_to_date(described: dict[str, Any]) -> None:
+    assert (ROOT / "docs" / "api-reference.md").read_text() == markdown(described), "run `make gen`"
 
 
-def test_the_types_of_the_dashboards_client_are_up_to_date() -> None:
+def test_the_types_of_the_dashboards_client_are_up_to_date(described: dict[str, Any]) -> None:
     file = ROOT / "dashboard" / "src" / "api" / "generated" / "api.ts"
-    assert file.read_text() == typescript(DOCUMENT), "run `make gen`"
+    assert file.read_text() == typescript(described), "run `make gen`"
 
 
-def test_every_operation_is_in_it_once() -> None:
-    ids = [each.id for group in outline(DOCUMENT) for each in group.operations]
-    assert sorted(ids) == sorted(str(param.id) for param in OPERATIONS)
+def test_every_operation_is_in_it_once(described: dict[str, Any], operations: Operations) -> None:
+    ids = [each.id for group in outline(described) for each in group.operations]
+    assert sorted(ids) == sorted(each["operationId"] for _, each in operations)
     assert len(set(ids)) == len(ids)
 
 
-def test_the_document_is_of_version_3_1_and_refers_to_nothing_that_is_not_in_it() -> None:
-    assert DOCUMENT["openapi"].startswith("3.1")
-    names = re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(DOCUMENT))
-    assert set(names) <= set(DOCUMENT["components"]["schemas"])
-    assert "HTTPValidationError" not in DOCUMENT["components"]["schemas"]
+def test_the_document_is_of_version_3_1_and_refers_to_nothing_that_is_not_in_it(described: dict[str, Any]) -> None:
+    assert described["openapi"].startswith("3.1")
+    names = re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(described))
+    assert set(names) <= set(described["components"]["schemas"])
+    assert "HTTPValidationError" not in described["components"]["schemas"]
 
 
-@pytest.mark.parametrize(("path", "operation"), OPERATIONS)
-def test_an_operation_says_what_it_does_who_may_call_and_how_it_fails(path: str, operation: dict[str, Any]) -> None:
-    assert operation["tags"]
-    assert operation["description"].strip()
-    assert operation["x-v8box-access"]
-    assert {"4XX", "5XX"} <= set(operation["responses"])
-    kind = "application/problem+json" if path.startswith("/api") else "application/json"
-    assert set(operation["responses"]["4XX"]["content"]) == {kind}
-    names = {name for requirement in operation["security"] for name in requirement}
-    assert names == ({"token", "session"} if operation["x-v8box-access"] != "anybody" else set())
-    assert names <= set(DOCUMENT["components"]["securitySchemes"])
+def test_an_operation_says_what_it_does_who_may_call_and_how_it_fails(
+    described: dict[str, Any], operations: Operations, subtests: pytest.Subtests
+) -> None:
+    assert operations
+    for path, operation in operations:
+        with subtests.test(operation["operationId"]):
+            assert operation["tags"]
+            assert operation["description"].strip()
+            assert operation["x-v8box-access"]
+            assert {"4XX", "5XX"} <= set(operation["responses"])
+            kind = "application/problem+json" if path.startswith("/api") else "application/json"
+            assert set(operation["responses"]["4XX"]["content"]) == {kind}
+            names = {name for requirement in operation["security"] for name in requirement}
+            assert names == ({"token", "session"} if operation["x-v8box-access"] != "anybody" else set())
+            assert names <= set(described["components"]["securitySchemes"])
 
 
-def test_creates_take_a_key() -> None:
-    parameters = DOCUMENT["paths"]["/api/v1/projects"]["post"]["parameters"]
+def test_creates_take_a_key(described: dict[str, Any]) -> None:
+    parameters = described["paths"]["/api/v1/projects"]["post"]["parameters"]
     assert [each["name"] for each in parameters] == ["Idempotency-Key"]
-    assert "parameters" not in DOCUMENT["paths"]["/api/v1/session"]["post"]
+    assert "parameters" not in described["paths"]["/api/v1/session"]["post"]
 
 
 async def test_anybody_may_read_the_document_and_it_does_not_tell_the_boxs_version() -> None:
@@ -104,15 +115,17 @@ class Seen(HTMLParser):
             self.jumps.append(str(known["href"])[1:])
 
 
-async def test_the_page_is_complete_without_a_script_and_loads_nothing_from_elsewhere() -> None:
+async def test_the_page_is_complete_without_a_script_and_loads_nothing_from_elsewhere(
+    described: dict[str, Any], operations: Operations
+) -> None:
     response = await get("/api/docs")
     assert response.headers["content-type"].startswith("text/html")
     policy = response.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     seen = Seen()
-    seen.feed(page(DOCUMENT))
-    assert {param.id for param in OPERATIONS} <= set(seen.ids)
+    seen.feed(page(described))
+    assert {each["operationId"] for _, each in operations} <= set(seen.ids)
     assert len(seen.ids) == len(set(seen.ids))
     assert set(seen.jumps) <= set(seen.ids)
     assert seen.inline == []

@@ -59,8 +59,14 @@ def ask_for_what_is_there(case: Any) -> None:
                     del place[name]
 
 
+@pytest.fixture(scope="module")
+def described() -> Any:
+    """Here, and not in the module: every tester imports that, and one of them runs this."""
+    return schemathesis.openapi.from_dict(document())
+
+
 # What has no end is followed where it is tested: here each example would wait until the client has had enough.
-api = schemathesis.openapi.from_dict(document()).exclude(path_regex="/metrics/live$")
+api = schemathesis.pytest.from_fixture("described").exclude(path_regex="/metrics/live$")
 
 
 @pytest.fixture(scope="module")

@@ -551,7 +551,8 @@ class Box:
         )
 
     def _build_environ(self, data: Path) -> dict[str, str]:
-        passed = {name: value for name, value in self._environ.items() if name not in hidden_variables()}
+        hidden = hidden_variables()
+        passed = {name: value for name, value in self._environ.items() if name not in hidden}
         return {**passed, "DENO_DIR": str(data / "cache" / "deno"), "NO_COLOR": "1"}
 
     async def _watch_spawner(self) -> None:
