@@ -45,6 +45,12 @@ def test_the_last_lines_and_runs_are_shown(talker: Shell) -> None:
     assert len(talker.data("logs", "talker", "-n", "1", "--since", "1h")) == 1
 
 
+def test_without_a_worker_it_is_the_whole_project(talker: Shell) -> None:
+    shown = talker.call("logs", "--text", "said first").stdout
+    assert " talker " in shown
+    assert {each["worker"] for each in talker.data("logs", "-n", "1000", "--lines")} >= {"talker"}
+
+
 def test_what_comes_is_followed(talker: Shell) -> None:
     environ = {**os.environ, "HOME": str(talker.home), "NO_COLOR": "1"}
     words = [COMMAND, "logs", "talker", "-f", "--json", "--lines", "--text", "said"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import APIRouter
 from tests.fakes.principals import any_project, signed_in, somebody
 
 from v8box.api.app import build_api
@@ -22,7 +23,8 @@ from v8box.features.health.pages import build_pages
 from v8box.features.health.probe import Probe, in_thread
 from v8box.features.health.routes import build_router
 from v8box.features.health.service import Health, Phase
-from v8box.settings import Box
+from v8box.settings import Box, Otlp, ServerUrl
+from v8box.telemetry.otlp import Exporter
 
 SECRET = "the server at 10.1.2.3 says no"
 
@@ -249,11 +251,37 @@ async def test_readiness_needs_workers(world: World) -> None:
 
 
 async def api(world: World, who: Principal, path: str) -> Any:
-    app = build_api([build_router(world.health, domain="localhost", urls={})], project_exists=any_project)
+    return await answer_of(build_router(world.health, domain="localhost", urls={}), who, path)
+
+
+async def answer_of(router: APIRouter, who: Principal, path: str) -> Any:
+    app = build_api([router], project_exists=any_project)
     transport = httpx.ASGITransport(signed_in(app, who))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost/api/v1/") as client:
         answer = await client.get(path)
     return answer.status_code, answer.json()
+
+
+async def test_the_exporter_tells_what_became_of_each_signal(world: World) -> None:
+    settings = Otlp(endpoint=ServerUrl("http://user:hunter2@127.0.0.1:9"))
+    exporter = Exporter(settings, "1")
+    exporter.runs.count.sent, exporter.runs.count.dropped, exporter.runs.count.fault = 7, 2, "it answered 503"
+    off, on = (
+        build_router(world.health, domain="localhost", urls={}, signals=signals, trace_ratio=0.25)
+        for signals in (lambda: None, lambda: exporter.signals)
+    )
+    assert await answer_of(off, somebody(Role.VIEWER), "box/exporter") == (
+        200,
+        {"active": False, "trace_ratio": 0.25, "signals": []},
+    )
+    status, body = await answer_of(on, somebody(Role.VIEWER), "box/exporter")
+    assert (status, body["active"]) == (200, True)
+    traces, logs = body["signals"]
+    assert (traces["signal"], traces["sent"], traces["dropped"], traces["fault"]) == ("traces", 7, 2, "it answered 503")
+    assert (logs["signal"], logs["waiting"], logs["fault"]) == ("logs", 0, "")
+    assert "hunter2" not in str(body)
+    assert (await answer_of(on, somebody(Role.OWNER, "default"), "box/exporter"))[0] == 403
+    await exporter.close()
 
 
 async def test_the_route_tells_all_to_those_with_a_role_for_the_box(world: World) -> None:

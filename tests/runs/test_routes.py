@@ -15,6 +15,8 @@ from v8box.api.principals import Role, nobody
 from v8box.telemetry.meter import Span
 from v8box.telemetry.records import Finding, RunError
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
 
 @pytest.mark.parametrize(
     ("address", "status", "code"),
@@ -30,6 +32,10 @@ from v8box.telemetry.records import Finding, RunError
         ("default/lines?level=loud", 400, "bad_request"),
         ("default/runs/export?limit=0", 400, "bad_request"),
         ("default/tail?kind=x", 400, "bad_request"),
+        ("default/runs?trace_id=4bf9", 400, "bad_request"),
+        ("default/runs?trace_id=zz" + 30 * "z", 400, "bad_request"),
+        ("default/logs?limit=0", 400, "bad_request"),
+        ("default/logs?kind=x", 400, "bad_request"),
     ],
 )
 async def test_what_is_not_there_or_makes_no_sense_is_refused(box: Box, address: str, status: int, code: str) -> None:
@@ -74,13 +80,16 @@ async def test_runs_are_listed_page_by_page_with_the_filters_that_were_given(box
         ({"request_id": "mine"}, ["/staged"]),
         ({"until": "1970-01-01T00:16:41.500Z"}, ["/threw"]),
         ({"status": "500-599"}, ["/threw"]),
+        ({"trace_id": TRACE}, ["/staged"]),
+        ({"trace_id": f"00-{TRACE.upper()}-00f067aa0ba902b7-01"}, ["/staged"]),
+        ({"trace_id": TRACE.replace("4", "5")}, []),
     ],
 )
 async def test_each_filter_finds_what_it_names(box: Box, wanted: dict[str, Any], paths: list[str]) -> None:
     error = RunError("ReferenceError", "x is not defined", "at a.ts:1:1")
     box.run(at=1_001.0, path="/threw", status=500, outcome="exception", error=error)
     box.run(at=1_002.0, path="/shop", worker="shop", version="v9", trigger="service")
-    box.run(at=1_003.0, path="/staged", environment="staging", request_id="mine", duration=1_000.0)
+    box.run(at=1_003.0, path="/staged", environment="staging", request_id="mine", duration=1_000.0, trace=TRACE)
     posted = box.run(at=1_004.0, path="/posted", method="POST", duration=0.5)
     box.line("the disk is full", at=1_004.001, run=posted.id)
     assert [each["path"] for each in (await box.get("default/runs", **wanted))["items"]] == paths
@@ -115,6 +124,39 @@ async def test_a_run_is_shown_with_its_calls_and_what_it_printed(box: Box) -> No
     assert not shown["more_lines"]
     theirs = await box.client.get(f"acme/runs/{run.id}")
     assert theirs.status_code == 404, "a run is its project's"
+
+
+async def test_the_last_of_a_whole_project_are_one_list(box: Box) -> None:
+    box.run(at=1_000.0, path="/first", worker="shop")
+    box.line("between", at=1_001.0)
+    box.run(at=1_002.0, path="/last", status=500, outcome="exception")
+    box.run(at=1_003.0, path="/theirs", project="acme")
+    items = (await box.get("default/logs"))["items"]
+    assert [each.get("path", each.get("text")) for each in items] == ["/first", "between", "/last"]
+    assert [(each["kind"], each["worker"], each["level"]) for each in items] == [
+        ("run", "shop", "info"),
+        ("line", "hello", "info"),
+        ("run", "hello", "error"),
+    ]
+    assert [each["path"] for each in (await box.get("default/logs", level="error"))["items"]] == ["/last"]
+    assert [each["path"] for each in (await box.get("default/logs", limit=1))["items"]] == ["/last"]
+    assert [each["path"] for each in (await box.get("default/logs", worker="shop", kind="run"))["items"]] == ["/first"]
+    assert len((await box.get("default/logs", since="1970-01-01T00:16:41Z"))["items"]) == 2
+
+
+async def test_the_document_says_what_the_events_are(box: Box) -> None:
+    paths = (await box.client.get("http://box/api/v1/openapi.json")).json()["paths"]
+    answer = paths["/api/v1/projects/{project}/tail"]["get"]["responses"]["200"]
+    events = answer["content"]["text/event-stream"]["schema"]["items"]["oneOf"]
+    described = {each["properties"]["event"]["const"]: each["properties"]["data"] for each in events}
+    assert set(described) == {"line", "run", "gap"}
+    assert "$ref" not in str(described)
+    box.run(at=1_000.0, path="/shown", error=RunError("E", "m", "s"))
+    box.line("said", at=1_001.0)
+    entries = {each["kind"]: each for each in (await box.get("default/logs"))["items"]}
+    for kind in ("line", "run"):  # what is sent has exactly the fields that are described
+        fields = set(described[kind]["contentSchema"]["properties"])
+        assert set(entries[kind]) | ({"id"} if kind == "line" else set()) == fields
 
 
 async def test_lines_are_searched(box: Box) -> None:

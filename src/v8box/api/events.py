@@ -7,15 +7,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
 
 from fastapi import Response
+from pydantic import BaseModel
 
 from v8box.api.asgi import Receive, Scope, Send
 
 FOLLOW_SECONDS: Final = 3_600.0
 """Then the stream ends, and whoever may still read it asks again."""
+
+
+def event_responses(
+    description: str, events: Mapping[str, type[BaseModel]], *, ids: bool = True
+) -> dict[int | str, dict[str, Any]]:
+    """For `responses` of a route: a stream is a list of events, each with its kind and, as `data`, JSON in a text."""
+    kinds = [_event_schema(kind, model, ids) for kind, model in events.items()]
+    items = kinds[0] if len(kinds) == 1 else {"oneOf": kinds}
+    schema = {"type": "array", "items": items}
+    return {200: {"description": description, "content": {"text/event-stream": {"schema": schema}}}}
+
+
+def _event_schema(kind: str, model: type[BaseModel], ids: bool) -> dict[str, Any]:
+    data = model.model_json_schema(mode="serialization")
+    data = _inlined(data, data.pop("$defs", {}))
+    properties: dict[str, Any] = {"id": {"type": "string", "description": "For `Last-Event-ID`."}} if ids else {}
+    properties["event"] = {"const": kind}
+    properties["data"] = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    return {"title": kind, "type": "object", "required": list(properties), "properties": properties}
+
+
+def _inlined(schema: Any, known: Mapping[str, Any]) -> Any:
+    """Without references: they would be taken for those of the whole document."""
+    if isinstance(schema, list):
+        return [_inlined(each, known) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    if name in known:
+        rest = {key: value for key, value in schema.items() if key != "$ref"}
+        return _inlined({**known[name], **rest}, known)
+    return {key: _inlined(value, known) for key, value in schema.items()}
 
 
 class EventStream(Response):

@@ -241,6 +241,8 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
             parts.health,
             domain=parts.settings.box.domain,
             urls={"run": parts.run_url, "db": parts.db_url, "s3": parts.s3_url},
+            signals=lambda: None if parts.telemetry.exporter is None else parts.telemetry.exporter.signals,
+            trace_ratio=parts.settings.otlp.trace_ratio,
         ),
         *notifications.build_routers(parts.notices.notifications, parts.notices.desk),
         projects.build_router(

@@ -38,7 +38,8 @@ def logs(
     since: Annotated[str | None, typer.Option("--since", help="How long back: 10m, 2h …")] = None,
     text: Annotated[str | None, typer.Option("--text", help="Only where this occurs.")] = None,
 ) -> None:
-    """Show the last lines and runs of a worker, the oldest first. With --json and -f: an object on each line."""
+    """Show the last lines and runs of a worker, or of the whole project, the oldest first. With --json and -f: an
+    object on each line."""
     if lines and runs:
         fail("--lines and --runs together leave nothing: say one of them, or none", Exit.USAGE)
     kind = "line" if lines else "run" if runs else None
@@ -48,18 +49,16 @@ def logs(
             fail("-f begins with the last ones (-n); leave --since away", Exit.USAGE)
         _follow(command, {**shared, "worker": worker, "request_id": run, "limit": limit})
         return
-    if worker is None:
-        fail("Which worker? Without one there is -f, which follows the whole project, and `v8box runs`", Exit.USAGE)
     wanted = {**shared, "run": run, "since": None if since is None else _ago(parse_seconds(since))}
-    address = command.at("workers", worker, "logs")
+    address = command.at("logs") if worker is None else command.at("workers", worker, "logs")
     found = command.api.get(address, limit=limit, **wanted)["items"]
     if command.as_json:
         command.show(found)
         return
     for entry in found:
-        typer.echo(in_words(entry, colour=_in_colour()))
+        typer.echo(in_words(entry, colour=_in_colour(), of_worker=worker is None))
     if not found:
-        command.say(f"Nothing was logged yet. Call it: v8box run {worker}")
+        command.say(f"Nothing was logged yet. Call it: v8box run {worker or 'WORKER'}")
 
 
 def _follow(command: Command, wanted: dict[str, Any]) -> None:
@@ -77,7 +76,7 @@ def _follow(command: Command, wanted: dict[str, Any]) -> None:
                 if event.kind == "gap":
                     command.say(_gap_in_words(entry["missed"]))
                 elif event.kind in _KINDS:
-                    shown = json.dumps(entry) if command.as_json else in_words(entry, colour=_in_colour())
+                    shown = json.dumps(entry) if command.as_json else _in_words(entry, wanted)
                     typer.echo(shown)
         except CommandFailed as error:
             if error.exit_code is not Exit.UNREACHABLE or not pause:
@@ -93,9 +92,15 @@ def _gap_in_words(missed: int | None) -> str:
     return f"… {missed} are missing here: they came faster than they could be shown"
 
 
-def in_words(entry: Any, *, colour: bool) -> str:
-    """One line of a terminal."""
+def _in_words(entry: Any, wanted: dict[str, Any]) -> str:
+    return in_words(entry, colour=_in_colour(), of_worker=wanted["worker"] is None)
+
+
+def in_words(entry: Any, *, colour: bool, of_worker: bool = False) -> str:
+    """One line of a terminal; `of_worker`: it says which one."""
     at = entry["time"][11:23]
+    if of_worker:
+        at = f"{at} {entry['worker']}"
     if entry["kind"] == "line":
         fields = entry.get("fields")
         shown = entry.get("text") or ""

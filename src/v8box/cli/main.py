@@ -61,6 +61,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "login": "v8box.cli.sign_in",
             "logout": "v8box.cli.sign_in",
             "whoami": "v8box.cli.sign_in",
+            "account": "v8box.cli.account",
             "token": "v8box.cli.token",
             "user": "v8box.cli.user",
             "key": "v8box.cli.key",

@@ -39,6 +39,7 @@ MaxMs = Annotated[float | None, typer.Option("--max-ms", min=0, help="Only what 
 Method = Annotated[str | None, typer.Option("--method", help="GET, POST …")]
 Trigger = Annotated[str | None, typer.Option("--trigger", help="http, service, schedule …")]
 Text = Annotated[str | None, typer.Option("--text", help="In the path, in what was thrown, or in what it printed.")]
+Trace = Annotated[str | None, typer.Option("--trace", help="Only of this trace: its id, or a whole traceparent.")]
 Request = Annotated[str | None, typer.Option("--request-id", help="The id that the client sent, or the run's.")]
 
 
@@ -60,6 +61,7 @@ def list_runs(
     trigger: Trigger = None,
     text: Text = None,
     request_id: Request = None,
+    trace: Trace = None,
     limit: Limit = 20,
 ) -> None:
     """List runs, the newest first. Just `v8box runs` does the same."""
@@ -78,6 +80,7 @@ def list_runs(
         "trigger": trigger,
         "text": text,
         "request_id": request_id,
+        "trace_id": trace,
     }
     found, more, until_when = _search(command, limit, wanted)
     columns = ("time", "worker", "what", "status", "outcome", "took", "cpu", "calls", "id")

@@ -100,8 +100,15 @@ def _content(part: Mapping[str, Any], schemas: Mapping[str, Any]) -> tuple[str, 
     content = part.get("content", {})
     shown = next((each for kind, each in content.items() if "json" in kind or "form" in kind), None)
     fields = [] if shown is None else list(_fields(_resolve(shown.get("schema", {}), schemas), schemas))
-    types = [kind for kind in content if kind != "application/json"]
+    types = [_media(kind, each) for kind, each in content.items() if kind != "application/json"]
     return ", ".join(types), fields
+
+
+def _media(kind: str, part: Mapping[str, Any]) -> str:
+    """A media type; of a stream of events, with what they are called."""
+    items = part.get("schema", {}).get("items", {}) if kind == "text/event-stream" else {}
+    events = [each["properties"]["event"]["const"] for each in items.get("oneOf", [items]) if "properties" in each]
+    return f"{kind} ({', '.join(events)})" if events else kind
 
 
 def _fields(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[Field]:

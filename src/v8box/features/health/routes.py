@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Literal, Protocol
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
@@ -69,8 +69,51 @@ class BoxHealth(BaseModel):
     checks: list[CheckInfo]
 
 
-def build_router(health: Health, *, domain: str, urls: Mapping[str, str]) -> APIRouter:
-    """The route."""
+class SignalInfo(BaseModel):
+    """What became of the spans or the log lines."""
+
+    signal: Literal["traces", "logs"]
+    sent: int = Field(description="How many the collector took since the box was started.")
+    dropped: int = Field(description="How many it did not: they came too fast, or it refused them.")
+    waiting: int
+    most: int = Field(description="So many may wait; what is more is dropped.")
+    fault: str = Field(description="Why the last batch is not there yet, or never will be; empty while all is well.")
+
+
+class ExporterInfo(BaseModel):
+    """What is sent to an OpenTelemetry collector. Where it is, is a secret."""
+
+    active: bool = Field(description="`false`: no collector is set (`OTEL_EXPORTER_OTLP_ENDPOINT`).")
+    trace_ratio: float = Field(description="The share of the traces that begin here which is sent.")
+    signals: list[SignalInfo]
+
+
+class Signal(Protocol):
+    """One kind of what is exported."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def sent(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def most(self) -> int: ...
+    @property
+    def fault(self) -> str: ...
+
+
+def build_router(
+    health: Health,
+    *,
+    domain: str,
+    urls: Mapping[str, str],
+    signals: Callable[[], Sequence[Signal] | None] = lambda: None,
+    trace_ratio: float = 1.0,
+) -> APIRouter:
+    """The routes. `signals`: what is exported, None where no collector is set."""
     routes = router_v1("/box", "box")
 
     @routes.get("", response_model=BoxInfo, dependencies=[needs(None)])
@@ -94,5 +137,24 @@ def build_router(health: Health, *, domain: str, urls: Mapping[str, str]) -> API
         report = await health.report()
         more = {"phase": health.phase, "uptime_seconds": round(health.uptime_seconds, 1), "version": __version__}
         return answer({**report.full(), **more})
+
+    @routes.get("/exporter", response_model=ExporterInfo, dependencies=[needs(Role.VIEWER, box=True)])
+    async def show_exporter() -> Response:
+        """Whether traces and log lines reach the OpenTelemetry collector."""
+        found = signals()
+        shown = [
+            SignalInfo.model_validate(
+                {
+                    "signal": each.name,
+                    "sent": each.sent,
+                    "dropped": each.dropped,
+                    "waiting": each.waiting,
+                    "most": each.most,
+                    "fault": each.fault,
+                }
+            )
+            for each in found or ()
+        ]
+        return answer(ExporterInfo(active=found is not None, trace_ratio=trace_ratio, signals=shown))
 
     return routes

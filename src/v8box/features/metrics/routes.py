@@ -11,11 +11,11 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from v8box.api.access import Role, needs
 from v8box.api.deployed import Project
-from v8box.api.events import EventStream
+from v8box.api.events import EventStream, event_responses
 from v8box.api.v1 import answer, router_v1
 from v8box.errors import BadRequest
 from v8box.features.metrics.custom import CustomMetrics
-from v8box.features.metrics.schemas import Chart, CustomChart, CustomList, Field_, TopWorkers
+from v8box.features.metrics.schemas import Chart, CustomChart, CustomList, Field_, LiveSecond, TopWorkers
 from v8box.features.metrics.service import Metrics, Selection
 from v8box.kit.moments import NotAMoment, parse_moment
 from v8box.telemetry.metrics.rollups import LIVE_SECONDS
@@ -25,16 +25,7 @@ FindVersion = Callable[[str, str, str], Awaitable[str]]
 
 _NAME: Final = "^[a-z0-9_][a-z0-9_-]{0,62}$"
 _MOMENT: Final = "`now`, `now-1h`, `now-7d/d` (rounded to the day, UTC), RFC 3339, or seconds since 1970."
-_EVENTS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "Events `second`, one a second, with the fields of `totals` and `time`.",
-        "content": {
-            "text/event-stream": {
-                "schema": {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
-            }
-        },
-    }
-}
+_EVENTS: Final = event_responses("One event a second.", {"second": LiveSecond}, ids=False)
 
 _Worker = Annotated[str | None, Query(pattern=_NAME, description="Only this one.")]
 _Environment = Annotated[str | None, Query(pattern="^[a-z0-9](-?[a-z0-9])*$", max_length=32)]

@@ -112,6 +112,12 @@ class Totals(BaseModel):
     bindings: dict[str, BindingTotals]
 
 
+class LiveSecond(Totals):
+    """The event `second`."""
+
+    time: Time
+
+
 class Marker(BaseModel):
     """Something that was deployed, for a line across the chart."""
 

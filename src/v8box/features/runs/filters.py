@@ -12,6 +12,7 @@ from v8box.errors import BadRequest
 from v8box.telemetry.store import LineQuery, RunQuery
 
 _STATUS: Final = re.compile(r"([1-5])xx|([0-9]{1,3})(?:-([0-9]{1,3}))?")
+_TRACE: Final = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-[0-9a-f]{16}-[0-9a-f]{2})?")
 _Level = Literal["debug", "info", "warn", "error"]
 
 
@@ -45,14 +46,17 @@ def run_query(
     text: Annotated[str | None, _word("In the path, in what was thrown, or in a line that it printed.", 200)] = None,
     request_id: Annotated[str | None, _word("The id that the client sent, or that of the run.")] = None,
     run: Annotated[str | None, _word("Only the run with this id.")] = None,
+    trace_id: Annotated[
+        str | None, _word("Only runs of this W3C trace: 32 hex digits, or a whole `traceparent`.", 64)
+    ] = None,
 ) -> RunQuery:
     return RunQuery(
         project=project,
         worker=worker,
         environment=environment,
         version=version,
-        since=_unix(since),
-        until=_unix(until),
+        since=unix(since),
+        until=unix(until),
         status=_status(status),
         outcome=outcome,
         failed=failed,
@@ -63,6 +67,7 @@ def run_query(
         text=text or None,
         request=request_id,
         run=run,
+        trace=_trace(trace_id),
     )
 
 
@@ -82,18 +87,27 @@ def line_query(
         worker=worker,
         environment=environment,
         version=version,
-        since=_unix(since),
-        until=_unix(until),
+        since=unix(since),
+        until=unix(until),
         level=level,
         text=text or None,
         runs=None if run is None else (run,),
     )
 
 
-def _unix(at: datetime | None) -> float | None:
+def unix(at: datetime | None) -> float | None:
     if at is None:
         return None
     return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
+
+
+def _trace(text: str | None) -> str | None:
+    if text is None:
+        return None
+    found = _TRACE.fullmatch(text.strip().lower())
+    if found is None:
+        raise BadRequest("trace_id: 32 hex digits, or a traceparent: 00-<trace>-<span>-01.")
+    return found[1]
 
 
 def _status(text: str | None) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -11,21 +12,26 @@ from starlette.responses import StreamingResponse
 
 from v8box.api.access import Needs, Role, needs
 from v8box.api.deployed import Project
+from v8box.api.events import event_responses
 from v8box.api.sockets import socket_route
 from v8box.api.v1 import PREFIX, Paged, answer, rfc3339, router_v1
 from v8box.errors import BadRequest, NotFound
-from v8box.features.runs.filters import line_query, run_query
+from v8box.features.runs.filters import line_query, run_query, unix
 from v8box.features.runs.schemas import (
+    Entries,
     FoundPage,
+    GapEvent,
+    LineEvent,
     LineInfo,
     RunDetail,
+    RunEvent,
     RunInfo,
     line_fields,
     run_fields,
     span_fields,
 )
 from v8box.features.runs.socket import serve_socket
-from v8box.features.runs.stream import Follow, events_response
+from v8box.features.runs.stream import Follow, entry_shown, events_response
 from v8box.telemetry.records import RunRecord
 from v8box.telemetry.store import Found, LineQuery, RunQuery, RunStore
 from v8box.telemetry.store.rows import millisecond_of
@@ -130,7 +136,10 @@ def build_router(store: RunStore, tail: Tail) -> APIRouter:
         "/tail",
         response_class=Response,
         dependencies=[needs(Role.VIEWER)],
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        responses=event_responses(
+            "What happens, until you leave; an hour at most.",
+            {"line": LineEvent, "run": RunEvent, "gap": GapEvent},
+        ),
     )
     async def follow_project(
         project: Project,
@@ -159,6 +168,35 @@ def build_router(store: RunStore, tail: Tail) -> APIRouter:
             text=text or None,
         )
         return await events_response(tail, Follow(wanted, limit, last_event_id))
+
+    @routes.get("/logs", response_model=Entries, dependencies=[needs(Role.VIEWER)])
+    async def list_logs(
+        project: Project,
+        worker: Annotated[str | None, Query(max_length=63, description="Only of this worker.")] = None,
+        environment: Annotated[str | None, Query(max_length=32)] = None,
+        kind: Annotated[Literal["line", "run"] | None, Query(description="Only lines, or only runs.")] = None,
+        level: Annotated[
+            Literal["debug", "info", "warn", "error"] | None,
+            Query(description="This one or a worse one; a run that failed is an `error`, another one `info`."),
+        ] = None,
+        since: Annotated[datetime | None, Query(description="Not before this moment.")] = None,
+        text: Annotated[str | None, Query(max_length=200, description="In a line, a path, or what was thrown.")] = None,
+        run: Annotated[str | None, Query(max_length=128, description="A run's id, or a request's.")] = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many at most.")] = 100,
+    ) -> Response:
+        """The last lines and runs of all workers of the project, the oldest first. `…/tail` goes on with those to
+        come."""
+        wanted = Filter(
+            project=project,
+            worker=worker,
+            environment=environment,
+            kind=kind,
+            level=level,
+            since=None if since is None else unix(since),
+            run=run,
+            text=text or None,
+        )
+        return answer({"items": [entry_shown(record) for record in await tail.last(wanted, limit)]})
 
     async def follow_over_socket(websocket: WebSocket) -> None:
         await serve_socket(websocket, tail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -104,6 +104,45 @@ class LineInfo(BaseModel):
     run: str | None
     text: str
     fields: Any = Field(description="What was logged beside the text.")
+
+
+class LineEvent(LineInfo):
+    """The event `line`."""
+
+    kind: Literal["line"]
+
+
+class RunEvent(RunInfo):
+    """The event `run`: a run that is over."""
+
+    kind: Literal["run"]
+    level: Literal["info", "error"] = Field(description="`error`: it failed.")
+
+
+class GapEvent(BaseModel):
+    """The event `gap`: something is missing here."""
+
+    missed: int | None = Field(description="So many; `null`: the box was started anew, and nobody knows.")
+
+
+class LineEntry(BaseModel):
+    """A line among the last of a project."""
+
+    kind: Literal["line"]
+    time: str = Field(json_schema_extra={"format": "date-time"})
+    level: str
+    worker: str
+    version: str
+    environment: str
+    run: str | None
+    text: str
+    fields: Any = Field(description="What was logged beside the text.")
+
+
+class Entries(BaseModel):
+    """Lines and runs, the oldest first."""
+
+    items: list[LineEntry | RunEvent]
 
 
 class RunDetail(RunInfo):

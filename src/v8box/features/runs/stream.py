@@ -91,6 +91,14 @@ def record_shown(record: Record, id_: str) -> tuple[str, dict[str, Any]]:
     return "run", {"kind": "run", "level": level_of(record), **run_fields(record)}
 
 
+def entry_shown(record: Record) -> dict[str, Any]:
+    """One of the last, which has no place in a stream."""
+    _, entry = record_shown(record, "")
+    if isinstance(record, LineRecord):
+        del entry["id"]
+    return entry
+
+
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from v8box.api.access import Role, needs
 from v8box.api.asgi import Receive, Scope, Send
 from v8box.api.deployed import Project, Worker
+from v8box.api.events import event_responses
 from v8box.api.v1 import answer, rfc3339, router_v1
 from v8box.features.workers.workers import Workers
 from v8box.telemetry.records import LineRecord
@@ -49,6 +50,12 @@ class LogEntry(BaseModel):
     cpu_ms: float | None = None
 
 
+class LogGap(BaseModel):
+    """Something is missing here."""
+
+    missed: int | None = Field(description="So many; `null`: the box was started anew, and nobody knows.")
+
+
 class LogEntries(BaseModel):
     """The oldest first."""
 
@@ -63,7 +70,9 @@ def build_router(workers: Workers, tail: Tail) -> APIRouter:
         "",
         response_model=LogEntries,
         dependencies=[needs(Role.VIEWER)],
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        responses=event_responses(
+            "The last ones; with `follow=true` a stream.", {"line": LogEntry, "run": LogEntry, "gap": LogGap}
+        ),
     )
     async def show_logs(
         project: Project,

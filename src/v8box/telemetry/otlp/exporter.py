@@ -44,6 +44,18 @@ class Count:
     """Why the last batch is not there yet, or never will be; empty while all is well."""
 
 
+@dataclass(frozen=True, slots=True)
+class SignalState:
+    """How the export of one kind of record is."""
+
+    name: str
+    sent: int
+    dropped: int
+    waiting: int
+    most: int
+    fault: str
+
+
 class Exporter:
     """Spans and log lines to one collector. `close` it once the box runs nothing any more."""
 
@@ -56,6 +68,14 @@ class Exporter:
         if settings.logs:
             self.lines = _Signal("logs", MAX_LINES, lambda records: encode_lines(records, version), self._sender)
         self._tasks = TaskSet()
+
+    @property
+    def signals(self) -> Sequence[SignalState]:
+        """How each is."""
+        return [
+            SignalState(each.name, each.count.sent, each.count.dropped, len(each.queue), each.most, each.count.fault)
+            for each in self._signals
+        ]
 
     @property
     def most(self) -> int:

@@ -34,6 +34,9 @@ and duration <= :max_duration
 -- name: method
 and rest ->> :method_place = :method
 
+-- name: trace
+and rest ->> :trace_place = :trace
+
 -- name: run_text
 and (
     path like :text escape '\'

@@ -58,6 +58,8 @@ class RunQuery(Query):
     run: str | None = None
     request: str | None = None
     """The id that the client gave, or that of the run."""
+    trace: str | None = None
+    """The W3C trace that it is a part of: 32 hex digits."""
     status: tuple[int, int] | None = None
     """From, to."""
     outcome: str | None = None
@@ -73,6 +75,7 @@ class RunQuery(Query):
             self.here(record)
             and self.run in (None, record.id)
             and self.request in (None, record.id, record.request_id)
+            and self.trace in (None, record.trace)
             and (self.status is None or self.status[0] <= record.status <= self.status[1])
             and self.outcome in (None, record.outcome)
             and self.trigger in (None, record.trigger)
@@ -104,6 +107,8 @@ class RunQuery(Query):
             add("trigger", trigger=self.trigger)
         if self.method is not None:
             add("method", method=self.method, method_place=REST.index("method"))
+        if self.trace is not None:
+            add("trace", trace=self.trace, trace_place=REST.index("trace"))
         if self.failed is False:
             add("not_failed")
         if self.min_duration is not None:

@@ -4,6 +4,7 @@ import { Card, Page } from "@/components/layout";
 import { Table } from "@/components/table";
 import { KeyValue, Skeleton } from "@/components/values";
 import { Encryption } from "@/features/health/components/encryption";
+import { Exporter } from "@/features/health/components/exporter";
 import { Operations } from "@/features/health/components/operations";
 import { messages } from "@/features/health/messages";
 import { useApi } from "@/lib/api/queries";
@@ -80,6 +81,7 @@ export default function SystemPage() {
         </Card>
         {can("admin", "*") && <Encryption />}
       </div>
+      <Exporter />
       <Operations />
     </Page>
   );

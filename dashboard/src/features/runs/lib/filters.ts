@@ -15,6 +15,8 @@ export interface Filters {
   status: string;
   level: Level;
   minMs: string;
+  /** A W3C trace: all runs of it, in whichever worker. */
+  trace: string;
   /** RFC 3339, from a chart. They win over `span`. */
   from: string;
   to: string;
@@ -33,6 +35,7 @@ export function useFilters(): [Filters, (part: Partial<Filters>) => void] {
       status: search.get("status") ?? "any",
       level: one("level", LEVELS, "debug"),
       minMs: search.get("min_ms") ?? "",
+      trace: search.get("trace") ?? "",
       from: search.get("from") ?? "",
       to: search.get("to") ?? "",
     };

@@ -113,6 +113,16 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
                 onChange={(event) => set({ minMs: event.target.value })}
               />
             </Field>
+            <Field label={t.trace} hideLabel className="w-56 max-sm:w-full">
+              <Input
+                placeholder={t.traceHint}
+                value={filters.trace}
+                maxLength={64}
+                spellCheck={false}
+                className="font-mono text-xs"
+                onChange={(event) => set({ trace: event.target.value.trim() })}
+              />
+            </Field>
           </>
         )
         : (
@@ -136,8 +146,14 @@ function queryOf(filters: Filters) {
     until: filters.to || null,
     text: filters.text || null,
     ...(filters.status === "failed" ? { failed: true } : filters.status === "any" ? {} : { status: filters.status }),
+    ...(isTrace(filters.trace) ? { trace_id: filters.trace } : {}),
     ...(filters.minMs === "" ? {} : { min_ms: Number(filters.minMs) }),
   };
+}
+
+/** A whole one; while it is typed the box is not asked for half of it. */
+function isTrace(text: string): boolean {
+  return /^([0-9a-f]{2}-)?[0-9a-f]{32}(-[0-9a-f]{16}-[0-9a-f]{2})?$/i.test(text);
 }
 
 function exportUrl(project: string, filters: Filters): string {

@@ -1,4 +1,4 @@
-import { useParams } from "react-router";
+import { Link, useParams } from "react-router";
 import type { RunDetail } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
 import { ButtonLink } from "@/components/button";
@@ -50,6 +50,7 @@ export default function RunPage() {
 
 function Found({ run }: { run: RunDetail }) {
   const t = useMessages(messages);
+  const to = useProjectPath();
   return (
     <>
       {run.error && (
@@ -103,7 +104,15 @@ function Found({ run }: { run: RunDetail }) {
               run.calls > 0 && [t.calls, `${run.calls} · ${formatMilliseconds(run.call_ms)}`],
               run.client !== "" && [t.client, run.client],
               [t.requestId, <Id key="r" text={run.request_id} />],
-              run.trace_id !== null && [t.trace, <Id key="t" text={run.trace_id} />],
+              run.trace_id !== null && [
+                t.trace,
+                <span key="t" className="grid">
+                  <Id text={run.trace_id} />
+                  <Link to={`${to("logs")}?trace=${run.trace_id}&span=all`} className="text-accent hover:underline">
+                    {t.wholeTrace}
+                  </Link>
+                </span>,
+              ],
             ]}
           />
         </Card>
