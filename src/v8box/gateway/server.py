@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from v8box.catalog.model import Route, RouteTable
+from v8box.catalog.model import Placement, Route, RouteTable
 from v8box.errors import (
     HeadersTooLarge,
     MethodNotAllowed,
@@ -206,31 +206,19 @@ class Gateway:
         call: CacheCall | None = None
         try:
             if placement.manifest.cache.enabled and not trigger:
-
-                async def fetch(receive: Receive, send: Send, pairs: Pairs, query: str | None) -> None:
-                    asked = Invocation(
-                        self._ids.new(), invocation.method, invocation.url, pairs, origin=invocation.origin
-                    )
-                    if query is not None:
-                        asked.url = invocation.url.partition("?")[0] + ("?" + query if query else "")
-                    exchange = Exchange(
-                        self._pool, placement, incoming, request_id, receive, send, most, time.perf_counter()
-                    )
-                    await self.perform(exchange, asked, target.rest, client)
-
-                call = worker_call(
-                    route,
-                    placement,
-                    target,
-                    scope["query_string"].decode("latin-1"),
-                    invocation.method,
-                    list(invocation.headers),
-                    incoming.has_body,
-                    request_id,
+                call = self._cached_call(
+                    scope,
                     receive,
                     send,
-                    fetch,
-                    None if passage is FREE else passage.finish,
+                    incoming,
+                    target,
+                    route,
+                    placement,
+                    invocation,
+                    client,
+                    request_id,
+                    most,
+                    passage,
                     sandboxed,
                 )
                 await self._cache.answer(call)
@@ -249,6 +237,47 @@ class Gateway:
                 answer.headers.append((b"cache-status", NAME + call.told))
             if answer.reason != StopReason.CLIENT_GONE:  # nobody is there to read it
                 await _send_error(send, answer, invocation.method)
+
+    def _cached_call(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        send: Send,
+        incoming: Incoming,
+        target: Target,
+        route: Route,
+        placement: Placement,
+        invocation: Invocation,
+        client: str,
+        request_id: str,
+        most: int,
+        passage: FreePassage,
+        extra: list[tuple[bytes, bytes]],
+    ) -> CacheCall:
+        """What the response cache needs to answer, and to ask the worker where it cannot."""
+
+        async def fetch(receive: Receive, send: Send, pairs: Pairs, query: str | None) -> None:
+            asked = Invocation(self._ids.new(), invocation.method, invocation.url, pairs, origin=invocation.origin)
+            if query is not None:
+                asked.url = invocation.url.partition("?")[0] + ("?" + query if query else "")
+            exchange = Exchange(self._pool, placement, incoming, request_id, receive, send, most, time.perf_counter())
+            await self.perform(exchange, asked, target.rest, client)
+
+        return worker_call(
+            route,
+            placement,
+            target,
+            scope["query_string"].decode("latin-1"),
+            invocation.method,
+            list(invocation.headers),
+            incoming.has_body,
+            request_id,
+            receive,
+            send,
+            fetch,
+            None if passage is FREE else passage.finish,
+            extra,
+        )
 
     async def perform(self, exchange: Exchange, invocation: Invocation, path: str, client: str) -> None:
         """One run, which is written down however it ends. Raises what `errors.answer` knows."""
