@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.cases import (
     cold,
+    dashboard,
     fleet,
     limits,
     memory,
@@ -34,6 +35,7 @@ CASES: tuple[Case, ...] = (
     limits.CASE,
     metrics.CASE,
     ready.CASE,
+    dashboard.CASE,
     runs.CASE,
 )
 
