@@ -10,7 +10,7 @@ import {
 } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp } from "lucide-react";
-import { type MouseEvent, type ReactNode, useMemo, useRef, useState } from "react";
+import { type MouseEvent, type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { classes } from "@/lib/classes";
 import { useMessages } from "@/lib/i18n/language";
@@ -54,12 +54,16 @@ export interface TableProps<Item> {
   onSelect?: (selected: ReadonlySet<string>) => void;
   /** Sorted by this column at first; `-id`: downwards. */
   sortedBy?: string;
+  /** The next page is fetched when somebody scrolls to the end of this one, instead of by a button. */
+  endless?: boolean;
   /** Begins to scroll within itself at this height. */
   maxHeight?: string;
 }
 
 const ROW_PX = 41;
 const DRAWN_AT_ONCE = 150;
+const PAGE = 100; // an endless list scrolls within itself from its first full page on
+const FETCHED_BEFORE = 40;
 const FROM = { sm: "max-sm:hidden", md: "max-md:hidden", lg: "max-lg:hidden" };
 
 export function Table<Item>(props: TableProps<Item>) {
@@ -87,7 +91,7 @@ export function Table<Item>(props: TableProps<Item>) {
   });
   const drawn = table.getRowModel().rows;
   const scroller = useRef<HTMLDivElement>(null);
-  const virtual = drawn.length > DRAWN_AT_ONCE;
+  const virtual = drawn.length > DRAWN_AT_ONCE || (props.endless === true && drawn.length >= PAGE);
   const virtualizer = useVirtualizer({
     count: drawn.length,
     getScrollElement: () => scroller.current,
@@ -95,6 +99,12 @@ export function Table<Item>(props: TableProps<Item>) {
     overscan: 12,
     enabled: virtual,
   });
+  const lastSeen = virtual ? virtualizer.range?.endIndex ?? 0 : 0;
+  const wanted = props.endless === true && virtual && more?.hasNextPage === true && !more.isFetchingNextPage &&
+    !error && lastSeen + FETCHED_BEFORE >= drawn.length;
+  useEffect(() => {
+    if (wanted) more?.fetchNextPage();
+  }, [wanted, drawn.length]);
   if (error !== undefined && error !== null && rows === undefined) {
     return (
       <div className="p-4">
@@ -128,7 +138,14 @@ export function Table<Item>(props: TableProps<Item>) {
           </thead>
           <tbody>
             {before > 0 && <Gap height={before} />}
-            {visible.map((row) => <Line key={row.id} row={row} {...props} />)}
+            {visible.map((row, index) => (
+              <Line
+                key={row.id}
+                row={row}
+                {...props}
+                {...(shown && { place: shown[index]?.index, measure: virtualizer.measureElement })}
+              />
+            ))}
             {after > 0 && <Gap height={after} />}
           </tbody>
         </table>
@@ -138,7 +155,7 @@ export function Table<Item>(props: TableProps<Item>) {
           <ErrorNote error={error} onRetry={onRetry} />
         </div>
       )}
-      {more?.hasNextPage && (
+      {more?.hasNextPage && !props.endless && (
         <div className="border-t p-2 text-center">
           <Button size="sm" look="quiet" busy={more.isFetchingNextPage} onClick={() => void more.fetchNextPage()}>
             {t.more}
@@ -189,20 +206,31 @@ function Head<Item>({ column, sorted }: { column: Column<Item>; sorted: TableCol
   );
 }
 
-function Line<Item>({ row, columns, rowKey, to, onOpen, selected, onSelect }: TableProps<Item> & { row: Row<Item> }) {
+type LineProps<Item> = TableProps<Item> & {
+  row: Row<Item>;
+  /** Of a row that is drawn only while it is seen: which one it is, and what asks how high it is. */
+  place?: number | undefined;
+  measure?: (line: HTMLTableRowElement | null) => void;
+};
+
+function Line<Item>(props: LineProps<Item>) {
+  const { row, columns, rowKey, to, onOpen, selected, onSelect } = props;
   const navigate = useNavigate();
   const item = row.original;
   const key = rowKey(item);
-  const place = to?.(item);
-  const opens = place !== undefined || onOpen !== undefined;
+  const target = to?.(item);
+  const opens = target !== undefined || onOpen !== undefined;
   const open = (event: MouseEvent) => {
     // What is inside a row has its own meaning, as has text that somebody marks.
     if ((event.target as Element).closest("a, button, input, label, [role=menu]") || getSelection()?.toString()) return;
-    if (place !== undefined) void navigate(place);
+    if (target !== undefined) void navigate(target);
     else onOpen?.(item);
   };
   return (
     <tr
+      ref={props.measure}
+      data-index={props.place}
+      aria-rowindex={props.place === undefined ? undefined : props.place + 2}
       className={classes(
         "border-b last:border-b-0",
         opens && "cursor-pointer hover:bg-hover/60",
@@ -234,8 +262,8 @@ function Line<Item>({ row, columns, rowKey, to, onOpen, selected, onSelect }: Ta
             column.from && FROM[column.from],
           )}
         >
-          {index === 0 && place !== undefined
-            ? <Link to={place} className="rounded-sm font-medium hover:underline">{column.cell(item)}</Link>
+          {index === 0 && target !== undefined
+            ? <Link to={target} className="rounded-sm font-medium hover:underline">{column.cell(item)}</Link>
             : index === 0 && onOpen
             ? (
               <button

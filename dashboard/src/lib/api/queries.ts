@@ -1,5 +1,6 @@
 // TanStack Query over `api`: hooks named by the operation, so that keys are the same everywhere.
 import {
+  keepPreviousData,
   type QueryClient,
   useInfiniteQuery,
   useMutation,
@@ -35,22 +36,34 @@ export function useApi<Name extends Reading, Shown = Answer<Name>>(
 
 type ItemOf<Name extends Reading> = Answer<Name> extends { items: Array<infer Item> } ? Item : never;
 
+interface Pages<Name extends Reading> {
+  items: ItemOf<Name>[];
+  next_cursor: string | null;
+}
+
 /** A list that comes in pages: all items so far in `items`, the next page with `fetchNextPage`. */
 export function useApiList<Name extends Reading>(
   name: Name,
   call: Call<Name>,
-  options?: { enabled?: boolean; refetchInterval?: number | false },
+  options?: {
+    enabled?: boolean;
+    refetchInterval?: number | false;
+    /** With another filter, what is shown stays until the answer is there. */
+    keepShown?: boolean;
+  },
 ) {
+  const { keepShown, ...rest } = options ?? {};
   const list = useInfiniteQuery({
     queryKey: [...queryKey(name, call), "pages"],
     initialPageParam: undefined as string | undefined,
     queryFn: ({ pageParam, signal }) => {
       const { query } = call as { query?: Record<string, unknown> };
       const paged = { ...call, query: { limit: 100, ...query, cursor: pageParam }, signal };
-      return read(name, paged) as unknown as Promise<{ items: ItemOf<Name>[]; next_cursor: string | null }>;
+      return read(name, paged) as unknown as Promise<Answer<Name> & Pages<Name>>;
     },
     getNextPageParam: (page) => page.next_cursor ?? undefined,
-    ...options,
+    ...(keepShown && { placeholderData: keepPreviousData }),
+    ...rest,
   });
   return { ...list, error: list.error as ApiError | null, items: list.data?.pages.flatMap((page) => page.items) };
 }

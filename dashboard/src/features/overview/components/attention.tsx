@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { Card } from "@/components/layout";
 import { messages } from "@/features/overview/messages";
-import { useApi, useApiList } from "@/lib/api/queries";
+import { useApi } from "@/lib/api/queries";
 import { classes } from "@/lib/classes";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName, useProjectPath } from "@/lib/project";
@@ -16,11 +16,14 @@ export function Attention() {
   const to = useProjectPath();
   const can = useCan();
   const checks = useApi("GET /api/v1/box/health", {}, { enabled: can("viewer", "*"), refetchInterval: 10_000 });
-  const workers = useApiList("GET /api/v1/projects/{project}/workers", { path: { project } });
+  const workers = useApi("GET /api/v1/projects/{project}/workers", {
+    path: { project },
+    query: { state: "broken", limit: 20 },
+  });
   const errors = useApi("GET /api/v1/projects/{project}/errors/counts", { path: { project } });
   const open = (errors.data?.open ?? 0) + (errors.data?.regressed ?? 0);
   const bad = checks.data?.checks.filter((check) => check.status !== "ok") ?? [];
-  const faulty = workers.items?.filter((worker) => worker.error !== null) ?? [];
+  const faulty = workers.data?.items ?? [];
   if (bad.length + faulty.length + open === 0) return null;
   return (
     <Card title={t.attention} flush>

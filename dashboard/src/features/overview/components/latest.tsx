@@ -7,7 +7,7 @@ import { Card } from "@/components/layout";
 import { Table, TableSkeleton } from "@/components/table";
 import { RelativeTime } from "@/components/values";
 import { messages } from "@/features/overview/messages";
-import { useApi, useApiList } from "@/lib/api/queries";
+import { useApi } from "@/lib/api/queries";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName, useProjectPath } from "@/lib/project";
 
@@ -15,13 +15,11 @@ export function LatestDeployments() {
   const t = useMessages(messages);
   const project = useProjectName();
   const to = useProjectPath();
-  const workers = useApiList("GET /api/v1/projects/{project}/workers", { path: { project } }, {
-    refetchInterval: 15_000,
-  });
-  const latest = workers.items
-    ?.filter((worker) => worker.deployed_at !== null)
-    .sort((a, b) => (b.deployed_at ?? "").localeCompare(a.deployed_at ?? ""))
-    .slice(0, 6);
+  const workers = useApi("GET /api/v1/projects/{project}/workers", {
+    path: { project },
+    query: { order: "-deployed_at", limit: 6 },
+  }, { refetchInterval: 15_000 });
+  const latest = workers.data?.items.filter((worker) => worker.deployed_at !== null);
   return (
     <Card title={t.deployments} flush>
       <Table
