@@ -1,22 +1,20 @@
-import { type ReactNode, useMemo } from "react";
-import { useNavigate, useSearchParams } from "react-router";
-import type { Chart as ChartData, CustomMetric, TopWorkers } from "@/api/generated/api";
+import { useSearchParams } from "react-router";
+import type { CustomMetric, TopWorkers } from "@/api/generated/api";
 import { Chart } from "@/components/chart";
 import { EmptyState } from "@/components/empty-state";
 import { ErrorNote } from "@/components/error-note";
 import { Select } from "@/components/field";
 import { Card, Page } from "@/components/layout";
 import { Table } from "@/components/table";
+import { type Range, rangeOf, RangeSelect, TrafficCharts } from "@/components/traffic-charts";
 import { Bytes, Skeleton } from "@/components/values";
 import { messages } from "@/features/metrics/messages";
-import { useApi, useApiList } from "@/lib/api/queries";
-import { formatBytes, formatMilliseconds, formatNumber } from "@/lib/i18n/format";
+import { useApi } from "@/lib/api/queries";
+import { formatMilliseconds, formatNumber } from "@/lib/i18n/format";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName, useProjectPath } from "@/lib/project";
 
-const RANGES = ["now-15m", "now-1h", "now-6h", "now-24h", "now-7d", "now-30d"] as const;
 const ORDERS = ["requests", "errors", "error_rate", "p95_ms", "cpu_ms", "memory_bytes"] as const;
-type Range = (typeof RANGES)[number];
 type Order = (typeof ORDERS)[number];
 const ALL = "*";
 
@@ -24,7 +22,7 @@ export default function MetricsPage() {
   const t = useMessages(messages);
   const project = useProjectName();
   const [search, setSearch] = useSearchParams();
-  const range = RANGES.find((each) => each === search.get("range")) ?? "now-1h";
+  const range = rangeOf(search.get("range"));
   const order = ORDERS.find((each) => each === search.get("by")) ?? "requests";
   const worker = search.get("worker") ?? ALL;
   const set = (key: string, value: string) =>
@@ -43,7 +41,12 @@ export default function MetricsPage() {
     path: { project },
     query: { from: range, by: order, limit: 20 },
   }, { refetchInterval });
-  const workers = useApiList("GET /api/v1/projects/{project}/workers", { path: { project }, query: { limit: 200 } });
+  const workers = useApi("GET /api/v1/projects/{project}/workers", {
+    path: { project },
+    query: { limit: 200, order: "-deployed_at" },
+  });
+  const names = new Set(workers.data?.items.map((each) => each.name)); // of more, those that were deployed last
+  if (worker !== ALL) names.add(worker);
   return (
     <Page
       wide
@@ -58,18 +61,11 @@ export default function MetricsPage() {
               onChange={(value) => set("worker", value)}
               options={[
                 { value: ALL, label: t.allWorkers },
-                ...(workers.items ?? []).map((each) => ({ value: each.name, label: each.name })),
+                ...[...names].sort().map((each) => ({ value: each, label: each })),
               ]}
             />
           </div>
-          <div className="w-36">
-            <Select<Range>
-              label={t.range}
-              value={range}
-              onChange={(value) => set("range", value)}
-              options={RANGES.map((each) => ({ value: each, label: t.ranges[each] }))}
-            />
-          </div>
+          <RangeSelect value={range} onChange={(value) => set("range", value)} />
         </>
       }
     >
@@ -77,124 +73,10 @@ export default function MetricsPage() {
         ? <ErrorNote error={chart.error} onRetry={() => void chart.refetch()} />
         : chart.data === undefined
         ? <Skeleton className="h-96" />
-        : <Charts chart={chart.data} />}
+        : <TrafficCharts chart={chart.data} />}
       <Top order={order} onOrder={(by) => set("by", by)} data={top.data} error={top.error} />
       <Custom range={range} of={of} />
     </Page>
-  );
-}
-
-function Charts({ chart }: { chart: ChartData }) {
-  const t = useMessages(messages);
-  const navigate = useNavigate();
-  const to = useProjectPath();
-  const times = useMemo(() => chart.times.map((each) => Date.parse(each) / 1000), [chart.times]);
-  const markers = useMemo(
-    () =>
-      chart.markers.map((each) => ({ time: Date.parse(each.at) / 1000, label: t.deploy(each.worker, each.change) })),
-    [chart.markers, t],
-  );
-  const step = Math.max(1, chart.step_seconds);
-  const rate = (values: readonly number[]) => values.map((each) => each / step);
-  const { series, totals } = chart;
-  // A click on a moment shows its runs.
-  const onPick = (time: number) => {
-    const from = new Date((time - step) * 1000).toISOString();
-    const until = new Date((time + step) * 1000).toISOString();
-    const worker = chart.worker === null ? "" : `&worker=${encodeURIComponent(chart.worker)}`;
-    void navigate(`${to("logs")}?from=${encodeURIComponent(from)}&to=${encodeURIComponent(until)}${worker}`);
-  };
-  const shared = { times, markers, onPick };
-  const numbers = totals as unknown as Record<string, number | null>;
-  const bindings = Object.entries(series.bindings).slice(0, 5);
-  const tones = ["accent", "ok", "warn", "bad", "muted"] as const;
-  return (
-    <>
-      <dl className="grid grid-cols-2 gap-3 sm:grid-cols-4">
-        <Figure name={t.requests} value={formatNumber(numbers.requests ?? 0)} />
-        <Figure
-          name={t.errorRate}
-          value={formatNumber(numbers.error_rate ?? 0, { style: "percent", maximumFractionDigits: 2 })}
-        />
-        <Figure name="p95" value={numbers.p95_ms == null ? "–" : formatMilliseconds(numbers.p95_ms)} />
-        <Figure name={t.cpu} value={formatMilliseconds(numbers.cpu_ms ?? 0)} />
-      </dl>
-      <div className="grid gap-5 lg:grid-cols-2">
-        <Card title={t.perSecond}>
-          <Chart
-            {...shared}
-            label={t.perSecond}
-            series={[
-              { label: t.requests, tone: "accent", values: rate(series.requests), fill: true },
-              { label: t.errors, tone: "bad", values: rate(series.errors), fill: true },
-            ]}
-          />
-        </Card>
-        <Card title={t.latency}>
-          <Chart
-            {...shared}
-            label={t.latency}
-            format={formatMilliseconds}
-            series={[
-              { label: "p50", tone: "ok", values: series.p50_ms },
-              { label: "p95", tone: "accent", values: series.p95_ms },
-              { label: "p99", tone: "warn", values: series.p99_ms },
-            ]}
-          />
-        </Card>
-        <Card title={t.cpuPerSecond}>
-          <Chart
-            {...shared}
-            label={t.cpuPerSecond}
-            series={[{
-              label: t.cpu,
-              tone: "accent",
-              values: rate(series.cpu_ms).map((each) => each / 1000),
-              fill: true,
-            }]}
-          />
-        </Card>
-        <Card title={t.memory}>
-          <Chart
-            {...shared}
-            label={t.memory}
-            format={formatBytes}
-            series={[{ label: t.memory, tone: "accent", values: series.memory_bytes, fill: true }]}
-          />
-        </Card>
-        <Card title={t.cold}>
-          <Chart
-            {...shared}
-            label={t.cold}
-            series={[
-              { label: t.cold, tone: "accent", values: series.cold_starts },
-              { label: t.terminations, tone: "bad", values: series.terminations },
-            ]}
-          />
-        </Card>
-        <Card title={t.bindings}>
-          <Chart
-            {...shared}
-            label={t.bindings}
-            format={formatMilliseconds}
-            series={bindings.map(([name, each], index) => ({
-              label: name,
-              tone: tones[index] ?? "muted",
-              values: rate(each.ms),
-            }))}
-          />
-        </Card>
-      </div>
-    </>
-  );
-}
-
-function Figure({ name, value }: { name: string; value: ReactNode }) {
-  return (
-    <div className="rounded-lg border bg-surface px-4 py-3 shadow-low">
-      <dt className="text-xs text-muted">{name}</dt>
-      <dd className="tabular text-xl font-semibold">{value}</dd>
-    </div>
   );
 }
 

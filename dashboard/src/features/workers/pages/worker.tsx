@@ -1,7 +1,8 @@
-import { lazy, Suspense } from "react";
-import { ExternalLink } from "lucide-react";
-import { Navigate, Route, Routes, useParams } from "react-router";
+import { lazy, Suspense, useState } from "react";
+import { ExternalLink, Tag } from "lucide-react";
+import { Link, Navigate, Route, Routes, useParams } from "react-router";
 import { Badge } from "@/components/badge";
+import { Button } from "@/components/button";
 import { CopyButton } from "@/components/code-block";
 import { ErrorNote } from "@/components/error-note";
 import { Page } from "@/components/layout";
@@ -12,11 +13,14 @@ import { messages } from "@/features/workers/messages";
 import { useApi } from "@/lib/api/queries";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName, useProjectPath } from "@/lib/project";
+import { useCan } from "@/lib/session/session";
 
 const CodeTab = lazy(() => import("@/features/workers/components/code-tab"));
 const VersionsTab = lazy(() => import("@/features/workers/components/versions-tab"));
 const DeploymentsTab = lazy(() => import("@/features/workers/components/deployments-tab"));
 const LogsTab = lazy(() => import("@/features/workers/components/logs-tab"));
+const MetricsTab = lazy(() => import("@/features/workers/components/metrics-tab"));
+const TagsOfOne = lazy(async () => ({ default: (await import("@/features/workers/components/tag-dialog")).TagsOfOne }));
 const SettingsTab = lazy(() => import("@/features/workers/components/settings-tab"));
 
 export default function WorkerPage() {
@@ -28,6 +32,8 @@ export default function WorkerPage() {
     refetchInterval: 10_000,
   });
   const info = worker.data;
+  const can = useCan();
+  const [tagging, setTagging] = useState(false);
   const here = (tab?: string) => tab === undefined ? to("workers", name) : to("workers", name, tab);
   return (
     <Page
@@ -46,6 +52,26 @@ export default function WorkerPage() {
           ))}
           {info && info.environments.length === 0 && <Badge>{t.notLive}</Badge>}
           {info?.error && <Badge tone="bad">{t.broken}</Badge>}
+          {info?.tags.map((tag) => (
+            <Link
+              key={tag}
+              to={`${to("workers")}?tag=${encodeURIComponent(tag)}`}
+              className="max-w-40 truncate rounded-full border px-2 text-xs leading-5 font-normal text-muted hover:border-accent hover:text-accent"
+            >
+              {tag}
+            </Link>
+          ))}
+          {info && info.newest !== null && can("developer") && (
+            <Button
+              size="sm"
+              look="quiet"
+              icon={Tag}
+              aria-label={t.editTags}
+              onClick={() => setTagging(true)}
+            >
+              {info.tags.length === 0 ? t.tagsOf : null}
+            </Button>
+          )}
         </>
       }
       actions={info && (
@@ -68,6 +94,7 @@ export default function WorkerPage() {
         tabs={[
           { to: here(), label: t.tabs.code, end: true },
           { to: here("logs"), label: t.tabs.logs },
+          { to: here("metrics"), label: t.tabs.metrics },
           { to: here("versions"), label: t.tabs.versions },
           { to: here("deployments"), label: t.tabs.deployments },
           { to: here("settings"), label: t.tabs.settings },
@@ -82,6 +109,7 @@ export default function WorkerPage() {
             <Routes>
               <Route index element={<CodeTab key={name} worker={info} />} />
               <Route path="logs" element={<LogsTab key={name} worker={info} />} />
+              <Route path="metrics" element={<MetricsTab key={name} worker={info} />} />
               <Route path="versions" element={<VersionsTab worker={info} />} />
               <Route path="deployments" element={<DeploymentsTab worker={info} />} />
               <Route path="settings" element={<SettingsTab key={name} worker={info} />} />
@@ -89,6 +117,11 @@ export default function WorkerPage() {
             </Routes>
           </Suspense>
         )}
+      {tagging && info && (
+        <Suspense>
+          <TagsOfOne worker={info} onClose={() => setTagging(false)} />
+        </Suspense>
+      )}
     </Page>
   );
 }

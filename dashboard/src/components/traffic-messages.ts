@@ -1,0 +1,51 @@
+// The words of the charts of workers.
+import { catalogue } from "@/lib/i18n/language";
+
+export const messages = catalogue({
+  en: {
+    range: "Range",
+    ranges: {
+      "now-15m": "15 minutes",
+      "now-1h": "1 hour",
+      "now-6h": "6 hours",
+      "now-24h": "1 day",
+      "now-7d": "7 days",
+      "now-30d": "30 days",
+    },
+    requests: "Requests",
+    perSecond: "Requests per second",
+    errors: "Errors",
+    errorRate: "Error rate",
+    latency: "Latency",
+    cpu: "Processor time",
+    cpuPerSecond: "Processor seconds per second",
+    memory: "Memory of the largest sandbox",
+    cold: "Cold starts",
+    bindings: "Time in services per second",
+    terminations: "Stopped sandboxes",
+    deploy: (worker: string, change: string) => `${worker}: ${change}`,
+  },
+  id: {
+    range: "Rentang",
+    ranges: {
+      "now-15m": "15 menit",
+      "now-1h": "1 jam",
+      "now-6h": "6 jam",
+      "now-24h": "1 hari",
+      "now-7d": "7 hari",
+      "now-30d": "30 hari",
+    },
+    requests: "Permintaan",
+    perSecond: "Permintaan per detik",
+    errors: "Kesalahan",
+    errorRate: "Tingkat kesalahan",
+    latency: "Latensi",
+    cpu: "Waktu prosesor",
+    cpuPerSecond: "Detik prosesor per detik",
+    memory: "Memori sandbox terbesar",
+    cold: "Mulai dingin",
+    bindings: "Waktu di layanan per detik",
+    terminations: "Sandbox yang dihentikan",
+    deploy: (worker, change) => `${worker}: ${change}`,
+  },
+});
