@@ -8,12 +8,11 @@ import { CodeEditor } from "@/components/code-editor";
 import { Confirm, Dialog, FormDialog } from "@/components/dialog";
 import { ErrorNote } from "@/components/error-note";
 import { Field, Input } from "@/components/field";
-import { monaco } from "@/components/monaco/setup";
+import type { monaco } from "@/components/monaco/setup";
 import { Skeleton } from "@/components/values";
 import { FileTree } from "@/features/workers/components/file-tree";
 import { TestPanel } from "@/features/workers/components/test-panel";
-import { isDirty } from "@/features/workers/lib/files";
-import { closeModels, MarkerSeverity, openModels, place, setTypes } from "@/features/workers/lib/language-service";
+import { isDirty, place } from "@/features/workers/lib/files";
 import { type State, useFiles } from "@/features/workers/lib/use-files";
 import { messages } from "@/features/workers/messages";
 import { apiResponse } from "@/lib/api/client";
@@ -21,6 +20,11 @@ import { useMessages } from "@/lib/i18n/language";
 import { useProjectName } from "@/lib/project";
 import { useCan } from "@/lib/session/session";
 import { useShortcuts } from "@/lib/shortcuts";
+
+type LanguageService = typeof import("@/features/workers/lib/language-service");
+
+/** Of Monaco, which is not there yet when the page is shown. */
+const SEVERITY = { error: 8, warning: 4 } as const;
 
 export default function CodeTab({ worker }: { worker: WorkerInfo }) {
   const t = useMessages(messages);
@@ -38,23 +42,24 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
   const path = shown !== null && files?.some((file) => file.path === shown) ? shown : mainOf(files?.map((f) => f.path));
   const file = files?.find((each) => each.path === path);
 
+  const service = useLanguageService();
   useEffect(() => {
-    if (files !== null) openModels(project, worker.name, files);
-  }, [files, project, worker.name]);
-  useEffect(() => () => closeModels(project, worker.name), [project, worker.name]);
-  useTypes(project);
+    if (files !== null) service?.openModels(project, worker.name, files);
+  }, [service, files, project, worker.name]);
+  useEffect(() => () => service?.closeModels(project, worker.name), [service, project, worker.name]);
+  useTypes(service, project);
   useEffect(() => {
-    if (!open.dirty) return;
+    if (!open.dirty || open.kept) return;
     const stay = (event: BeforeUnloadEvent) => event.preventDefault();
     addEventListener("beforeunload", stay);
     return () => removeEventListener("beforeunload", stay);
-  }, [open.dirty]);
+  }, [open.dirty, open.kept]);
   useEffect(() => {
     if (search.has("run")) setRuns((n) => n + 1);
   }, [search]);
 
   const run = useCallback(async () => {
-    if (open.dirty && editable) await open.save();
+    if (open.dirty && editable && !await open.save()) return; // what would run is not what is shown
     setRuns((n) => n + 1);
   }, [open, editable]);
   useShortcuts({ "mod+s": () => void open.save(), "mod+e": () => void run() });
@@ -62,14 +67,14 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
   const markers = useMemo(() =>
     faults.filter((fault) => fault.file === path).map((fault) => ({
       message: fault.message,
-      severity: fault.severity === "error" ? MarkerSeverity.Error : MarkerSeverity.Warning,
+      severity: fault.severity === "error" ? SEVERITY.error : SEVERITY.warning,
       startLineNumber: fault.line,
       startColumn: fault.column,
       endLineNumber: fault.line,
       endColumn: fault.column + 1,
     })), [faults, path]);
 
-  if (open.error !== null) return <ErrorNote error={open.error} onRetry={() => void open.reload()} />;
+  if (open.error !== null) return <ErrorNote error={open.error} onRetry={() => void open.reload(true)} />;
   if (files === null) return <Skeleton className="h-96" />;
   if (files.length === 0) return <p className="text-sm text-muted">{t.noFiles}</p>;
 
@@ -124,6 +129,15 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
         </header>
         {worker.source === "site" && <Note>{t.fromSite(worker.sites.join(", "))}</Note>}
         {worker.source !== "site" && !can("developer") && <Note>{t.readOnly}</Note>}
+        {open.restored && (
+          <Note>
+            {t.restored}{" "}
+            <button type="button" className="text-accent hover:underline" onClick={() => setDiscarding(true)}>
+              {t.discard}
+            </button>
+          </Note>
+        )}
+        {open.overtaken.length > 0 && <Note bad>{t.overtaken(open.overtaken.join(", "))}</Note>}
         {worker.error && <Note bad>{worker.error.file} {worker.error.message}</Note>}
         <div className="grid min-h-[30rem] md:grid-cols-[12rem_minmax(0,1fr)]">
           <FileTree
@@ -188,16 +202,17 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
         what={t.discardWhat}
         action={t.discard}
         danger
-        onConfirm={() => open.reload()}
+        onConfirm={() => open.discard()}
       />
       <Dialog
         open={open.conflict !== null}
-        onClose={() => open.settle("mine")}
+        onClose={() => open.settle("later")}
         title={t.conflictTitle}
         description={t.conflictWhat(open.conflict?.mine.path ?? "")}
         width="xl"
         footer={
           <>
+            <Button onClick={() => open.settle("later")}>{t.decideLater}</Button>
             <Button onClick={() => open.settle("theirs")}>{t.takeTheirs}</Button>
             <Button look="primary" onClick={() => open.settle("mine")}>{t.keepMine}</Button>
           </>
@@ -217,21 +232,37 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
   );
 }
 
-function useTypes(project: string): void {
+/** What the editor knows comes with Monaco: the page is there before it. */
+function useLanguageService(): LanguageService | null {
+  const [service, setService] = useState<LanguageService | null>(null);
   useEffect(() => {
+    let wanted = true;
+    void import("@/features/workers/lib/language-service").then((loaded) => {
+      if (wanted) setService(loaded);
+    });
+    return () => {
+      wanted = false;
+    };
+  }, []);
+  return service;
+}
+
+function useTypes(service: LanguageService | null, project: string): void {
+  useEffect(() => {
+    if (service === null) return;
     const stopping = new AbortController();
     let types: monaco.IDisposable | undefined;
     apiResponse("GET /api/v1/projects/{project}/types", { path: { project }, signal: stopping.signal })
       .then((answer) => answer.text())
       .then((text) => {
-        if (!stopping.signal.aborted) types = setTypes(text);
+        if (!stopping.signal.aborted) types = service.setTypes(text);
       })
       .catch(() => {/* without them the editor knows less; the box's check knows all */});
     return () => {
       stopping.abort();
       types?.dispose();
     };
-  }, [project]);
+  }, [service, project]);
 }
 
 function StateBadge({ state, dirty }: { state: State; dirty: boolean }) {

@@ -1,7 +1,7 @@
 import { useMemo, useState } from "react";
 import type { WorkerInfo } from "@/api/generated/api";
 import { Field, Input, Select } from "@/components/field";
-import { bodyOf, fieldsOf, type ParamField } from "@/features/workers/lib/requests";
+import { bodyOf, fieldsOf, type ParamField, schemaOf } from "@/features/workers/lib/requests";
 import { messages } from "@/features/workers/messages";
 import { useApi } from "@/lib/api/queries";
 import { useMessages } from "@/lib/i18n/language";
@@ -16,9 +16,7 @@ export function ParamsForm({ worker, onBody }: { worker: WorkerInfo; onBody: (bo
     path: { project, worker: worker.name, ref: String(worker.newest?.number ?? 1) },
   }, { enabled: worker.newest !== null });
   const fields = useMemo(() => {
-    const schema = version.data?.manifest.schema;
-    const params = typeof schema === "object" && schema !== null && "params" in schema ? schema.params : undefined;
-    return fieldsOf(params);
+    return fieldsOf(schemaOf(version.data?.manifest));
   }, [version.data]);
   if (fields.length === 0) return <p className="text-xs text-muted">{t.paramsHint}</p>;
   const set = (name: string, value: string) => {

@@ -40,7 +40,7 @@ export function TestPanel({ worker, asked, template }: { worker: WorkerInfo; ask
   const project = useProjectName();
   const name = worker.name;
   const [call, setCall] = useState<TestCall>(() => firstCall(project, name, template));
-  const [environment, setEnvironment] = useState(worker.environments[0]?.environment ?? "production");
+  const [environment, setEnvironment] = useState(() => placeOf(worker));
   const [result, setResult] = useState<TestResult | null>(null);
   const [lines, setLines] = useState<readonly LogEntry[]>([]);
   const [error, setError] = useState<unknown>(null);
@@ -98,7 +98,7 @@ export function TestPanel({ worker, asked, template }: { worker: WorkerInfo; ask
               icon={Copy}
               aria-label={t.copyCurl}
               onClick={() => {
-                void copy(curl(worker.url.replace(/\/$/, ""), call));
+                void copy(curl(addressIn(worker, environment), call));
                 toast.done(t.copyCurl);
               }}
             />
@@ -328,6 +328,17 @@ function SaveCase({ onClose, onSave }: { onClose: () => void; onSave: (name: str
       </Field>
     </FormDialog>
   );
+}
+
+/** Where a request is sent first. */
+function placeOf(worker: WorkerInfo): string {
+  const places = worker.environments.map((each) => each.environment);
+  return places.includes("production") ? "production" : places[0] ?? "production";
+}
+
+function addressIn(worker: WorkerInfo, environment: string): string {
+  const url = worker.environments.find((each) => each.environment === environment)?.url ?? worker.url;
+  return url.replace(/\/$/, "");
 }
 
 function firstCall(project: string, worker: string, template: string | null): TestCall {

@@ -16,6 +16,11 @@ export function isText(path: string): boolean {
   return TEXT.test(path);
 }
 
+/** Where a file of a worker is for the editor: imports between them are found. */
+export function place(project: string, worker: string, path: string): string {
+  return `/${project}/${worker}/${path}`;
+}
+
 export function isDirty(file: OpenFile): boolean {
   return file.saved !== file.text;
 }

@@ -1,6 +1,6 @@
 // What the editor knows of a worker before the box is asked: its other files, the services, the rows of its tables.
 import { monaco, typescript } from "@/components/monaco/setup";
-import type { OpenFile } from "@/features/workers/lib/files";
+import { type OpenFile, place } from "@/features/workers/lib/files";
 
 const DENO = `
 declare namespace Deno { const env: { get(name: string): string | undefined; toObject(): Record<string, string> }; }
@@ -38,11 +38,6 @@ export function setTypes(text: string): monaco.IDisposable {
   return { dispose: () => (own.dispose(), deno.dispose()) };
 }
 
-/** Where a file of a worker is for the editor: imports between them are found. */
-export function place(project: string, worker: string, path: string): string {
-  return `/${project}/${worker}/${path}`;
-}
-
 /** One model per file, so that all are known though one is shown. */
 export function openModels(project: string, worker: string, files: readonly OpenFile[]): void {
   prepare();
@@ -64,5 +59,3 @@ export function closeModels(project: string, worker: string, except: ReadonlySet
     if (uri.startsWith(folder) && !except.has(uri)) model.dispose();
   }
 }
-
-export const { MarkerSeverity } = monaco;

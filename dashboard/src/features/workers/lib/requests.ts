@@ -107,6 +107,18 @@ export interface ParamField {
   description: string;
 }
 
+/** What a version's manifest says of its params: a JSON Schema, there as text. */
+export function schemaOf(manifest: Record<string, unknown> | undefined): unknown {
+  const rules = manifest?.rules as { schema?: { params?: unknown } } | undefined;
+  const text = rules?.schema?.params;
+  if (typeof text !== "string" || text === "") return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The fields of a form for a JSON Schema of an object. What has no simple form is JSON. */
 export function fieldsOf(schema: unknown): ParamField[] {
   if (typeof schema !== "object" || schema === null || !("properties" in schema)) return [];

@@ -1,14 +1,25 @@
 // The open worker: its files, what has changed in them, and what came of the last check and save.
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useQueryClient } from "@tanstack/react-query";
-import type { WorkerInfo } from "@/api/generated/api";
+import type { DiagnosticInfo, WorkerInfo } from "@/api/generated/api";
 import { toast } from "@/components/toast";
-import { check, type Fault, isDirty, isText, type OpenFile, readFile, saveFile } from "@/features/workers/lib/files";
+import {
+  check,
+  type Fault,
+  faultOf,
+  isDirty,
+  isText,
+  type OpenFile,
+  readFile,
+  saveFile,
+} from "@/features/workers/lib/files";
+import { keepDrafts, withDrafts } from "@/features/workers/lib/drafts";
 import { api, ApiError } from "@/lib/api/client";
 import { invalidate } from "@/lib/api/queries";
 
 const MAX_FILES = 200;
 const CHECK_AFTER_MS = 700;
+const KEEP_AFTER_MS = 250;
 
 export type State =
   | { kind: "same" }
@@ -32,11 +43,17 @@ export function useFiles(project: string, worker: WorkerInfo) {
   const [faults, setFaults] = useState<readonly Fault[]>([]);
   const [state, setState] = useState<State>({ kind: "same" });
   const [conflict, setConflict] = useState<Conflict | null>(null);
+  const [restored, setRestored] = useState(false);
+  const [overtaken, setOvertaken] = useState<readonly string[]>([]);
+  const [kept, setKept] = useState(true);
+  const saving = useRef(false);
+  const loaded = useRef(false);
   const latest = useRef<readonly OpenFile[]>([]);
   latest.current = files ?? [];
   const name = worker.name;
 
-  const load = useCallback(async (signal?: AbortSignal) => {
+  /** Reads the files of the box; `drafts`: with what was typed in them before. */
+  const load = useCallback(async (drafts: boolean, signal?: AbortSignal) => {
     try {
       const { items } = await api("GET /api/v1/projects/{project}/workers/{worker}/files", {
         path: { project, worker: name },
@@ -44,9 +61,14 @@ export function useFiles(project: string, worker: WorkerInfo) {
         signal,
       });
       const texts = items.filter((each) => isText(each.path)).map((each) => readFile(project, name, each.path, signal));
-      setFiles(await Promise.all(texts));
+      const found = await Promise.all(texts);
+      const shown = drafts ? withDrafts(project, name, found) : found;
+      const restored = shown.some(isDirty);
+      setFiles(shown);
+      setRestored(restored);
+      setOvertaken(overtakenIn(shown, found));
       setFaults([]);
-      setState({ kind: "same" });
+      setState({ kind: restored ? "draft" : "same" });
       setError(null);
     } catch (caught) {
       if (!signal?.aborted) setError(caught);
@@ -55,9 +77,43 @@ export function useFiles(project: string, worker: WorkerInfo) {
 
   useEffect(() => {
     const stopping = new AbortController();
-    void load(stopping.signal);
+    void load(true, stopping.signal);
     return () => stopping.abort();
   }, [load]);
+
+  const discard = useCallback(async () => {
+    keepDrafts(project, name, []);
+    await load(false);
+  }, [load, project, name]);
+
+  // Somebody else made a version: what is not being changed here is as theirs; of the rest it is said that it differs.
+  const newest = worker.newest?.version;
+  const known = useRef(newest);
+  useEffect(() => {
+    if (newest === known.current) return;
+    known.current = newest;
+    if (saving.current || latest.current.length === 0) return;
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    api("GET /api/v1/projects/{project}/workers/{worker}/files", {
+      path: { project, worker: name },
+      query: { limit: MAX_FILES },
+      signal,
+    }).then(async ({ items }) => {
+      const tags = new Map(latest.current.map((file) => [file.path, file.etag]));
+      const changed = items.filter((each) => isText(each.path) && tags.get(each.path) !== `"${each.sha256}"`);
+      const theirs = await Promise.all(changed.map((each) => readFile(project, name, each.path, signal)));
+      if (signal.aborted) return;
+      const now = new Map(latest.current.map((file) => [file.path, file]));
+      for (const file of theirs) {
+        const mine = now.get(file.path);
+        if (mine === undefined || !isDirty(mine)) now.set(file.path, file);
+      }
+      setFiles([...now.values()]);
+      setOvertaken(overtakenIn([...now.values()], theirs));
+    }).catch(() => {/* a save finds out */});
+    return () => stopping.abort();
+  }, [newest, project, name]);
 
   const change = useCallback((path: string, text: string) => {
     setFiles((all) => all?.map((file) => file.path === path ? { ...file, text } : file) ?? null);
@@ -107,9 +163,28 @@ export function useFiles(project: string, worker: WorkerInfo) {
     };
   }, [drafts, dirty, runCheck]);
 
-  const save = useCallback(async () => {
-    const changed = latest.current.filter(isDirty);
-    if (changed.length === 0) return;
+  const keep = useCallback(() => {
+    if (loaded.current) setKept(keepDrafts(project, name, latest.current.filter(isDirty)));
+  }, [project, name]);
+  useEffect(() => {
+    loaded.current ||= files !== null;
+    const timer = setTimeout(keep, KEEP_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, [files, keep]);
+  useEffect(() => {
+    addEventListener("pagehide", keep);
+    return () => {
+      removeEventListener("pagehide", keep);
+      keep(); // somebody goes to another page
+    };
+  }, [keep]);
+
+  /** Tells whether what is shown is live then. */
+  const save = useCallback(async (): Promise<boolean> => {
+    // New files first: others may import them.
+    const changed = latest.current.filter(isDirty).sort((a, b) => Number(b.saved === null) - Number(a.saved === null));
+    if (changed.length === 0 || saving.current) return changed.length === 0;
+    saving.current = true;
     setState({ kind: "saving" });
     const began = performance.now();
     try {
@@ -123,12 +198,16 @@ export function useFiles(project: string, worker: WorkerInfo) {
           if (caught instanceof ApiError && caught.status === 412) {
             setConflict({ mine: file, theirs: await readFile(project, name, file.path) });
             setState({ kind: "draft" });
-            return;
+            return false;
           }
           throw caught;
         }
         const done = saved.file;
-        setFiles((all) => all?.map((each) => each.path === done.path ? { ...done, text: each.text } : each) ?? null);
+        // What was typed meanwhile stays.
+        const all = latest.current.map((each) => each.path === done.path ? { ...done, text: each.text } : each);
+        latest.current = all;
+        setFiles(all);
+        setOvertaken((paths) => paths.filter((path) => path !== done.path));
         number = saved.number ?? number;
         if (saved.fault !== null) {
           found.push({
@@ -140,34 +219,68 @@ export function useFiles(project: string, worker: WorkerInfo) {
           });
         }
       }
+      setRestored(false);
       setFaults(found);
+      const live = number !== null && found.length === 0;
       setState(
-        number !== null && found.length === 0
+        latest.current.some(isDirty)
+          ? { kind: "draft" }
+          : live && number !== null
           ? { kind: "deployed", number, ms: Math.round(performance.now() - began) }
           : { kind: "not-live" },
       );
       await invalidate(client, ["GET /api/v1/projects/{project}/workers"]);
+      return live;
     } catch (caught) {
       setState({ kind: "draft" });
       if (caught instanceof ApiError && Array.isArray(caught.problem.diagnostics)) {
-        const { faultOf } = await import("@/features/workers/lib/files");
-        const found = (caught.problem.diagnostics as never[]).map(faultOf);
-        setFaults(found);
+        const { back } = asDeployed(name, latest.current);
+        const found = (caught.problem.diagnostics as DiagnosticInfo[]).map(faultOf);
+        setFaults(found.map((fault) => ({ ...fault, file: fault.file === null ? null : back(fault.file) })));
         setState({ kind: "faulty", count: found.length });
       } else toast.failed(caught);
+      return false;
+    } finally {
+      saving.current = false;
     }
   }, [project, worker, name, client]);
 
-  const settle = useCallback((choice: "mine" | "theirs") => {
+  /** Of two texts of a file: theirs; mine, written over theirs; or neither yet. */
+  const settle = useCallback((choice: "mine" | "theirs" | "later") => {
     if (conflict === null) return;
     const { mine, theirs } = conflict;
-    const kept = choice === "theirs" ? theirs : { ...mine, saved: theirs.saved, etag: theirs.etag };
-    setFiles((all) => all?.map((file) => file.path === mine.path ? kept : file) ?? null);
-    setState({ kind: choice === "theirs" ? "same" : "draft" });
     setConflict(null);
-  }, [conflict]);
+    if (choice === "later") return setOvertaken((paths) => [...new Set([...paths, mine.path])]);
+    const taken = (file: OpenFile): OpenFile =>
+      choice === "theirs" ? theirs : { ...file, saved: theirs.saved, etag: theirs.etag };
+    const all = latest.current.map((file) => file.path === mine.path ? taken(file) : file);
+    latest.current = all;
+    setFiles(all);
+    setOvertaken((paths) => paths.filter((path) => path !== mine.path));
+    if (choice === "mine") void save();
+    else setState({ kind: all.some(isDirty) ? "draft" : "same" });
+  }, [conflict, save]);
 
-  return { files, error, faults, state, conflict, dirty, change, add, save, settle, reload: load };
+  return {
+    files,
+    error,
+    faults,
+    state,
+    conflict,
+    dirty,
+    /** Whether what is not saved would survive a reload. */
+    kept,
+    /** What was typed in an earlier visit is here again. */
+    restored,
+    /** Files that somebody else saved while they were changed here. */
+    overtaken,
+    change,
+    add,
+    save,
+    settle,
+    discard,
+    reload: load,
+  };
 }
 
 /** The files as a deploy of this worker alone has them, and the way back for what is said of them. */
@@ -186,4 +299,11 @@ export function asDeployed(worker: string, files: readonly OpenFile[]) {
     files: Object.fromEntries([...known].map(([sent, path]) => [sent, text.get(path) ?? ""])),
     back: (sent: string) => known.get(sent) ?? sent,
   };
+}
+
+/** What is changed here and on the box, too. */
+function overtakenIn(files: readonly OpenFile[], theirs: readonly OpenFile[]): string[] {
+  const tags = new Map(theirs.map((file) => [file.path, file.etag]));
+  return files.filter((file) => isDirty(file) && tags.has(file.path) && tags.get(file.path) !== file.etag)
+    .map((file) => file.path);
 }

@@ -102,10 +102,10 @@ export default function WorkersPage() {
     >
       <Card flush>
         <div className="grid gap-2 border-b px-4 py-3">
-          <div className="flex flex-wrap items-center gap-2">
+          <div className="flex flex-wrap items-center gap-2 max-sm:grid max-sm:grid-cols-2">
             <SearchInput
               label={t.find}
-              className="w-56 max-sm:w-full"
+              className="w-52 max-sm:col-span-2 max-sm:w-full"
               value={text}
               onChange={(event) => setText(event.target.value)}
             />
@@ -146,7 +146,7 @@ export default function WorkersPage() {
                 }))}
               />
             )}
-            <div className="ml-auto w-44 max-sm:ml-0">
+            <div className="ml-auto w-40 max-sm:w-full">
               <Select
                 label={t.order}
                 className="w-full"
@@ -260,7 +260,7 @@ function Filter({ label, any, value, options, onChange }: {
   return (
     <Select
       label={label}
-      className="max-w-48"
+      className="w-36 max-sm:w-full"
       value={value ?? ANY}
       onChange={(chosen) => onChange(chosen === ANY ? "" : chosen)}
       options={[{ value: ANY, label: any }, ...options]}
