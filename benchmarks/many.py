@@ -26,6 +26,7 @@ def fill(folder: Path, count: int = 1_000) -> list[str]:
 async def _fill(folder: Path, count: int) -> list[str]:
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
+    (folder / "functions").mkdir(exist_ok=True)  # no examples
     database = await Database.open(data / "catalog.db")
     blobs = FolderBlobs(data / "blobs")
     await blobs.open()

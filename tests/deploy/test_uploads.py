@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.api.conftest import As, client_of, problem, user
-from tests.catalog.conftest import Kept, kept_in
+from tests.catalog.conftest import ADA, Kept, kept_in
 
 from v8box.api import staging as staging_module
 from v8box.api.access import EVERY_PROJECT, Role, Scope
@@ -631,6 +631,23 @@ async def test_a_version_that_was_sent_opens_no_file_of_the_box(client: httpx.As
     for path in ("v8box.toml", "main.ts"):
         problem(await client.get(f"{WORKERS}/a/files/{path}"), 404, "not_found")
         problem(await client.put(f"{WORKERS}/a/files/{path}", content="x"), 400, "not_editable")
+
+
+async def test_what_is_saved_back_is_what_is_read(client: httpx.AsyncClient, served: Served) -> None:
+    """The same content is the same version, with an older number; the files are still those that were saved last."""
+    address = f"{WORKERS}/back/files/main.ts"
+    one, two = HELLO.replace("hello", "one"), HELLO.replace("hello", "two")
+    await client.put(f"{WORKERS}/back", json={"files": {"main.ts": one}})
+    for text in (two, one):
+        seen = await client.get(address)
+        saved = await client.put(
+            f"{address}?environment=production", content=text, headers={"if-match": seen.headers["etag"]}
+        )
+        assert saved.status_code == 200, saved.text
+        assert (await client.get(address)).text == text
+    assert saved.json()["version"]["number"] == 1
+    await served.kept.catalog.roll_back("back", "2", actor=ADA)
+    assert (await client.get(address)).text == one  # a rollback changes what is live, and no file
 
 
 async def test_a_worker_of_no_folder_gets_a_new_version_of_its_sources(

@@ -58,4 +58,6 @@ export interface Feature {
   commands?: (context: CommandContext) => Command[];
   /** Things that are found by name: asked when the palette opens, filtered by it. */
   search?: (context: CommandContext) => Promise<Command[]>;
+  /** The same of things that may be too many for that: asked again with what is typed, a moment after it. */
+  find?: (context: CommandContext, typed: string) => Promise<Command[]>;
 }

@@ -187,6 +187,14 @@ where project = :project and environment = :environment and worker = :worker and
 order by number desc
 limit :limit
 
+-- name: last_deployed
+-- The version that was deployed last, where the worker is live now.
+select version, at from history
+where project = :project and worker = :worker and change = 'deployed'
+    and environment in (select environment from deployments where project = :project and worker = :worker)
+order by number desc
+limit 1
+
 -- name: changes
 -- Of all workers and environments, or of one, newest first, with the number of the version.
 select history.worker, history.environment, change, version, at, deployment, shares, made_by, history.message,

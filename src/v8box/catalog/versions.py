@@ -92,6 +92,24 @@ class Versions:
         """Newest first; `before`: only those with a smaller number."""
         return await self._infos(project, worker, None, _NEWER_THAN_ALL if before is None else before, limit)
 
+    async def last_saved(self, project: str, worker: str) -> Version | None:
+        """What a worker's files are: the version that was made or deployed last. That is not the one with the highest
+        number when somebody has deployed the content of an older one again. A rollback changes no files."""
+        key = {"project": project, "worker": worker}
+
+        def read(sql: Transaction) -> Version | None:
+            newest = sql.rows(_queries["version_infos"], {**key, "id": None, "before": _NEWER_THAN_ALL, "limit": 1})
+            if not newest:
+                return None
+            version = read_version_info(newest[0]).version
+            deployed = sql.row(_queries["last_deployed"], key)
+            if deployed is not None and datetime.fromisoformat(str(deployed[1])) >= version.created_at:
+                row = sql.row(_queries["version"], {**key, "id": str(deployed[0])})
+                return version if row is None else read_version(row)
+            return version
+
+        return await self._database.read(read)
+
     async def _infos(
         self, project: str, worker: str, version_id: str | None, before: int, limit: int
     ) -> Sequence[VersionInfo]:

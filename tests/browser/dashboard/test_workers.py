@@ -144,19 +144,196 @@ def test_the_log_is_live(dash: Dash, admin: httpx.Client, box: RunningBox) -> No
     expect(lines).not_to_contain_text("onerror")
 
 
-def test_many_are_searched_and_deleted_together(dash: Dash, admin: httpx.Client) -> None:
+def test_many_are_tagged_found_moved_and_deleted_together(dash: Dash, admin: httpx.Client) -> None:
     for number in range(3):
-        files = {"main.ts": "export default () => 1;\n"}
-        admin.put(f"{WORKERS}/bulk-{number}", json={"files": files}).raise_for_status()
+        for word in ("one", "two"):
+            files = {"main.ts": f"export default () => '{word}';\n"}
+            admin.put(f"{WORKERS}/bulk-{number}", json={"files": files}).raise_for_status()
     page = dash.open("/projects/default/workers")
-    dash.look("workers")
     page.get_by_label("Find a worker").fill("bulk-")
-    expect(page.get_by_role("row")).to_have_count(4)
+    rows = page.get_by_role("table", name="Workers").locator("tbody tr")
+    expect(rows).to_have_count(3)
+    assert "search=bulk-" in page.url  # others can be sent there
+    page.get_by_role("checkbox", name="bulk-1").check()
+    page.get_by_role("checkbox", name="bulk-2").check()
+    page.get_by_role("button", name="Tags", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Put on").fill("Shop, <b>")
+    expect(dialog.get_by_role("button", name="Apply")).to_be_disabled()
+    dialog.get_by_label("Put on").fill("shop eu")
+    dialog.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("Tags of 2 workers changed")).to_be_visible()
+    assert admin.get(f"{WORKERS}/bulk-1").json()["tags"] == ["eu", "shop"]
+    dash.look("workers")
+
+    page.get_by_role("button", name="Choose none").click()
+    rows.first.wait_for()
+    page.get_by_role("row").filter(has_text="bulk-2").get_by_role("button", name="shop").click()
+    expect(rows).to_have_count(2)
+    page.get_by_role("button", name="Take off: shop").click()
+    expect(rows).to_have_count(3)
+
+    # Back to the first version, then forward again, by a menu.
     page.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("menuitem", name="Roll back").click()
+    dialog.get_by_role("button", name="Roll back").click()
+    expect(page.get_by_text("3 workers rolled back")).to_be_visible()
+    assert _live(admin, "bulk-0") == 1
+    page.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("menuitem", name="Make newest live").click()
+    dialog.get_by_role("button", name="Make newest live").click()
+    expect(page.get_by_text("3 have their newest version live")).to_be_visible()
+    assert _live(admin, "bulk-0") == 2
+
+    # What is refused says why, worker by worker.
+    page.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("menuitem", name="Promote").click()
+    dialog.get_by_role("button", name="Promote").click()
+    expect(dialog.get_by_role("list", name="Refused")).to_contain_text("bulk-0 is not live in staging")
+    dash.look("workers-refused")
+    dialog.get_by_role("button", name="Close").last.click()
+
     page.get_by_role("button", name="Delete").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    delete = dialog.get_by_role("button", name="Delete")
+    expect(delete).to_be_disabled()
+    dialog.get_by_label("Type 3 to confirm").fill("3")
+    delete.click()
     expect(page.get_by_text("3 workers deleted")).to_be_visible()
+    expect(page.get_by_text("No worker fits")).to_be_visible()
     assert admin.get(f"{WORKERS}/bulk-1").status_code == 404
+
+
+def _live(admin: httpx.Client, worker: str) -> int:
+    return int(admin.get(f"{WORKERS}/{worker}/deployments/production").json()["versions"][0]["number"])
+
+
+def test_a_draft_survives_a_reload_and_is_not_written_over_what_another_saved(
+    dash: Dash, admin: httpx.Client, worker: str
+) -> None:
+    page = dash.open(f"/projects/default/workers/{worker}")
+    editor = page.locator(".monaco-editor .view-lines").first
+    expect(editor).to_contain_text("three")
+    write(page, 'export default { fetch: () => new Response("mine") };\n')
+    expect(page.get_by_text("types are right")).to_be_visible(timeout=60_000)
+    page.reload()
+    expect(editor).to_contain_text("mine")
+    expect(page.get_by_text("What you had not saved is here again.")).to_be_visible()
+
+    theirs = 'export default { fetch: () => new Response("theirs") };\n'
+    admin.put(f"{WORKERS}/{worker}/files/main.ts?environment=production", content=theirs).raise_for_status()
+    expect(page.get_by_text("Somebody else saved main.ts meanwhile.")).to_be_visible()  # before anything is lost
+    editor.click()
+    page.keyboard.press("ControlOrMeta+s")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Somebody else saved this file")
+    expect(dialog.locator(".monaco-diff-editor")).to_contain_text("theirs")
+    dash.look("worker-conflict")
+    dialog.get_by_role("button", name="Decide later").click()
+    assert "theirs" in admin.get(f"{WORKERS}/{worker}/files/main.ts").text
+    page.keyboard.press("ControlOrMeta+s")
+    dialog.get_by_role("button", name="Write mine over it").click()
+    expect(page.get_by_text(re.compile(r"v\d+ is live · \d+ ms"))).to_be_visible(timeout=60_000)
+    assert "mine" in admin.get(f"{WORKERS}/{worker}/files/main.ts").text
+
+    # Nothing is changed here any more: what another saves is shown.
+    admin.put(f"{WORKERS}/{worker}/files/main.ts?environment=production", content=theirs).raise_for_status()
+    expect(editor).to_contain_text("theirs")
+    page.reload()
+    expect(editor).to_contain_text("theirs")
+    expect(page.get_by_text("What you had not saved")).to_be_hidden()
+
+
+def test_what_is_discarded_is_gone(dash: Dash, worker: str) -> None:
+    page = dash.open(f"/projects/default/workers/{worker}")
+    editor = page.locator(".monaco-editor .view-lines").first
+    expect(editor).to_contain_text("three")
+    write(page, "const   unformatted={a:1}\nexport default ()=>unformatted\n")
+    page.get_by_role("button", name="Format").click()
+    expect(editor).to_contain_text("const unformatted = { a: 1 }")
+    page.get_by_role("link", name="Versions").click()
+    page.get_by_role("link", name="Code").click()
+    expect(editor).to_contain_text("const unformatted = { a: 1 }")
+    page.get_by_role("button", name="Discard").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Discard").click()
+    expect(editor).to_contain_text("three")
+    page.reload()
+    expect(editor).to_contain_text("three")
+
+
+def test_what_could_not_be_saved_is_not_run(dash: Dash, admin: httpx.Client, worker: str) -> None:
+    page = dash.open(f"/projects/default/workers/{worker}")
+    expect(page.locator(".monaco-editor .view-lines").first).to_contain_text("three")
+    write(page, "export default { fetch( => 1 };\n")
+    page.keyboard.press("ControlOrMeta+e")
+    expect(page.get_by_role("list", name="Problems")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Send a request, and what comes of it is here.")).to_be_visible()
+    assert "three" in admin.get(f"{WORKERS}/{worker}/files/main.ts").text
+
+
+def test_a_form_is_made_of_the_schema(dash: Dash, admin: httpx.Client) -> None:
+    manifest = """[schema.params]
+type = "object"
+required = ["name"]
+properties.name = { type = "string", description = "Who is greeted." }
+properties.times = { type = "integer" }
+properties.tone = { type = "string", enum = ["kind", "rude"] }
+"""
+    code = "export default ({ params }) => params;\n"
+    files = {"main.ts": code.replace("({ params })", "(params: unknown)"), "v8box.toml": manifest}
+    admin.put(f"{WORKERS}/formed", json={"files": files}).raise_for_status()
+    page = dash.open("/projects/default/workers/formed")
+    page.get_by_role("tab", name="Form").click()
+    expect(page.get_by_text("Who is greeted.")).to_be_visible()
+    page.get_by_label("name *").fill("Ana")
+    page.get_by_label("times").fill("2")
+    dash.look("worker-form")
+    page.get_by_role("button", name="Send").click()
+    answer = page.get_by_label("Response", exact=True)
+    expect(answer).to_contain_text('"times": 2')
+
+    # It is kept: as a case, in the history, as a command.
+    page.get_by_role("button", name="Save request").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("greet Ana")
+    page.get_by_role("dialog").get_by_role("button", name="Save request").click()
+    page.reload()
+    page.get_by_role("tab", name="History").click()
+    expect(page.get_by_role("button", name=re.compile("200.*POST /"))).to_be_visible()
+    page.get_by_role("tab", name="Saved").click()
+    page.get_by_role("button", name="greet Ana POST /").click()
+    page.get_by_role("tab", name="Body").click()
+    expect(page.get_by_label("Body").last).to_have_value('{\n  "name": "Ana",\n  "times": 2\n}')
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy as curl").click()
+    command = page.evaluate("navigator.clipboard.readText()")
+    told = subprocess.run(["sh", "-c", command + " -s"], capture_output=True, check=True, text=True).stdout
+    assert json.loads(told) == {"name": "Ana", "times": 2}
+
+
+def test_a_workers_own_metrics_lead_to_its_runs(dash: Dash, admin: httpx.Client, box: RunningBox) -> None:
+    code = "export default { fetch: () => new Response() };\n"
+    admin.put(f"{WORKERS}/measured", json={"files": {"main.ts": code}}).raise_for_status()
+    for _ in range(3):
+        box.run("measured")
+    page = dash.open("/projects/default/workers/measured/metrics?range=now-15m")
+    figure = page.locator("dl > div").filter(has_text="Requests")
+    expect(figure.locator("dd")).to_have_text("3")
+    dash.look("worker-metrics")
+    page.locator(".u-over").first.click(position={"x": 200, "y": 40})
+    page.wait_for_url(re.compile("/logs\\?.*worker=measured"))
+    assert "from=" in page.url
+
+
+def test_tags_are_on_the_workers_page(dash: Dash, admin: httpx.Client, worker: str) -> None:
+    page = dash.open(f"/projects/default/workers/{worker}/versions")
+    page.get_by_role("button", name="Change tags").click()
+    page.get_by_role("dialog").get_by_label("Tags").fill("payments")
+    page.get_by_role("dialog").get_by_role("button", name="Apply").click()
+    page.get_by_role("link", name="payments").click()
+    expect(page.get_by_role("table", name="Workers").locator("tbody tr")).to_have_count(1)
+    admin.patch(f"{WORKERS}/{worker}", json={"tags": []}).raise_for_status()
 
 
 def test_a_viewer_sees_and_may_not(visitor: Callable[[str], Dash], admin: httpx.Client, worker: str) -> None:

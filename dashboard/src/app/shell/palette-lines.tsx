@@ -1,5 +1,5 @@
 // What the palette lists: recent places, pages, what features find and offer. Loaded when it is first opened.
-import { useQueries, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useQueries, useQueryClient } from "@tanstack/react-query";
 import { Command as Cmdk } from "cmdk";
 import { Clock, Keyboard, Moon, Sun } from "lucide-react";
 import { useState } from "react";
@@ -9,6 +9,7 @@ import { messages } from "@/app/messages";
 import { recentPlaces } from "@/app/shell/recent";
 import { useNavItems } from "@/app/shell/navigation";
 import type { Command, CommandContext } from "@/lib/feature";
+import { useDebounced } from "@/lib/debounce";
 import { useLanguage, useMessages } from "@/lib/i18n/language";
 import { useProjectName } from "@/lib/project";
 import { useSession } from "@/lib/session/session";
@@ -72,13 +73,25 @@ function useCommands(onShortcuts: () => void, typed: string): Command[] {
   const items = useNavItems();
   const { shown } = useTheme();
   const context: CommandContext = { project, me, language, client, navigate: (path) => void navigate(path) };
+  const settled = useDebounced(typed.trim(), 150);
+  const shared = {
+    staleTime: 10_000,
+    retry: false, // what cannot be asked is not found; its own page says why
+  };
   const found = useQueries({
-    queries: FEATURES.filter((feature) => feature.search).map((feature) => ({
-      queryKey: ["palette", feature.name, project, language],
-      queryFn: () => feature.search?.(context) ?? [],
-      staleTime: 10_000,
-      retry: false, // what cannot be asked is not found; its own page says why
-    })),
+    queries: [
+      ...FEATURES.filter((feature) => feature.search).map((feature) => ({
+        ...shared,
+        queryKey: ["palette", feature.name, project, language],
+        queryFn: () => feature.search?.(context) ?? [],
+      })),
+      ...FEATURES.filter((feature) => feature.find).map((feature) => ({
+        ...shared,
+        queryKey: ["palette", feature.name, project, language, settled],
+        queryFn: () => feature.find?.(context, settled) ?? [],
+        placeholderData: keepPreviousData,
+      })),
+    ],
   }).flatMap((query) => query.data ?? []);
   const go = (path: string) => () => void navigate(path);
   return [

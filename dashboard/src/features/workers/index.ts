@@ -1,8 +1,7 @@
 // Workers: what is deployed, its code, its versions and where they are live.
-import { Play, Plus, ScrollText, SquareFunction, Undo2 } from "lucide-react";
+import { Plus, SquareFunction } from "lucide-react";
 import { labels } from "@/features/workers/labels";
-import { api } from "@/lib/api/client";
-import type { Command, Feature } from "@/lib/feature";
+import type { Feature } from "@/lib/feature";
 import { projectPath } from "@/lib/project";
 
 export const workers: Feature = {
@@ -20,41 +19,5 @@ export const workers: Feature = {
     icon: Plus,
     run: () => navigate(projectPath(project, "new-worker")),
   }],
-  search: async ({ language, navigate, project }) => {
-    const t = labels[language];
-    const { items } = await api("GET /api/v1/projects/{project}/workers", {
-      path: { project },
-      query: { limit: 200 },
-    });
-    return items.flatMap(({ name }): Command[] => [
-      {
-        id: `worker.${name}`,
-        label: name,
-        group: t.commandGroup,
-        icon: SquareFunction,
-        run: () => navigate(projectPath(project, "workers", name)),
-      },
-      {
-        id: `worker.${name}.run`,
-        label: t.commandRun(name),
-        group: t.commandGroup,
-        icon: Play,
-        run: () => navigate(`${projectPath(project, "workers", name)}?run`),
-      },
-      {
-        id: `worker.${name}.logs`,
-        label: t.commandLogs(name),
-        group: t.commandGroup,
-        icon: ScrollText,
-        run: () => navigate(projectPath(project, "workers", name, "logs")),
-      },
-      {
-        id: `worker.${name}.versions`,
-        label: t.commandVersions(name),
-        group: t.commandGroup,
-        icon: Undo2,
-        run: () => navigate(projectPath(project, "workers", name, "versions")),
-      },
-    ]);
-  },
+  find: async (context, typed) => (await import("@/features/workers/lib/palette")).find(context, typed),
 };

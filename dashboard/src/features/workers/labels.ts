@@ -8,7 +8,8 @@ export const labels = catalogue({
     commandGroup: "Workers",
     commandRun: (name: string) => `Run ${name}`,
     commandLogs: (name: string) => `Follow the log of ${name}`,
-    commandVersions: (name: string) => `Roll back ${name}`,
+    commandMetrics: (name: string) => `Metrics of ${name}`,
+    commandRollBack: (name: string) => `Roll back ${name}`,
   },
   id: {
     title: "Worker",
@@ -16,6 +17,7 @@ export const labels = catalogue({
     commandGroup: "Worker",
     commandRun: (name) => `Jalankan ${name}`,
     commandLogs: (name) => `Ikuti log ${name}`,
-    commandVersions: (name) => `Kembalikan ${name}`,
+    commandMetrics: (name) => `Metrik ${name}`,
+    commandRollBack: (name) => `Kembalikan ${name}`,
   },
 });

@@ -193,11 +193,11 @@ class Uploads:
         return await self._catalog.deploy(worker, build, manifest, environment=order.environment, **where)
 
     async def newest(self, project: str, worker: str) -> Version:
-        """Raises `NotFound`."""
-        found = await self._catalog.versions.list(project, worker, limit=1)
-        if not found:
+        """Whose sources a worker's files are. Raises `NotFound`."""
+        found = await self._catalog.versions.last_saved(project, worker)
+        if found is None:
             raise NotFound(f"There is no worker called {worker[:63]} in this project.")
-        return found[0].version
+        return found
 
 
 @dataclass(frozen=True, slots=True)

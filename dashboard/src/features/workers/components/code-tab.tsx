@@ -30,7 +30,7 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
   const t = useMessages(messages);
   const project = useProjectName();
   const can = useCan();
-  const [search] = useSearchParams();
+  const [search, setSearch] = useSearchParams();
   const editable = can("developer") && worker.source !== "site";
   const open = useFiles(project, worker);
   const { files, faults, state } = open;
@@ -55,8 +55,10 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
     return () => removeEventListener("beforeunload", stay);
   }, [open.dirty, open.kept]);
   useEffect(() => {
-    if (search.has("run")) setRuns((n) => n + 1);
-  }, [search]);
+    if (!search.has("run")) return;
+    setRuns((n) => n + 1);
+    setSearch({}, { replace: true }); // once: not again at a reload
+  }, [search, setSearch]);
 
   const run = useCallback(async () => {
     if (open.dirty && editable && !await open.save()) return; // what would run is not what is shown

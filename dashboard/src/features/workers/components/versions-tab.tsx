@@ -1,5 +1,6 @@
 import { Download, GitCompare, Pin, Tag, Trash2, Undo2 } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
+import { useSearchParams } from "react-router";
 import type { VersionShown, WorkerInfo } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
 import { Button } from "@/components/button";
@@ -27,6 +28,7 @@ export default function VersionsTab({ worker }: { worker: WorkerInfo }) {
   const t = useMessages(messages);
   const project = useProjectName();
   const client = useQueryClient();
+  const [search, setSearch] = useSearchParams();
   const [environment] = useState("production");
   const [back, setBack] = useState<VersionShown | null>(null);
   const [tagging, setTagging] = useState<VersionShown | null>(null);
@@ -44,12 +46,22 @@ export default function VersionsTab({ worker }: { worker: WorkerInfo }) {
   };
   const rollBack = async (version: VersionShown) => {
     const before = worker.environments.find((each) => each.environment === environment)?.versions ?? [];
-    await live(version.id);
+    const newer = before.at(-1);
+    if (newer !== undefined && version.number < newer.number) await goBack(version.id); // the history says so, too
+    else await live(version.id);
     const old = before[0];
     toast.done(
       t.rolledBack(version.number),
       before.length === 1 && old ? { label: `v${old.number}`, run: () => void live(old.version) } : undefined,
     );
+  };
+  const goBack = async (to: string | null) => {
+    const deployment = await api(
+      "POST /api/v1/projects/{project}/workers/{worker}/deployments/{environment}/rollback",
+      { path: { ...path, environment }, body: { to } },
+    );
+    await invalidate(client, STALE);
+    return deployment;
   };
   const live = async (version: string) => {
     await api("PUT /api/v1/projects/{project}/workers/{worker}/deployments/{environment}", {
@@ -62,6 +74,26 @@ export default function VersionsTab({ worker }: { worker: WorkerInfo }) {
 
   return (
     <Card flush title={t.tabs.versions}>
+      {/* Asked for in the palette. */}
+      <Confirm
+        open={search.has("rollback") && current !== undefined}
+        onClose={() => setSearch({}, { replace: true })}
+        title={t.rollBackMany(1)}
+        what={
+          <>
+            <p>{t.rollBackBefore(current?.number ?? 0)}</p>
+            <p className="mt-1">{t.rollBackWhat(environment)}</p>
+          </>
+        }
+        action={t.rollBack}
+        onConfirm={async () => {
+          const { versions: now } = await goBack(null);
+          toast.done(t.rolledBack(now[0]?.number ?? 0), {
+            label: `v${current?.number ?? ""}`,
+            run: () => void (current && live(current.version)),
+          });
+        }}
+      />
       <Table
         label={t.tabs.versions}
         rows={versions.items}

@@ -87,7 +87,7 @@ export function useFiles(project: string, worker: WorkerInfo) {
   }, [load, project, name]);
 
   // Somebody else made a version: what is not being changed here is as theirs; of the rest it is said that it differs.
-  const newest = worker.newest?.version;
+  const newest = `${worker.newest?.version ?? ""} ${worker.deployed_at ?? ""}`;
   const known = useRef(newest);
   useEffect(() => {
     if (newest === known.current) return;
