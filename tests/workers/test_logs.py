@@ -12,6 +12,7 @@ from tests.catalog.conftest import Kept
 from tests.fakes.records import a_run, run_id
 from tests.workers.conftest import As
 
+from v8box.api import events
 from v8box.telemetry.intake import Intake
 from v8box.telemetry.records import LineRecord
 
@@ -40,7 +41,6 @@ async def test_lines_and_runs_are_shown(client: httpx.AsyncClient, kept: Kept, l
 async def test_those_to_come_are_events_until_the_client_leaves(
     app: As, kept: Kept, log: Intake, leaves: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from v8box.features.workers import log_routes
 
     await kept.deploy("one")
     log.line(LineRecord(1.0, None, "a", "v", "info", "before"))
@@ -58,7 +58,7 @@ async def test_those_to_come_are_events_until_the_client_leaves(
         sent.put_nowait(dict(message))
 
     if not leaves:
-        monkeypatch.setattr(log_routes, "_FOLLOW_SECONDS", 0.01)
+        monkeypatch.setattr(events, "FOLLOW_SECONDS", 0.01)
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final, Generic, TypeVar
 
 from fastapi import Response
 from pydantic import BaseModel
 
 from v8box.api.asgi import Receive, Scope, Send
+
+T = TypeVar("T")
 
 FOLLOW_SECONDS: Final = 3_600.0
 """Then the stream ends, and whoever may still read it asks again."""
@@ -51,22 +53,22 @@ def _inlined(schema: Any, known: Mapping[str, Any]) -> Any:
     return {key: _inlined(value, known) for key, value in schema.items()}
 
 
-class EventStream(Response):
-    """Sends what the generator gives: whole events, as text. The first one is taken before anything is sent, so that
-    what is refused can still be an error."""
+class EventStream(Response, Generic[T]):
+    """Sends what the generator gives, as whole events in text, which is what `encode` makes of it. The first one is
+    taken before anything is sent, so that what is refused can still be an error."""
 
-    def __init__(self, events: AsyncIterator[bytes], first: bytes, *, seconds: float = FOLLOW_SECONDS) -> None:
+    def __init__(self, events: AsyncIterator[T], first: T, encode: Callable[[T], bytes]) -> None:
         super().__init__(None, 200, {"content-type": "text/event-stream", "x-accel-buffering": "no"})
         self._events = events
         self._first = first
-        self._seconds = seconds
+        self._encode: Callable[[T], bytes] = encode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
         sending = asyncio.create_task(self._send(send, headers), name="send events")
         leaving = asyncio.create_task(_disconnected(receive), name="watch for a client that leaves")
         try:
-            await asyncio.wait((sending, leaving), timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sending, leaving), timeout=FOLLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
                 sending.result()
         finally:
@@ -80,9 +82,9 @@ class EventStream(Response):
 
     async def _send(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": self._first, "more_body": True})
+        await send({"type": "http.response.body", "body": self._encode(self._first), "more_body": True})
         async for event in self._events:
-            await send({"type": "http.response.body", "body": event, "more_body": True})
+            await send({"type": "http.response.body", "body": self._encode(event), "more_body": True})
 
 
 async def _disconnected(receive: Receive) -> None:

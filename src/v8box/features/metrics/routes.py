@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
@@ -156,16 +156,7 @@ def _stretch(metrics: Metrics, since: str, to: str) -> tuple[float, float]:
 
 async def _live(metrics: Metrics, wanted: Selection, past: int) -> Response:
     seconds = metrics.live(wanted, past)
-    first = _event(await anext(seconds))
-
-    async def events() -> AsyncIterator[bytes]:
-        try:
-            async for second in seconds:
-                yield _event(second)
-        finally:
-            await seconds.aclose()  # type: ignore[attr-defined] # it is a generator
-
-    return EventStream(events(), first)
+    return EventStream(seconds, await anext(seconds), _event)
 
 
 def _event(second: dict[str, Any] | None) -> bytes:

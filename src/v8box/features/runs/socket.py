@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 import msgspec
 from fastapi import WebSocket
 
+from v8box.api.events import FOLLOW_SECONDS
 from v8box.errors import BadRequest
-from v8box.features.runs.stream import FOLLOW_SECONDS, SILENCE_SECONDS, Follow, Followed, shown
+from v8box.features.runs.stream import SILENCE_SECONDS, Follow, Followed, shown
 from v8box.telemetry.records import LEVELS
 from v8box.telemetry.tail import MAX_LIMIT, Filter, Tail
 

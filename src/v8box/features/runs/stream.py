@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 from fastapi import Response
 
-from v8box.api.asgi import Receive, Scope, Send
+from v8box.api.events import EventStream
 from v8box.features.runs.schemas import line_fields, run_fields
 from v8box.telemetry.records import LineRecord
 from v8box.telemetry.ring import Record
 from v8box.telemetry.tail import Event, Filter, Gap, Tail, level_of
 
 SILENCE_SECONDS: Final = 15.0
-FOLLOW_SECONDS: Final = 3_600.0
-"""Then the stream ends, and whoever may still read it asks again."""
 
 Followed = Event | Gap | None
 
@@ -36,39 +31,7 @@ class Follow:
 async def events_response(tail: Tail, follow: Follow) -> Response:
     """Raises `TooManyReaders`."""
     stream = tail.follow(follow.wanted, follow.limit, silence_seconds=SILENCE_SECONDS, last_id=follow.last_id)
-    return EventStream(stream, await anext(stream))
-
-
-class EventStream(Response):
-    """Server-sent events, until the client leaves."""
-
-    def __init__(self, stream: AsyncIterator[Followed], first: Followed) -> None:
-        super().__init__(None, 200, {"content-type": "text/event-stream", "x-accel-buffering": "no"})
-        self._stream = stream
-        self._first = first
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
-        sending = asyncio.create_task(self._send(send, headers), name="follow runs")
-        leaving = asyncio.create_task(_disconnected(receive), name="watch for a client that leaves")
-        try:
-            await asyncio.wait((sending, leaving), timeout=FOLLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-        finally:
-            leaving.cancel()
-            sending.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
-            with contextlib.suppress(RuntimeError):
-                await self._stream.aclose()  # type: ignore[attr-defined] # it is a generator
-        if not leaving.done() or leaving.cancelled():
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _send(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": server_sent(self._first), "more_body": True})
-        async for found in self._stream:
-            await send({"type": "http.response.body", "body": server_sent(found), "more_body": True})
+    return EventStream(stream, await anext(stream), server_sent)
 
 
 def server_sent(found: Followed) -> bytes:
@@ -97,8 +60,3 @@ def entry_shown(record: Record) -> dict[str, Any]:
     if isinstance(record, LineRecord):
         del entry["id"]
     return entry
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

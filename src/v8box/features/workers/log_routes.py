@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -13,9 +10,8 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
 from v8box.api.access import Role, needs
-from v8box.api.asgi import Receive, Scope, Send
 from v8box.api.deployed import Project, Worker
-from v8box.api.events import event_responses
+from v8box.api.events import EventStream, event_responses
 from v8box.api.v1 import answer, rfc3339, router_v1
 from v8box.features.workers.workers import Workers
 from v8box.telemetry.records import LineRecord
@@ -23,8 +19,6 @@ from v8box.telemetry.ring import Record
 from v8box.telemetry.tail import MAX_LIMIT, Event, Filter, Gap, Tail, level_of
 
 _SILENCE_SECONDS: Final = 15.0
-_FOLLOW_SECONDS: Final = 3_600.0
-"""Then the stream ends, and whoever may still read it asks again."""
 _Entries = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many at most.")]
 
 
@@ -104,7 +98,7 @@ def build_router(workers: Workers, tail: Tail) -> APIRouter:
         )
         if follow:
             stream = tail.follow(wanted, limit, silence_seconds=_SILENCE_SECONDS, last_id=last_event_id)
-            return _Events(stream, await anext(stream))
+            return EventStream(stream, await anext(stream), _event)
         return answer(LogEntries(items=[_shown(record) for record in await tail.last(wanted, limit)]))
 
     return routes
@@ -145,42 +139,7 @@ def _shown(record: Record) -> LogEntry:
     )
 
 
-_Followed = Event | Gap | None
-
-
-class _Events(Response):
-    """Server-sent events for as long as the client listens."""
-
-    def __init__(self, stream: AsyncIterator[_Followed], first: _Followed) -> None:
-        super().__init__(None, 200, {"content-type": "text/event-stream", "x-accel-buffering": "no"})
-        self._stream = stream
-        self._first = first
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
-        sending = asyncio.create_task(self._send(send, headers), name="follow logs")
-        leaving = asyncio.create_task(_disconnected(receive), name="watch for a client that leaves")
-        try:
-            await asyncio.wait((sending, leaving), timeout=_FOLLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-        finally:
-            leaving.cancel()
-            sending.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
-            with contextlib.suppress(RuntimeError):
-                await self._stream.aclose()  # type: ignore[attr-defined] # it is a generator
-        if not leaving.done() or leaving.cancelled():
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _send(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": _event(self._first), "more_body": True})
-        async for found in self._stream:
-            await send({"type": "http.response.body", "body": _event(found), "more_body": True})
-
-
-def _event(found: _Followed) -> bytes:
+def _event(found: Event | Gap | None) -> bytes:
     if found is None:
         return b": nothing new\n\n"
     if isinstance(found, Gap):
@@ -188,8 +147,3 @@ def _event(found: _Followed) -> bytes:
     entry = _shown(found.record)
     data = msgspec.json.encode(entry.model_dump(exclude_none=True))
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (found.id.encode(), entry.kind.encode(), data)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
