@@ -20,6 +20,8 @@ from tests.servers.ports import free_port
 from v8box.api import Guard, LazyApp
 from v8box.api.asgi import ASGIApp
 from v8box.api.auth import Auth
+from v8box.api.operations import Operations
+from v8box.api.staging import Staging
 from v8box.bindings.db.embedded import EmbeddedDatabases
 from v8box.bindings.s3.embedded import EmbeddedObjects
 from v8box.cli.credentials import LOCAL_TOKEN
@@ -67,22 +69,30 @@ class Served:
         return {"authorization": f"Bearer {(self.directory / 'data' / LOCAL_TOKEN).read_text().strip()}"}
 
 
+async def _room(_project: str, _more: int) -> None:
+    """There is."""
+
+
 async def _serve(directory: Path, port: int, ready: threading.Event, stop: threading.Event) -> None:
     databases = EmbeddedDatabases(directory / "databases", _launch, engines=1)
     objects = EmbeddedObjects(directory / "objects")
 
     def build() -> ASGIApp:
         from v8box.api.app import build_api
+        from v8box.features.database.imports.routes import build_router as import_router
         from v8box.features.database.routes import build_router as database_router
         from v8box.features.hrana.routes import build_router as tokens_router
         from v8box.features.objects import uploads
         from v8box.features.objects.links import build_router as links_router
         from v8box.features.objects.routes import build_router as objects_router
+        from v8box.features.operations.routes import build_router as operation_router
         from v8box.features.s3_api.routes import build_router as keys_router
 
         return build_api(
             [
                 database_router(databases),
+                import_router(databases, staging, operations, _room),
+                operation_router(operations),
                 tokens_router(tokens, databases, lambda: f"http://127.0.0.1:{port}/db"),
                 objects_router(objects),
                 uploads.build_router(objects),
@@ -97,12 +107,16 @@ async def _serve(directory: Path, port: int, ready: threading.Event, stop: threa
     tokens = await Tokens.open(state)
     keys = await AccessKeys.open(state, directory / "keys" / "s3.key")
     await open_audit(state)
+    operations = await Operations.open(state)
+    staging = Staging(directory / "staged")
+    await staging.open()
     box = Box()
     auth = await Auth.open(state, directory, box, SignIn(), NoSealer(), passwords=quick_passwords())
     served = Guard(LazyApp(build), identities=auth.identities, box=box)
     async with serving(served, port):
         ready.set()
         await asyncio.to_thread(stop.wait)
+    await operations.close()
     await auth.stop()
     await keys.stop()
     await tokens.close()

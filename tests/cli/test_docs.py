@@ -19,6 +19,7 @@ from tests.cli.conftest import Served
 from v8box.cli.lazy import Words
 from v8box.cli.main import WORDS, app
 from v8box.cli.reference import reference
+from v8box.features.database.imports import routes as imports
 from v8box.features.database.routes import build_router as database_router
 from v8box.features.objects import clearing, links, uploads
 from v8box.features.objects.routes import build_router as objects_router
@@ -67,6 +68,7 @@ def routes() -> Iterator[tuple[str, str]]:
     store: Any = None
     for router in (
         database_router(store),
+        imports.build_router(store, store, store, store),
         objects_router(store),
         links.build_router(store, store),
         uploads.build_router(store),
@@ -85,6 +87,7 @@ def test_every_route_has_a_heading_and_every_heading_a_route() -> None:
 
 def test_the_examples_run(served: Served) -> None:
     """Each `curl` of the page, in order, as it stands."""
+    (served.directory / "people.csv").write_text("id,name\n1,Ada\n")
     (served.directory / "README.md").write_text("hello\n" * 100)
     blocks = re.findall(r"^```sh\n(.*?)^```", API, re.MULTILINE | re.DOTALL)
     ran = set()
@@ -122,7 +125,7 @@ def _request(words: list[str], box: str, directory: Path) -> tuple[str, str, dic
             case "-o":
                 words.pop(0)
             case "-T":
-                method, options["content"] = "PUT", (directory / words.pop(0)).read_bytes()
+                method, options["content"] = method or "PUT", (directory / words.pop(0)).read_bytes()
             case "--json":
                 method, options["content"] = method or "POST", words.pop(0)
                 headers["content-type"] = "application/json"

@@ -67,7 +67,11 @@ def test_a_sqlite_file_and_a_csv_come_in(databases: Shell, tmp_path: Path) -> No
     (tmp_path / "rows.csv").write_text('a,b\n"many, words",2\n')
     assert databases.data("db", "import", str(tmp_path / "rows.csv"), "-t", "t", "-d", "one")["rows"] == 1
     made = databases.data("db", "import", str(tmp_path / "rows.csv"), "-t", "new one", "--create", "-d", "one")
-    assert made["statements"] == 2
+    assert (made["table"], made["rows"], made["created"]) == ("new one", 1, True)
+    (tmp_path / "rows.jsonl").write_text('{"a": 1, "b": null}\n{"a": 2, "b": "ä 🦆"}\n')
+    options = ("-t", "lines", "--create", "--key", "a", "-d", "one")
+    assert databases.data("db", "import", str(tmp_path / "rows.jsonl"), *options)["rows"] == 2
+    assert databases.call("db", "export", "-t", "lines", "-d", "one").stdout == "a,b\n1,\n2,ä 🦆\n"
 
 
 def test_many_rows_go_in_pages(databases: Shell, tmp_path: Path) -> None:
@@ -83,7 +87,7 @@ def test_a_fault_brings_nothing_in(databases: Shell, tmp_path: Path) -> None:
     assert databases.data("db", "tables", "-d", "one")["tables"] == []
     (tmp_path / "bad.csv").write_text("a,b\n1,2\n1\n")
     told = databases.fails(1, "db", "import", str(tmp_path / "bad.csv"), "-t", "t", "--create", "-d", "one")
-    assert "bad.csv:3" in told
+    assert "Line 3: 1 values for 2 columns" in told
     assert databases.data("db", "tables", "-d", "one")["tables"] == []
 
 

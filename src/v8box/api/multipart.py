@@ -39,17 +39,20 @@ class Upload:
     fields: Mapping[str, str]
 
 
-async def receive_upload(request: Request, place: Path, *, max_bytes: int) -> Upload:
-    """Writes the file of the request to `place`. Raises `NoUpload`, `BadRequest`, `PayloadTooLarge`."""
+async def receive_upload(
+    request: Request, place: Path, *, max_bytes: int, max_field_bytes: int = MAX_FIELD_BYTES, what: str = "archive"
+) -> Upload:
+    """Writes the file of the request to `place`. `what` it is called in refusals. Raises `NoUpload`, `BadRequest`,
+    `PayloadTooLarge`."""
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind == b"multipart/form-data":
         boundary = options.get(b"boundary", b"")
         if not 1 <= len(boundary) <= 70:
             raise BadRequest("The Content-Type of the form has no boundary.")
-        return await _receive_form(request, _Form(place, boundary, max_bytes))
+        return await _receive_form(request, _Form(_File(place, max_bytes, what), boundary, max_field_bytes))
     if kind.decode("latin-1") not in _WHOLE:
         raise NoUpload
-    with _File(place, max_bytes) as file:
+    with _File(place, max_bytes, what) as file:
         async for chunk in request.stream():
             await file.take(chunk)
     return Upload(place, {})
@@ -74,9 +77,10 @@ async def _receive_form(request: Request, form: _Form) -> Upload:
 class _File:
     """The file, opened at its first byte, written in a thread."""
 
-    def __init__(self, place: Path, max_bytes: int) -> None:
+    def __init__(self, place: Path, max_bytes: int, what: str) -> None:
         self.place = place
         self._max_bytes = max_bytes
+        self._what = what
         self._size = 0
         self._file: BufferedWriter | None = None
 
@@ -91,7 +95,7 @@ class _File:
     async def take(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > self._max_bytes:
-            raise PayloadTooLarge(f"The archive is larger than {self._max_bytes // 1_048_576} MB.")
+            raise PayloadTooLarge(f"The {self._what} is larger than {self._max_bytes // 1_048_576} MB.")
         if data and self._file is not None:
             await asyncio.to_thread(self._file.write, data)
 
@@ -111,8 +115,9 @@ class _Part:
 class _Form:
     """A form being read: small fields in memory, the file to the disk."""
 
-    def __init__(self, place: Path, boundary: bytes, max_bytes: int) -> None:
-        self.file = _File(place, max_bytes)
+    def __init__(self, file: _File, boundary: bytes, max_field_bytes: int) -> None:
+        self.file = file
+        self._max_field_bytes = max_field_bytes
         self.has_file = False
         self.fields: dict[str, str] = {}
         self.ended = False
@@ -174,8 +179,8 @@ class _Form:
             self._waiting += data[start:end]
             return
         part.data += data[start:end]
-        if len(part.data) > MAX_FIELD_BYTES:
-            raise BadRequest(f"The field {part.name} of the form is longer than {MAX_FIELD_BYTES} bytes.")
+        if len(part.data) > self._max_field_bytes:
+            raise BadRequest(f"The field {part.name} of the form is longer than {self._max_field_bytes} bytes.")
 
     def _end_part(self) -> None:
         part = self._part

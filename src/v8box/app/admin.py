@@ -97,6 +97,7 @@ class AdminParts:
     deploys: FolderDeploys
     uploads: Uploads
     staging: Staging
+    imports: Staging
     sites: SiteParts
     address: Callable[[str], str]
     """Where the site or preview with this label answers."""
@@ -141,6 +142,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.captures import routes as captures
     from v8box.features.database import routes as database
     from v8box.features.database import types as database_types
+    from v8box.features.database.imports import routes as imports
     from v8box.features.deploy import file_routes, served
     from v8box.features.deploy import routes as deploy
     from v8box.features.errors import routes as errors
@@ -224,6 +226,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         s3_api.build_router(parts.keys, lambda: parts.s3_url),
         database.build_router(services.databases, parts.room.check_database),
         database_types.build_router(services.databases),
+        imports.build_router(services.databases, parts.imports, parts.operations, parts.room.check_bytes),
         objects.build_router(services.objects, parts.room.check_bucket),
         links.build_router(services.objects, parts.presigner),
         object_uploads.build_router(services.objects),

@@ -326,6 +326,8 @@ class Box:
         )
         staging = Staging(data / "staged-workers")
         await staging.open()
+        imports = Staging(data / "staged-imports")
+        await imports.open()
         uploads = Uploads(
             catalog,
             bundler,
@@ -401,6 +403,7 @@ class Box:
             deploys=deploys,
             uploads=uploads,
             staging=staging,
+            imports=imports,
             sites=sites,
             address=partial(settings.site_url, port=self.port),
             files=WorkerFiles(settings.directory, data, deploys, catalog, uploads, staging),

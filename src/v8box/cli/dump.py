@@ -1,13 +1,15 @@
-"""`v8box db export` and `import`: a database as SQL, a table as CSV, a SQLite file into a database."""
+"""`v8box db export` and `import`: a database as SQL, a table as CSV; files of rows, SQL and SQLite into a database."""
 
 from __future__ import annotations
 
 import base64
 import csv
+import io
+import json
 import os
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Final
@@ -16,9 +18,11 @@ import typer
 
 from v8box.cli.console import DEFAULT_PROJECT, Database, Dir, Json, Project, Token, Url, box, fail, say, show
 from v8box.cli.exits import CommandFailed, Exit
+from v8box.features.database.imports.script import belongs, statements
 from v8box.kit.files import temporary_beside
 
 if TYPE_CHECKING:
+    from v8box.cli.client import Place
     from v8box.cli.hrana import Transaction, Value
 
 _HERE: Final = Path()
@@ -26,8 +30,8 @@ _PAGE: Final = 500
 _STATEMENTS: Final = 200
 _BATCH_BYTES: Final = 2_000_000
 _SQLITE: Final = b"SQLite format 3\0"
-_OUTSIDE: Final = ("BEGIN", "COMMIT", "END", "PRAGMA", "ROLLBACK", "VACUUM", "ANALYZE")
-"""Statements of a dump that have no place within a transaction of ours."""
+_ROWS: Final = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+"""Files of rows, which the box reads; the others are SQL or a SQLite database."""
 
 
 def add_dump_commands(app: typer.Typer) -> None:
@@ -65,9 +69,14 @@ def export(
 
 
 def import_file(
-    file: Annotated[str, typer.Argument(help="A .sql or .csv file, a SQLite database, or - for SQL.")],
-    table: Annotated[str | None, typer.Option("--table", "-t", help="Where the rows of a CSV go.")] = None,
-    create: Annotated[bool, typer.Option("--create", help="Make the table, with a text column for each.")] = False,
+    file: Annotated[
+        str, typer.Argument(help="A .csv, .tsv, .json, .jsonl or .sql file, a SQLite database, or - for SQL.")
+    ],
+    table: Annotated[str | None, typer.Option("--table", "-t", help="Where the rows of a CSV or JSON go.")] = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the table, with the types that the rows have.")
+    ] = False,
+    key: Annotated[str | None, typer.Option("--key", help="The column that is the primary key of a new table.")] = None,
     database: Database = "global",
     url: Url = None,
     project: Project = DEFAULT_PROJECT,
@@ -75,18 +84,42 @@ def import_file(
     directory: Dir = _HERE,
     as_json: Json = False,
 ) -> None:
-    """Run a file of SQL, copy a SQLite database, or add the rows of a CSV: all of it or nothing."""
+    """Add the rows of a CSV or JSON, run a file of SQL, or copy a SQLite database: all of it or nothing."""
     from v8box.cli.client import find_box
     from v8box.cli.hrana import transaction
 
-    if file.endswith(".csv") and table is None:
+    kind = _ROWS.get(Path(file).suffix.lower())
+    if kind is not None and table is None:
         fail("Say where the rows go: --table NAME", Exit.USAGE)
     with box(url, directory, token, project) as client:
-        statements = _of_csv(file, str(table), create) if file.endswith(".csv") else _of_file(file)
+        if kind is not None:
+            options = {"format": kind, "table": table, "create": create, "primaryKey": key}
+            done = _import_rows(find_box(url, directory, token, project=project), database, file, options)
+            show(done, as_json=as_json, columns=("table", "rows"), rows=[(done["table"], done["rows"])])
+            return
         with transaction(client, find_box(url, directory, token, project=project), database, write=True) as sql:
-            count, changed = _run(sql, statements)
+            count, changed = _run(sql, _of_file(file))
         done = {"statements": count, "rows": changed}
         show(done, as_json=as_json, columns=("statements", "rows"), rows=[(count, changed)])
+
+
+def _import_rows(place: Place, database: str, file: str, options: Mapping[str, Any]) -> Any:
+    """Sends the file and follows the operation that imports it."""
+    from v8box.cli.client import segment
+    from v8box.cli.v1 import V1
+
+    def told(operation: Any) -> None:
+        if operation["state"] == "running" and (step := operation["progress"]["step"]):
+            say(f"  {step}")
+
+    try:
+        with V1(place) as api, open(file, "rb") as opened:
+            address = f"/admin/database/databases/{segment(database)}/import"
+            answer = api.upload(address, {"options": json.dumps(options)}, opened, Path(file).name, lambda _: None)
+            operation = api.wait(answer["data"], told)
+    except OSError as error:
+        raise CommandFailed(f"{file} cannot be read: {error.strerror or error}") from error
+    return operation["result"]
 
 
 def dump(sql: Transaction) -> Iterator[str]:
@@ -223,7 +256,7 @@ def _of_sqlite(file: str) -> Iterator[tuple[str, list[Value]]]:
         opened = sqlite3.connect(f"{Path(file).resolve().as_uri()}?mode=ro", uri=True)
         try:
             for statement in opened.iterdump():
-                if _belongs(statement):
+                if belongs(statement):
                     yield statement, []
         finally:
             opened.close()
@@ -233,41 +266,8 @@ def _of_sqlite(file: str) -> Iterator[tuple[str, list[Value]]]:
 
 def split(text: str) -> Iterator[str]:
     """The statements of a script, without those that begin and end transactions."""
-    held = ""
-    for line in text.splitlines(keepends=True):
-        held += line
-        if line.rstrip().endswith(";") and sqlite3.complete_statement(held):
-            if _belongs(held):
-                yield held.strip()
-            held = ""
-    if held.strip() and _belongs(held):
-        yield held.strip()
-
-
-def _belongs(statement: str) -> bool:
-    lines = [line for line in statement.strip().splitlines() if line.strip() and not line.lstrip().startswith("--")]
-    first = lines[0].strip().split(None, 1)[0].rstrip(";").upper() if lines else ""
-    return first != "" and first not in _OUTSIDE
-
-
-def _of_csv(file: str, table: str, create: bool) -> Iterator[tuple[str, list[Value]]]:
-    try:
-        with open(file, encoding="utf-8-sig", newline="") as opened:
-            reader = csv.reader(opened, strict=True)
-            columns = next(reader, [])
-            if not columns:
-                raise CommandFailed(f"{file} is empty: its first line names the columns")
-            if create:
-                yield f"CREATE TABLE {_quoted(table)} ({', '.join(f'{_quoted(each)} TEXT' for each in columns)})", []
-            names, marks = ", ".join(map(_quoted, columns)), ", ".join("?" for _ in columns)
-            insert = f"INSERT INTO {_quoted(table)} ({names}) VALUES ({marks})"  # noqa: S608 - quoted names
-            for row in reader:
-                if row and len(row) != len(columns):
-                    raise CommandFailed(f"{file}:{reader.line_num}: {len(row)} values for {len(columns)} columns")
-                if row:
-                    yield insert, [*row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CommandFailed(f"{file} cannot be read: {error}") from error
+    for _, statement in statements(io.BytesIO(text.encode())):
+        yield statement
 
 
 def _quoted(name: Any) -> str:

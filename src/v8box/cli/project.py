@@ -106,7 +106,7 @@ def delete_project(command: Command, name: Name, yes: Yes = False) -> None:
     """Delete a project with all that it owns."""
     ask_name("project", name, yes=yes)
     operation = command.api.delete(path("projects", name), confirm=name)
-    ended = command.api.wait(operation, lambda each: command.say(f"  {each.get('step') or each['state']}"))
+    ended = command.api.wait(operation, lambda each: command.say(f"  {each['progress']['step'] or each['state']}"))
     command.show(ended, ("deleted",), [(name,)])
 
 

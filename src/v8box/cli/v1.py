@@ -152,7 +152,7 @@ class V1:
             operation = self.get(f"operations/{segment(operation['id'])}", wait=_WAIT_SECONDS)
         on_progress(operation)
         if operation["state"] != "succeeded":
-            error = operation.get("error") or {}
+            error = operation.get("problem") or {}
             raise CommandFailed(str(error.get("detail") or f"The operation was {operation['state']}"))
         return operation
 

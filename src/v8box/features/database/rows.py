@@ -74,7 +74,7 @@ async def read_one(database: Database, table: str, row_id: str) -> dict[str, Any
 
 async def insert(database: Database, table: str, data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Inserts one row or many, all or none."""
-    found = _writable(await shape(database, table))
+    found = writable(await shape(database, table))
     statements = [_insertion(found, each) for each in data]
     results: list[Table] = await many(await database.batch(statements, "write"))
     return {
@@ -85,7 +85,7 @@ async def insert(database: Database, table: str, data: Sequence[Mapping[str, Any
 
 async def update(database: Database, table: str, data: Mapping[str, Any], condition: Condition | str) -> dict[str, Any]:
     """Changes the rows of a condition, or the one of an id. Raises `ROW_NOT_FOUND` for an id that no row has."""
-    found = _writable(await shape(database, table))
+    found = writable(await shape(database, table))
     if not data:
         raise BadRequest("data is empty: name at least one column and its new value.")
     names = [f"{quoted(found.column(name).name)} = ?" for name in data]
@@ -97,7 +97,7 @@ async def update(database: Database, table: str, data: Mapping[str, Any], condit
 
 async def delete(database: Database, table: str, condition: Condition | str) -> dict[str, Any]:
     """Deletes the rows of a condition, or the one of an id. Raises `ROW_NOT_FOUND` for an id that no row has."""
-    found = _writable(await shape(database, table))
+    found = writable(await shape(database, table))
     where = condition if isinstance(condition, Condition) else _by_id(found, condition)
     text = f"delete from {quoted(found.name)}{where.sql}"  # noqa: S608 - quoted, checked, bound
     return await _change(database, found, Statement(text, list(where.args)), condition)
@@ -119,7 +119,8 @@ def _insertion(found: Shape, data: Mapping[str, Any]) -> Statement:
     return Statement(f"insert into {name} ({columns}) values ({', '.join('?' * len(values))})", values)  # noqa: S608
 
 
-def _writable(found: Shape) -> Shape:
+def writable(found: Shape) -> Shape:
+    """The table, unless it is the platform's own. Raises `BadRequest`."""
     if found.name.lower() == "_v8box_migrations" or found.name.lower().startswith("sqlite_"):
         raise BadRequest(f"{found.name} is kept by the platform: its rows are not changed here.")
     return found

@@ -1,18 +1,21 @@
-import { RotateCcw, X } from "lucide-react";
+import { Pause, Play, RotateCcw, X } from "lucide-react";
 import { Badge } from "@/components/badge";
 import { Button } from "@/components/button";
 import { Card } from "@/components/layout";
 import { Progress } from "@/components/progress";
+import { WHOLE_BYTES } from "@/features/objects/lib/sending";
 import type { Upload } from "@/features/objects/lib/uploads";
 import { messages } from "@/features/objects/messages";
+import { formatBytes } from "@/lib/i18n/format";
 import { useMessages } from "@/lib/i18n/language";
 
 /** So many lines are drawn; those that are not over come first. */
 const SHOWN = 50;
 
-export function UploadList({ uploads, again, stop, clear }: {
+export function UploadList({ uploads, again, pause, stop, clear }: {
   uploads: readonly Upload[];
   again: (id: number, replace: boolean) => void;
+  pause: (id: number) => void;
   stop: (id: number) => void;
   clear: () => void;
 }) {
@@ -35,22 +38,9 @@ export function UploadList({ uploads, again, stop, clear }: {
             key={upload.id}
             className="flex flex-wrap items-center gap-x-3 gap-y-1 border-b px-4 py-2 text-sm last:border-b-0"
           >
-            <span className="min-w-0 flex-1 truncate">{upload.key}</span>
-            {upload.state === "sending" && (
-              <span className="w-32">
-                <Progress value={upload.sent} label={upload.key} />
-              </span>
-            )}
-            {upload.state === "waiting" && <Badge>{t.waiting}</Badge>}
-            {upload.state === "stopped" && <Badge tone="warn">{t.stopped}</Badge>}
-            {upload.state === "done" && <Badge tone="ok">{t.done}</Badge>}
-            {upload.state === "failed" && <span role="alert" className="text-bad">{upload.message}</span>}
-            {upload.state === "exists" && (
-              <>
-                <span className="text-warn">{t.exists}</span>
-                <Button size="sm" onClick={() => again(upload.id, true)}>{t.replace}</Button>
-              </>
-            )}
+            <span className="min-w-0 flex-1 basis-40 truncate" title={upload.key}>{upload.key}</span>
+            <State upload={upload} />
+            {upload.state === "exists" && <Button size="sm" onClick={() => again(upload.id, true)}>{t.replace}</Button>}
             {(upload.state === "failed" || upload.state === "stopped") && (
               <Button
                 size="sm"
@@ -60,7 +50,25 @@ export function UploadList({ uploads, again, stop, clear }: {
                 {t.retry}
               </Button>
             )}
-            {(upload.state === "waiting" || upload.state === "sending") && (
+            {upload.state === "paused" && (
+              <Button
+                size="sm"
+                icon={Play}
+                onClick={() => again(upload.id, upload.replace)}
+              >
+                {t.resume}
+              </Button>
+            )}
+            {upload.state === "sending" && upload.file.size > WHOLE_BYTES && (
+              <Button
+                size="sm"
+                look="quiet"
+                icon={Pause}
+                aria-label={t.pause(upload.key)}
+                onClick={() => pause(upload.id)}
+              />
+            )}
+            {["waiting", "sending", "paused"].includes(upload.state) && (
               <Button
                 size="sm"
                 look="quiet"
@@ -74,4 +82,33 @@ export function UploadList({ uploads, again, stop, clear }: {
       </ul>
     </Card>
   );
+}
+
+function State({ upload }: { upload: Upload }) {
+  const t = useMessages(messages);
+  switch (upload.state) {
+    case "sending":
+    case "paused":
+      return (
+        <span className="flex items-center gap-2">
+          {upload.state === "paused" && <Badge tone="warn">{t.paused}</Badge>}
+          <span className="w-28">
+            <Progress value={upload.sent} label={upload.key} />
+          </span>
+          <span className="tabular text-xs text-muted">
+            {formatBytes(upload.sent * upload.file.size)} / {formatBytes(upload.file.size)}
+          </span>
+        </span>
+      );
+    case "waiting":
+      return <Badge>{t.waiting}</Badge>;
+    case "stopped":
+      return <Badge tone="warn">{t.stopped}</Badge>;
+    case "done":
+      return <Badge tone="ok">{t.done}</Badge>;
+    case "exists":
+      return <span className="text-warn">{t.exists}</span>;
+    case "failed":
+      return <span role="alert" className="text-bad">{upload.message}</span>;
+  }
 }

@@ -1,12 +1,14 @@
-// Files on their way into a bucket: a few at a time, each with its progress, stopped and tried again.
+// Files on their way into a bucket: a few at a time, each with its progress; paused, stopped and tried again.
 import { useCallback, useEffect, useRef, useState } from "react";
-import { objectUrl } from "@/features/objects/lib/address";
+import { discard, send } from "@/features/objects/lib/sending";
+import { recall } from "@/features/objects/lib/unfinished";
+import { ApiError } from "@/lib/api/client";
 
 export interface Upload {
   id: number;
   key: string;
   file: File;
-  state: "waiting" | "sending" | "done" | "failed" | "exists" | "stopped";
+  state: "waiting" | "sending" | "paused" | "done" | "failed" | "exists" | "stopped";
   /** From 0 to 1. */
   sent: number;
   message: string;
@@ -19,12 +21,12 @@ export interface Dropped {
   file: File;
 }
 
-const AT_ONCE = 3;
+const AT_ONCE = 2;
 
-/** `onDone` is called when nothing is on its way any more. */
+/** `onDone` is called when nothing is on its way any more. Who leaves the page may go on later with what is large. */
 export function useUploads(project: string, bucket: string, onDone: () => void) {
   const [uploads, setUploads] = useState<readonly Upload[]>([]);
-  const requests = useRef(new Map<number, XMLHttpRequest>());
+  const running = useRef(new Map<number, AbortController>());
   const next = useRef(0);
   const done = useRef(onDone);
   done.current = onDone;
@@ -33,30 +35,44 @@ export function useUploads(project: string, bucket: string, onDone: () => void) 
   }, []);
 
   useEffect(() => {
-    const running = requests.current;
     for (const upload of uploads) {
-      if (running.size >= AT_ONCE) break;
-      if (upload.state !== "waiting" || running.has(upload.id)) continue;
-      const request = send(project, bucket, upload, (to) => {
-        if (to.state !== undefined && to.state !== "sending") {
-          running.delete(upload.id);
-          if (running.size === 0) done.current();
-        }
-        change(upload.id, to);
-      });
-      running.set(upload.id, request);
+      if (running.current.size >= AT_ONCE) break;
+      if (upload.state !== "waiting" || running.current.has(upload.id)) continue;
+      const stop = new AbortController();
+      running.current.set(upload.id, stop);
       change(upload.id, { state: "sending" });
+      const end = (to: Partial<Upload>) => {
+        running.current.delete(upload.id);
+        if (!stop.signal.aborted) change(upload.id, to);
+        else setUploads((all) => [...all]); // whose turn is next?
+        if (running.current.size === 0) done.current();
+      };
+      send({ project, bucket, ...upload }, stop.signal, (sent) => stop.signal.aborted || change(upload.id, { sent }))
+        .then(() => end({ state: "done", sent: 1 }), (error: unknown) =>
+          end(
+            error instanceof ApiError && error.status === 412
+              ? { state: "exists" }
+              : { state: "failed", message: error instanceof Error ? error.message : String(error) },
+          ));
     }
   }, [uploads, project, bucket, change]);
-  useEffect(() => () => {
-    for (const request of requests.current.values()) request.abort();
+  useEffect(() => {
+    const all = running.current;
+    return () => {
+      for (const each of all.values()) each.abort();
+    };
   }, []);
 
+  const halt = (id: number, state: "paused" | "stopped") => {
+    running.current.get(id)?.abort();
+    change(id, { state });
+  };
   return {
     uploads,
     add: (prefix: string, files: readonly Dropped[]) =>
       setUploads((all) => [
-        ...all,
+        // Chosen again: the line that it had goes on.
+        ...all.filter((each) => !files.some(({ path }) => each.key === prefix + path && isOver(each))),
         ...files.map(({ path, file }): Upload => ({
           id: next.current++,
           key: prefix + path,
@@ -67,40 +83,27 @@ export function useUploads(project: string, bucket: string, onDone: () => void) 
           replace: false,
         })),
       ]),
-    again: (id: number, replace: boolean) => change(id, { state: "waiting", sent: 0, message: "", replace }),
+    again: (id: number, replace: boolean) => change(id, { state: "waiting", message: "", replace }),
+    pause: (id: number) => halt(id, "paused"),
     stop: (id: number) => {
-      requests.current.get(id)?.abort();
-      change(id, { state: "stopped" });
+      halt(id, "stopped");
+      const upload = uploads.find((each) => each.id === id);
+      const begun = upload && recall(project, bucket, upload.key, upload.file);
+      if (!upload || !begun) return change(id, { sent: 0 });
+      discard({ project, bucket, key: upload.key }, begun.id).then(
+        () => {
+          change(id, { sent: 0 });
+          done.current();
+        },
+        (error: unknown) => change(id, { state: "failed", message: String((error as Error).message) }),
+      );
     },
-    clear: () => setUploads((all) => all.filter((each) => each.state === "waiting" || each.state === "sending")),
+    clear: () => setUploads((all) => all.filter((each) => !isOver(each) || each.state === "paused")),
   };
 }
 
-/** `fetch` does not tell how much it has sent; this does. */
-function send(project: string, bucket: string, upload: Upload, tell: (to: Partial<Upload>) => void): XMLHttpRequest {
-  const request = new XMLHttpRequest();
-  request.open("PUT", objectUrl(project, bucket, upload.key));
-  request.setRequestHeader("content-type", upload.file.type || "application/octet-stream");
-  if (!upload.replace) request.setRequestHeader("if-none-match", "*");
-  request.upload.onprogress = (event) => tell({ sent: event.total > 0 ? event.loaded / event.total : 0 });
-  request.onload = () => {
-    if (request.status < 300) tell({ state: "done", sent: 1 });
-    else if (request.status === 412) tell({ state: "exists" });
-    else tell({ state: "failed", message: reason(request) });
-  };
-  request.onerror = () => tell({ state: "failed", message: "" });
-  request.onabort = () => tell({ state: "stopped" });
-  request.send(upload.file);
-  return request;
-}
-
-function reason(request: XMLHttpRequest): string {
-  try {
-    const told = JSON.parse(request.responseText) as { error?: string; detail?: string };
-    return told.error ?? told.detail ?? String(request.status);
-  } catch {
-    return String(request.status);
-  }
+function isOver(upload: Upload): boolean {
+  return upload.state !== "waiting" && upload.state !== "sending";
 }
 
 /** What was dropped, folders with all that is in them. */

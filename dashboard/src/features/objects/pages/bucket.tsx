@@ -1,21 +1,36 @@
 // What is in a bucket, folder by folder. Files are dropped anywhere on it.
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import { File as FileIcon, Folder, Trash2, Upload as UploadIcon } from "lucide-react";
+import {
+  Ellipsis,
+  File as FileIcon,
+  Folder,
+  FolderPlus,
+  Link as LinkIcon,
+  Trash2,
+  Upload as UploadIcon,
+} from "lucide-react";
 import { type DragEvent, useRef, useState } from "react";
 import { Link, useParams } from "react-router";
 import type { ObjectEntry, ObjectPage } from "@/api/generated/api";
 import { Button } from "@/components/button";
-import { Confirm } from "@/components/dialog";
+import { ConfirmByName, FormDialog } from "@/components/dialog";
 import { EmptyState } from "@/components/empty-state";
+import { Field, Input } from "@/components/field";
 import { Card, Page } from "@/components/layout";
+import { Menu } from "@/components/menu";
+import { OperationProgress } from "@/components/progress";
 import { Table } from "@/components/table";
 import { toast } from "@/components/toast";
 import { Bytes, RelativeTime } from "@/components/values";
 import { ObjectDialog } from "@/features/objects/components/object-dialog";
+import { ShareDialog } from "@/features/objects/components/share-dialog";
+import { Unfinished } from "@/features/objects/components/unfinished";
 import { UploadList } from "@/features/objects/components/upload-list";
+import { objectUrl } from "@/features/objects/lib/address";
 import { droppedFiles, useUploads } from "@/features/objects/lib/uploads";
 import { messages } from "@/features/objects/messages";
 import { api, type ApiError } from "@/lib/api/client";
+import { problemOf } from "@/lib/api/errors";
 import { invalidate } from "@/lib/api/queries";
 import { classes } from "@/lib/classes";
 import { useFilters } from "@/lib/filters";
@@ -37,7 +52,9 @@ export default function BucketPage() {
   const [view, setView] = useFilters(["prefix", "key"]);
   const prefix = view.prefix ?? "";
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const [deleting, setDeleting] = useState(false);
+  const [asked, setAsked] = useState<"delete" | "folder" | "link" | null>(null);
+  const [clearing, setClearing] = useState<string | null>(null);
+  const close = () => setAsked(null);
   const [over, setOver] = useState(false);
   const picker = useRef<HTMLInputElement>(null);
   const reload = () => void invalidate(client, OF_BUCKETS);
@@ -56,24 +73,48 @@ export default function BucketPage() {
   });
   const lines = list.data && [
     ...list.data.flatMap((page) => page.prefixes).map((key): Line => ({ key })),
-    ...list.data.flatMap((page) => page.objects).map((object): Line => ({ key: object.key, object })),
+    // An empty object that is called like the folder is only there so that the folder is.
+    ...list.data.flatMap((page) => page.objects).filter((object) => object.key !== prefix)
+      .map((object): Line => ({ key: object.key, object })),
   ];
   const shown = lines?.find((line) => line.object && line.key === view.key)?.object;
-  const objects = lines?.filter((line) => line.object !== undefined && chosen.has(line.key)) ?? [];
+  const marked = lines?.filter((line) => chosen.has(line.key)) ?? [];
+  const folders = marked.filter((line) => line.object === undefined).map((line) => line.key);
   const folder = (to: string) => `?${new URLSearchParams({ prefix: to })}`;
 
   const removeChosen = async () => {
-    const keys = objects.map((line) => line.key);
-    for (let at = 0; at < keys.length; at += 1000) {
+    const keys = marked.filter((line) => line.object !== undefined).map((line) => line.key);
+    if (folders.length > 0 || keys.length > 1000) {
+      // What may be many is an operation of the box: it shows how far it is, and can be stopped.
+      const operation = await api("POST /admin/s3/buckets/{bucket}/objects/clear", {
+        path: { bucket },
+        query: { project },
+        body: { keys: keys.slice(0, 1000), prefixes: folders.slice(0, 1000) },
+      });
+      setClearing(operation.id);
+    } else {
       await api("POST /admin/s3/buckets/{bucket}/objects/delete", {
         path: { bucket },
         query: { project },
-        body: { keys: keys.slice(at, at + 1000) },
+        body: { keys },
       });
+      toast.done(t.deleted(keys.length));
     }
-    toast.done(t.deleted(keys.length));
     setChosen(new Set());
     await invalidate(client, OF_BUCKETS);
+  };
+  const makeFolder = async (name: string) => {
+    const key = `${prefix}${name.replace(/^\/+|\/+$/g, "")}/`;
+    const response = await fetch(objectUrl(project, bucket, key), {
+      method: "PUT",
+      headers: { "if-none-match": "*", "content-type": "application/x-directory" },
+      body: "",
+      credentials: "same-origin",
+    });
+    if (!response.ok && response.status !== 412) throw await problemOf(response);
+    close();
+    await invalidate(client, OF_BUCKETS);
+    setView({ prefix: key });
   };
   const drop = async (event: DragEvent) => {
     event.preventDefault();
@@ -98,10 +139,10 @@ export default function BucketPage() {
         crumbs={[{ label: t.title, to: to("objects") }]}
         actions={
           <>
-            {objects.length > 0 && (
+            {marked.length > 0 && (
               <>
-                <span className="text-sm text-muted">{t.chosen(objects.length)}</span>
-                <Button icon={Trash2} needs="developer" onClick={() => setDeleting(true)}>{t.deleteChosen}</Button>
+                <span className="text-sm text-muted">{t.chosen(marked.length)}</span>
+                <Button icon={Trash2} needs="developer" onClick={() => setAsked("delete")}>{t.deleteChosen}</Button>
               </>
             )}
             <input
@@ -118,11 +159,34 @@ export default function BucketPage() {
             <Button look="primary" icon={UploadIcon} needs="developer" onClick={() => picker.current?.click()}>
               {t.upload}
             </Button>
+            <Menu
+              items={[[
+                {
+                  label: t.newFolder,
+                  icon: FolderPlus,
+                  disabled: !can("developer"),
+                  onSelect: () => setAsked("folder"),
+                },
+                { label: t.uploadLink, icon: LinkIcon, disabled: !can("developer"), onSelect: () => setAsked("link") },
+              ]]}
+            >
+              <Button icon={Ellipsis} aria-label={`${bucket}: ${t.moreActions}`} />
+            </Menu>
           </>
         }
       >
         <Folders bucket={bucket} prefix={prefix} />
+        {clearing !== null && (
+          <Card>
+            <OperationProgress key={clearing} id={clearing} label={t.deleting} invalidates={OF_BUCKETS} />
+          </Card>
+        )}
         <UploadList {...uploads} />
+        <Unfinished
+          {...{ project, bucket, prefix }}
+          underway={new Set(uploads.uploads.map((each) => each.key))}
+          onGoOn={(key, file) => uploads.add("", [{ path: key, file }])}
+        />
         <Card flush className={classes(over && "outline-2 outline-accent outline-dashed")}>
           {over && <p className="border-b px-4 py-2 text-sm font-medium text-accent">{t.dropHere}</p>}
           <Table<Line>
@@ -194,23 +258,48 @@ export default function BucketPage() {
         </Card>
       </Page>
       {shown && <ObjectDialog project={project} bucket={bucket} object={shown} onClose={() => setView({ key: "" })} />}
-      <Confirm
-        open={deleting}
-        danger
-        onClose={() => setDeleting(false)}
-        title={t.deleteTitle(objects.length)}
+      {asked === "link" && <ShareDialog {...{ project, bucket, prefix }} onClose={close} />}
+      {asked === "folder" && <NewFolder onMake={makeFolder} onClose={close} />}
+      <ConfirmByName
+        open={asked === "delete"}
+        onClose={close}
+        title={t.deleteTitle(marked.length)}
+        name={bucket}
         what={
           <>
-            <p>{t.deleteWhat}</p>
-            <p className="mt-2 max-h-40 overflow-auto font-mono text-xs break-all">
-              {objects.slice(0, 50).map((line) => line.key).join(", ")}
-            </p>
+            <p>{folders.length > 0 ? t.deleteFoldersWhat : t.deleteWhat}</p>
+            <ul className="mt-2 max-h-40 overflow-auto font-mono text-xs break-all">
+              {marked.slice(0, 50).map((line) => <li key={line.key}>{line.key}</li>)}
+            </ul>
+            {marked.length > 50 && <p className="text-xs">{t.andMore(marked.length - 50)}</p>}
           </>
         }
         action={t.deleteChosen}
         onConfirm={removeChosen}
       />
     </div>
+  );
+}
+
+function NewFolder({ onMake, onClose }: { onMake: (name: string) => Promise<void>; onClose: () => void }) {
+  const t = useMessages(messages);
+  const [name, setName] = useState("");
+  const parts = name.split("/");
+  const bad = name.trim() === "" || parts.some((part) => part === "." || part === "..");
+  return (
+    <FormDialog
+      open
+      width="sm"
+      onClose={onClose}
+      title={t.newFolder}
+      submit={t.create}
+      disabled={bad}
+      onSubmit={() => onMake(name)}
+    >
+      <Field label={t.name} hint={t.folderHint}>
+        <Input value={name} onChange={(event) => setName(event.target.value)} maxLength={250} required autoFocus />
+      </Field>
+    </FormDialog>
   );
 }
 
