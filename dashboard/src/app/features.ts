@@ -2,6 +2,7 @@
 import type { Feature } from "@/lib/feature";
 import { apiKeys } from "@/features/api-keys";
 import { audit } from "@/features/audit";
+import { cache } from "@/features/cache";
 import { database } from "@/features/database";
 import { health } from "@/features/health";
 import { errors } from "@/features/errors";
@@ -25,6 +26,7 @@ export const FEATURES: readonly Feature[] = [
   pages,
   database,
   objects,
+  cache,
   runs,
   errors,
   metrics,

@@ -80,7 +80,7 @@ def list_keys(
     if more:
         command.say("There are more: name a longer prefix, or say --limit")
     elif not items:
-        command.say("There is none. A worker makes one with: await cache.set('greeting', 'hello', { ex: 3600 })")
+        command.say("There is none. A worker makes one with: await cache.set('greeting', 'hello', 'EX', 3600)")
     else:
         command.say("See what one holds: v8box cache get KEY")
 
