@@ -10,9 +10,9 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,28 +21,27 @@ from granian.server.embed import Server
 
 from v8box.api import Guard, LazyApp
 from v8box.api.auth import Auth
-from v8box.api.auth.passwords import Passwords
 from v8box.api.dashboard import BuiltFiles, Dashboard
 from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.api.staging import Staging
-from v8box.app.admin import AdminParts, SiteParts, build_admin_api, forget_worker, variable_names
+from v8box.app.admin import AdminParts, build_admin_api, forget_worker, variable_names
+from v8box.app.bundling import build_bundler, build_function_builds
 from v8box.app.health import open_health
 from v8box.app.metrics import open_scraper
 from v8box.app.notifications import open_notifications
+from v8box.app.sites import open_sites
 from v8box.app.telemetry import open_telemetry
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
 from v8box.catalog.catalog import Catalog
-from v8box.catalog.model import DEFAULT_PROJECT, Build, Manifest, Placement, Version
+from v8box.catalog.model import DEFAULT_PROJECT, Placement
 from v8box.catalog.projects import Projects, Usage, quotas_of
-from v8box.catalog.sites import Sites
 from v8box.catalog.variables import Variables
-from v8box.errors import NotFound, V8BoxError
+from v8box.errors import V8BoxError
 from v8box.features.api_keys.service import ApiKeys
 from v8box.features.captures import Captures
-from v8box.features.cdn import CdnClient, Purges
-from v8box.features.deploy import MAX_OUTPUT_BYTES, Alone, Bundler, Completed, DeployEvent, FolderDeploys, scaffold
+from v8box.features.deploy import Alone, DeployEvent, FolderDeploys, scaffold
 from v8box.features.deploy.files import WorkerFiles
 from v8box.features.deploy.uploads import Uploads
 from v8box.features.health.pages import build_pages
@@ -50,10 +49,8 @@ from v8box.features.health.service import Health, Phase
 from v8box.features.hrana import HranaApp, Tokens
 from v8box.features.metrics.gauges import Gauges
 from v8box.features.metrics.page import MetricsPage
-from v8box.features.pages import FolderSites, PagesService, PreviewPasswords, SiteEvent
-from v8box.features.pages.function_builds import FunctionBuilds
+from v8box.features.pages import FolderSites, SiteEvent
 from v8box.features.pages.internal import InternalApp
-from v8box.features.pages.optimise import Optimiser, OptimiserProcess, Outcomes
 from v8box.features.pages.retention import retain_forever as retain_sites_forever
 from v8box.features.projects import Room
 from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
@@ -63,12 +60,6 @@ from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.failures import Failures
 from v8box.gateway.http import allow_many_files, free_port, http_server
 from v8box.gateway.origins import Origins
-from v8box.gateway.pages.answers import HotFiles
-from v8box.gateway.pages.assets import SiteAssets
-from v8box.gateway.pages.proxy import HostProxy
-from v8box.gateway.pages.release import Releases
-from v8box.gateway.pages.serve import Pages
-from v8box.gateway.pages.server import SiteServer
 from v8box.gateway.policies.book import PolicyBook
 from v8box.gateway.policies.counts import Counts
 from v8box.gateway.policies.limit_sync import LimitSync
@@ -105,8 +96,6 @@ logger = logging.getLogger(__name__)
 
 _HTTP_STOP_SECONDS: Final = 2.0
 _SETTLE_SECONDS: Final = 20.0
-_SITES_AT_ONCE: Final = 8
-"""Deploys of sites that are received or unpacked; the next ones wait. A slow client holds a place of its own."""
 
 
 class AlreadyRunning(V8BoxError):
@@ -252,19 +241,19 @@ class Box:
         cache = ResponseCache(settings.response_cache, data / "cache" / "responses")
         await cache.open()
         self._stack.push_async_callback(cache.stop)
-        bundler = Bundler(
-            settings.directory,
-            data,
-            deno=deno,
-            run=partial(_run_bundler, helpers),
-            run_sealed=partial(_run_sealed, helpers),
-            environ=self._environ,
-        )
-        functions = FunctionBuilds(
-            partial(_bundle_function, bundler, catalog), catalog.arrive, partial(_is_known, catalog)
-        )
-        sites = await self._sites(
-            database, room, cache, helpers, catalog, functions, partial(forget_worker, variables, telemetry)
+        bundler = build_bundler(settings, deno, helpers, self._environ)
+        sites = await open_sites(
+            settings,
+            database=database,
+            catalog=catalog,
+            cache=cache,
+            helpers=helpers,
+            admission=room,
+            functions=build_function_builds(bundler, catalog),
+            forget_worker=partial(forget_worker, variables, telemetry),
+            on_event=self._listeners.on_site,
+            stack=self._stack,
+            tasks=self._tasks,
         )
         origins = Origins(settings.otlp.trace_ratio)
         calls = ServiceCalls(lambda: catalog.routes, usage, origins, settings.requests.max_body_bytes)
@@ -496,63 +485,6 @@ class Box:
             self._listeners.on_password(auth.made_password)
         return auth
 
-    async def _sites(
-        self,
-        database: Database,
-        room: Room,
-        cache: ResponseCache,
-        helpers: Helpers,
-        catalog: Catalog,
-        functions: FunctionBuilds,
-        forget_worker: Callable[[str, str], Awaitable[None]],
-    ) -> SiteParts:
-        """The static sites: their releases, what serves them, and what deploys the folder's."""
-        data, settings = self.settings.data_directory, self.settings.sites
-        sites = await Sites.open(database)
-        catalog.hold(sites.table.held)
-        sites.subscribe(lambda table: catalog.hold(table.held))  # before anybody sees the site that needs them
-        blobs = FolderBlobs(data / "sites")
-        await blobs.open()
-        staging = Staging(data / "staging-sites", _SITES_AT_ONCE)
-        await staging.open()
-        process = OptimiserProcess(partial(helpers.launch_optimiser, store=data / "sites"), data / "sites")
-        optimiser = Optimiser(sites, blobs, await Outcomes.open(database), process, data / "staging-optimiser")
-        optimiser.follow(sites.table)
-        sites.subscribe(optimiser.follow)
-        service = PagesService(
-            sites,
-            blobs,
-            staging,
-            optimisation=optimiser.state,
-            admission=room,
-            functions=functions,
-            forget_worker=forget_worker,
-            max_bytes=settings.max_bytes,
-        )
-        releases = Releases(blobs.get)
-        hasher = Passwords()
-        self._stack.callback(hasher.stop)
-        passwords = PreviewPasswords(hasher.check)
-        proxy = HostProxy()
-        self._stack.push_async_callback(proxy.stop)
-        pages = Pages(releases, HotFiles(blobs), passwords.verify)
-        server = SiteServer(sites.table, pages, releases, proxy, cache)
-        assets = SiteAssets(lambda: sites.table, pages)
-        sites.subscribe(server.follow)
-        if self.settings.cdn.kind is not None:
-            client = CdnClient(self.settings.cdn)
-            self._stack.push_async_callback(client.close)
-            domain = self.settings.box.domain
-            purges = Purges(client, sites.table, lambda site: f"{site}.{domain}", partial(audit.record, database))
-            sites.subscribe(purges.follow)
-            self._tasks.forever(purges.run(), "purges of the CDN")
-        cache.groups.follow_sites(sites.table)
-        sites.subscribe(cache.groups.follow_sites)
-        folder = FolderSites(self.settings.pages_directory, service, on_event=self._listeners.on_site)
-        return SiteParts(
-            service=service, server=server, assets=assets, folder=folder, optimiser=optimiser, passwords=hasher
-        )
-
     def _build_environ(self, data: Path) -> dict[str, str]:
         hidden = hidden_variables()
         passed = {name: value for name, value in self._environ.items() if name not in hidden}
@@ -669,46 +601,3 @@ async def _load_variables(variables: Variables, redactors: Redactors, placement:
 
 def _redactor(redactors: Redactors, placement: Placement) -> Redactor:
     return redactors.of(placement.project, placement.environment, placement.worker)
-
-
-async def _bundle_function(
-    bundler: Bundler, catalog: Catalog, folder: Path, project: str, worker: str, manifest: Manifest
-) -> tuple[Build, Manifest]:
-    """A function of a site. Its packages stay as they were, unless the site has a lock file."""
-    newest = await catalog.versions.list(project, worker, limit=1)
-    lock = await catalog.lock(newest[0].version) if newest else None
-    own = bundler.of(folder)
-    build = await own.bundle(manifest.entry, lock=lock)
-    return replace(build, fingerprint={}), await own.settle(manifest, build)
-
-
-async def _is_known(catalog: Catalog, version: Version) -> bool:
-    try:
-        await catalog.versions.get(version.project, version.worker, version.id)
-    except NotFound:
-        return False
-    return True
-
-
-async def _run_bundler(
-    helpers: Helpers,
-    argv: Sequence[str],
-    env: Mapping[str, str],
-    cwd: Path,
-    read_only: Sequence[Path],
-    read_write: Sequence[Path],
-) -> Completed:
-    bound = MAX_OUTPUT_BYTES
-    return Completed(*await helpers.run_bundler(argv, env, cwd, read_only, read_write, max_output_bytes=bound))
-
-
-async def _run_sealed(
-    helpers: Helpers,
-    argv: Sequence[str],
-    env: Mapping[str, str],
-    cwd: Path,
-    read_only: Sequence[Path],
-    read_write: Sequence[Path],
-) -> Completed:
-    bound = MAX_OUTPUT_BYTES
-    return Completed(*await helpers.run_sealed(argv, env, cwd, read_only, read_write, max_output_bytes=bound))

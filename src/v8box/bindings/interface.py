@@ -90,3 +90,23 @@ class Binding(Protocol):
     def keeps(self, scope: Scope) -> bool: ...
     async def end_run(self, scope: Scope) -> None: ...
     async def health(self) -> None: ...
+
+
+class StatelessBinding:
+    """What a binding has that asks another part of the box: nothing of its own to start, to stop or to be ill, and a
+    run leaves nothing with it."""
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    def keeps(self, scope: Scope) -> bool:
+        return False
+
+    async def end_run(self, scope: Scope) -> None:
+        pass
+
+    async def health(self) -> None:
+        pass

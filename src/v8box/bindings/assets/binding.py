@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from v8box.bindings.assets.interface import AssetRequest, FetchAsset
-from v8box.bindings.interface import Answer, BindingError, Call, Scope
+from v8box.bindings.interface import Answer, BindingError, Call, StatelessBinding
 
 MAX_URL: Final = 16_384
 _PASSED: Final = frozenset(
@@ -44,28 +44,13 @@ class _Fetch(msgspec.Struct):
     headers: list[tuple[str, str]] = []
 
 
-class AssetsBinding:
+class AssetsBinding(StatelessBinding):
     """`fetch` asks the box for a file."""
 
     name: ClassVar[str] = "assets"
 
     def __init__(self, fetch: FetchAsset) -> None:
         self._fetch = fetch
-
-    async def start(self) -> None:
-        """There is nothing of its own to start: the sites' store is the box's."""
-
-    async def stop(self) -> None:
-        """Nor to stop."""
-
-    async def health(self) -> None:
-        """Nor to ask for its health."""
-
-    def keeps(self, scope: Scope) -> bool:
-        return False
-
-    async def end_run(self, scope: Scope) -> None:
-        """A run keeps nothing here: a body it was reading is closed by the broker."""
 
     async def call(self, call: Call) -> Answer:
         if call.operation != "fetch":

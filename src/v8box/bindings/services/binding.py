@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from v8box.bindings.interface import Answer, BindingError, Call, Scope
+from v8box.bindings.interface import Answer, BindingError, Call, StatelessBinding
 from v8box.bindings.services.interface import CallService, ServiceRequest
 
 MAX_URL: Final = 16_384
@@ -31,28 +31,13 @@ class _Fetch(msgspec.Struct):
     length: int | None = None
 
 
-class ServicesBinding:
+class ServicesBinding(StatelessBinding):
     """`fetch` asks the box for a run."""
 
     name: ClassVar[str] = "services"
 
     def __init__(self, call_service: CallService) -> None:
         self._call_service = call_service
-
-    async def start(self) -> None:
-        """There is nothing of its own to start: the pool is the box's."""
-
-    async def stop(self) -> None:
-        """Nor to stop."""
-
-    async def health(self) -> None:
-        """Nor to ask for its health."""
-
-    def keeps(self, scope: Scope) -> bool:
-        return False
-
-    async def end_run(self, scope: Scope) -> None:
-        """A run keeps nothing here: what it called ends with the call."""
 
     async def call(self, call: Call) -> Answer:
         if call.operation != "fetch":
