@@ -79,6 +79,27 @@ async def live(client: httpx.AsyncClient) -> int | None:
     return number
 
 
+# ---- the list
+
+
+async def test_the_list_has_what_is_live_and_where(client: httpx.AsyncClient, world: World) -> None:
+    await client.post(SITES, json={"name": "empty"})
+    for message in ("first", "second"):
+        params = {"message": message}
+        head = {"content-type": "application/zip"}
+        files = {**PAGES, "app.js": message}
+        await client.post(f"{BLOG}/releases", content=zipped(files), headers=head, params=params)
+    domain = await world.service.sites.add_domain("default", "blog", "www.example.com", ADA)
+    items = (await client.get(SITES)).json()["items"]
+    blog, empty = items
+    assert (blog["name"], blog["live_release"], blog["files"], blog["message"]) == ("blog", 2, 3, "second")
+    assert blog["bytes"] == sum(len(PAGES[name]) for name in ("index.html", "docs/index.html")) + len("second")
+    assert (blog["deployed_by"], blog["domains"]) == ("ada", [{"host": domain.host, "verified": False}])
+    assert (empty["live_release"], empty["files"], empty["bytes"], empty["domains"]) == (None, None, None, [])
+    await client.post(f"{BLOG}/rollback", json={})
+    assert [each["message"] for each in (await client.get(SITES)).json()["items"]] == ["first", None]
+
+
 # ---- archives
 
 

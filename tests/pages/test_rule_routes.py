@@ -99,6 +99,56 @@ async def test_hits_are_counted_over_deploys_with_the_same_rules(
     assert await hits(client) == {"/other": 0}
 
 
+HEADERS = """
+/*
+  X-Frame-Options: DENY
+/about
+  X-Frame-Options: SAMEORIGIN
+  ! Cache-Control
+no path above
+/gone/*
+  X-Old: 1
+https://blog.localhost/docs/
+  X-Docs: 1
+"""
+
+
+async def test_header_rules_are_listed_with_the_files_that_they_are_for(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    await world.deploy({**PAGES, "docs/index.html": "docs", "_headers": HEADERS})
+    items = (await client.get(f"{BLOG}/headers")).json()["items"]
+    assert items[1] == {
+        "number": 2,
+        "line": 4,
+        "from": "/about",
+        "sets": {"x-frame-options": "SAMEORIGIN"},
+        "removes": ["cache-control"],
+        "files": 1,
+    }
+    assert {each["from"]: each["files"] for each in items} == {
+        "/*": 4,
+        "/about": 1,
+        "/gone/*": 0,
+        "https://blog.localhost/docs/": 1,
+    }
+    unused = (await client.get(f"{BLOG}/headers", params={"unused": True})).json()["items"]
+    assert [each["from"] for each in unused] == ["/gone/*"]
+    first = (await client.get(f"{BLOG}/headers", params={"limit": 2})).json()
+    rest = (await client.get(f"{BLOG}/headers", params={"cursor": first["next_cursor"]})).json()
+    assert [each["number"] for each in rest["items"]] == [3, 4]
+    problem(await client.get(f"{BLOG}/headers", params={"release": 9}), 404, "not_found")
+
+
+async def test_trying_says_which_header_rules_fit(world: World, client: httpx.AsyncClient) -> None:
+    await world.deploy({**PAGES, "_headers": HEADERS})
+    about = await tried(client, "/about")
+    assert about["header_rules"] == [1, 2]
+    assert about["headers"]["x-frame-options"] == "DENY, SAMEORIGIN"
+    assert (await tried(client, "/"))["header_rules"] == [1]
+    assert (await tried(client, "/api/x"))["header_rules"] == []  # another host's answer
+
+
 async def test_rules_are_listed_as_they_stand_and_in_pages(world: World, client: httpx.AsyncClient) -> None:
     await world.deploy(PAGES)
     first = (await client.get(f"{BLOG}/redirects", params={"limit": 2})).json()

@@ -56,8 +56,17 @@ def pin(
 
 @app.command("optimise")
 @on_box
-def optimise(command: Command, site: Site, release: Number) -> None:
+def optimise(
+    command: Command,
+    site: Site,
+    release: Number,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Stop it, or take it out of the queue.")] = False,
+) -> None:
     """Make the files of a release smaller that is not live, or once more. Live ones are done by themselves."""
+    if cancel:
+        command.api.delete(command.at("sites", site, "releases", str(release), "optimise"))
+        command.say("It is stopped: the release is served as it is")
+        return
     asked = command.api.post(command.at("sites", site, "releases", str(release), "optimise"))
     if command.as_json:
         command.show(asked)

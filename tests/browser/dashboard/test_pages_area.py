@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -173,7 +174,23 @@ def test_rules_are_reported_and_tried(dash: Dash, admin: httpx.Client) -> None:
     page.get_by_label("Path or URL").fill("/")
     page.get_by_role("button", name="Try", exact=True).click()
     expect(answer).to_contain_text("<b>yes")  # as text
+    headers = page.get_by_role("table", name="Headers")
+    expect(headers.get_by_role("row").filter(has_text="/*")).to_contain_text("x-ours: <b>yes")
+    page.get_by_label("For no file").check()
+    expect(page.get_by_text("Every rule is for a file")).to_be_visible()
     dash.look("site-rules")
+
+
+def test_the_list_of_sites_is_one_request(dash: Dash, admin: httpx.Client) -> None:
+    for number in range(3):
+        deploy(admin, f"listed-{number}", {"index.html": "<h1>Listed</h1>"})
+    asked: list[str] = []
+    dash.page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    page = dash.open("/projects/default/sites")
+    expect(page.get_by_role("row").filter(has_text="listed-2")).to_contain_text("15 B")
+    assert {each for each in asked if "/sites" in each and each.startswith("/api/")} == {
+        "/api/v1/projects/default/sites"
+    }
 
 
 def test_previews_domains_and_settings(dash: Dash, admin: httpx.Client) -> None:

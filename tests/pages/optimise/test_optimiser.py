@@ -21,6 +21,7 @@ from tests.pages.optimise.test_process import DIES
 from v8box.catalog.sites import ReleaseInUse
 from v8box.errors import NotFound, V8BoxError
 from v8box.features.pages.optimise import job
+from v8box.features.pages.optimise.optimiser import NothingToCancel
 from v8box.gateway.headers import Incoming
 from v8box.gateway.pages.answers import HotFiles
 from v8box.gateway.pages.release import Releases
@@ -291,6 +292,38 @@ async def test_a_release_that_is_not_live_is_done_when_asked(small: OptimisedWor
     assert small.optimiser.state(info) == {"state": "queued"}
     assert (await small.settled(2))["state"] == "done"
     assert (await small.sites.get("default", "blog")).live_number == 1
+
+
+async def test_what_runs_or_waits_is_cancelled_and_not_begun_again(
+    small: OptimisedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working, goes_on = asyncio.Event(), asyncio.Event()
+    work = small.process.work
+
+    async def slow(request: object) -> object:
+        working.set()
+        await goes_on.wait()
+        return await work(request)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(small.process, "work", slow)
+    await small.deploy(FILES)
+    await working.wait()
+    await small.deploy({"index.html": PAGE}, live=False)
+    await small.optimiser.ask("default", "blog", 2)
+    await small.optimiser.cancel("default", "blog", 2)  # it waits
+    await small.optimiser.cancel("default", "blog", 1)  # it runs
+    goes_on.set()
+    assert await small.settled(1) == {"state": "cancelled"}
+    assert await small.settled(2) == {"state": "cancelled"}
+    await small.stop()
+    small.start()
+    assert await small.settled(1) == {"state": "cancelled"}
+    with pytest.raises(NothingToCancel):
+        await small.optimiser.cancel("default", "blog", 1)
+    with pytest.raises(NotFound):
+        await small.optimiser.cancel("default", "blog", 7)
+    await small.optimiser.ask("default", "blog", 1)
+    assert (await small.settled(1))["state"] == "done"
 
 
 async def test_a_site_that_goes_meanwhile(small: OptimisedWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,17 @@ async def test_what_is_in_the_queue_is_told(small: OptimisedWorld, client: httpx
         assert shown["report"]["optimisation"] == {"state": "queued"}
 
 
+async def test_what_waits_can_be_cancelled(small: OptimisedWorld, app: As, client: httpx.AsyncClient) -> None:
+    await small.stop()
+    await small.deploy({"index.html": "hello " * 200})
+    assert (await client.delete(f"{RELEASES}/1/optimise")).status_code == 204
+    assert (await client.get(f"{RELEASES}/1")).json()["report"]["optimisation"] == {"state": "cancelled"}
+    problem(await client.delete(f"{RELEASES}/1/optimise"), 409, "nothing_to_cancel")
+    problem(await client.delete(f"{RELEASES}/7/optimise"), 404, "not_found")
+    app.principal = user("eve", {EVERY_PROJECT: Role.VIEWER})
+    problem(await client.delete(f"{RELEASES}/1/optimise"), 403, "forbidden")
+
+
 async def test_what_cannot_be_asked(small: OptimisedWorld, app: As, client: httpx.AsyncClient) -> None:
     await small.deploy({"index.html": "x"})
     problem(await client.post(f"{RELEASES}/7/optimise"), 404, "not_found")

@@ -215,7 +215,7 @@ export interface Operations {
   "GET /api/v1/projects/{project}/errors/{error_id}": { path: { project: string; error_id: string }; query: {}; header: {}; body: undefined; answer: ErrorDetail };
   "PATCH /api/v1/projects/{project}/errors/{error_id}": { path: { project: string; error_id: string }; query: {}; header: {}; body: NewErrorState; answer: ErrorDetail };
   "GET /api/v1/explain": { path: {}; query: { url: string; method?: string }; header: {}; body: undefined; answer: Explanation };
-  "GET /api/v1/projects/{project}/sites": { path: { project: string }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_SiteInfo_ };
+  "GET /api/v1/projects/{project}/sites": { path: { project: string }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_SiteSummary_ };
   "POST /api/v1/projects/{project}/sites": { path: { project: string }; query: {}; header: {}; body: NewSite; answer: SiteInfo };
   "GET /api/v1/projects/{project}/sites/{site}": { path: { project: string; site: string }; query: {}; header: {}; body: undefined; answer: SiteInfo };
   "DELETE /api/v1/projects/{project}/sites/{site}": { path: { project: string; site: string }; query: {}; header: {}; body: undefined; answer: undefined };
@@ -240,10 +240,12 @@ export interface Operations {
   "POST /api/v1/projects/{project}/sites/{site}/domains/{host}/verify": { path: { project: string; site: string; host: string }; query: {}; header: {}; body: undefined; answer: DomainInfo };
   "DELETE /api/v1/projects/{project}/sites/{site}/domains/{host}": { path: { project: string; site: string; host: string }; query: {}; header: {}; body: undefined; answer: undefined };
   "GET /api/v1/projects/{project}/sites/{site}/redirects": { path: { project: string; site: string }; query: { release?: number | null; unused?: boolean; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_RedirectInfo_ };
+  "GET /api/v1/projects/{project}/sites/{site}/headers": { path: { project: string; site: string }; query: { release?: number | null; unused?: boolean; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_HeaderInfo_ };
   "POST /api/v1/projects/{project}/sites/{site}/try": { path: { project: string; site: string }; query: {}; header: {}; body: Asked; answer: Tried };
   "GET /api/v1/projects/{project}/sites/{site}/settings": { path: { project: string; site: string }; query: {}; header: {}; body: undefined; answer: SettingsInfo };
   "PATCH /api/v1/projects/{project}/sites/{site}/settings": { path: { project: string; site: string }; query: {}; header: {}; body: SettingsChange; answer: SettingsInfo };
   "POST /api/v1/projects/{project}/sites/{site}/releases/{number}/optimise": { path: { project: string; site: string; number: number }; query: {}; header: {}; body: undefined; answer: Queued };
+  "DELETE /api/v1/projects/{project}/sites/{site}/releases/{number}/optimise": { path: { project: string; site: string; number: number }; query: {}; header: {}; body: undefined; answer: undefined };
   "GET /api/v1/projects/{project}/metrics": { path: { project: string }; query: { from?: string; to?: string; step?: number | null; worker?: string | null; environment?: string | null; version?: string | null; trigger?: string | null }; header: {}; body: undefined; answer: Chart };
   "GET /api/v1/projects/{project}/metrics/top": { path: { project: string }; query: { from?: string; to?: string; by?: "requests" | "errors" | "error_rate" | "p50_ms" | "p95_ms" | "p99_ms" | "mean_ms" | "cold_starts" | "queued" | "cpu_ms" | "memory_bytes" | "bytes_in" | "bytes_out" | "binding_calls" | "binding_ms" | "terminations"; limit?: number; worker?: string | null; environment?: string | null; version?: string | null; trigger?: string | null }; header: {}; body: undefined; answer: TopWorkers };
   "GET /api/v1/projects/{project}/metrics/live": { path: { project: string }; query: { past?: number; worker?: string | null; environment?: string | null; version?: string | null; trigger?: string | null }; header: {}; body: undefined; answer: unknown };
@@ -452,6 +454,7 @@ export type FoundPage_LineInfo_ = { items: Array<LineInfo>; next_cursor: string 
 export type FoundPage_RunInfo_ = { items: Array<RunInfo>; next_cursor: string | null; searched_until: string | null };
 export type FrameInfo = { function: string; file: string; line: number; column: number; own: boolean };
 export type GoLive = { release: number; message?: string };
+export type HeaderInfo = { number: number; line: number; from: string; sets: Record<string, string>; removes: Array<string>; files: number | null };
 export type HealthInfo = { status: "ok" | "degraded"; services: Record<string, ServiceHealth> };
 export type HistoryEntry = { number: number; change: string; release: number; at: string; by: string; message: string };
 export type HistoryInfo = { number: number; change: string; versions: Array<Record<string, unknown>>; at: string; by: string; message: string };
@@ -523,6 +526,7 @@ export type Page_EntryInfo_ = { items: Array<EntryInfo>; next_cursor: string | n
 export type Page_ErrorInfo_ = { items: Array<ErrorInfo>; next_cursor: string | null };
 export type Page_FileInfo_ = { items: Array<FileInfo>; next_cursor: string | null };
 export type Page_ForwardingInfo_ = { items: Array<ForwardingInfo>; next_cursor: string | null };
+export type Page_HeaderInfo_ = { items: Array<HeaderInfo>; next_cursor: string | null };
 export type Page_HistoryEntry_ = { items: Array<HistoryEntry>; next_cursor: string | null };
 export type Page_HistoryInfo_ = { items: Array<HistoryInfo>; next_cursor: string | null };
 export type Page_KillInfo_ = { items: Array<KillInfo>; next_cursor: string | null };
@@ -537,7 +541,7 @@ export type Page_Release_ = { items: Array<Release>; next_cursor: string | null 
 export type Page_RuleInfo_ = { items: Array<RuleInfo>; next_cursor: string | null };
 export type Page_SessionInfo_ = { items: Array<SessionInfo>; next_cursor: string | null };
 export type Page_SiteFile_ = { items: Array<SiteFile>; next_cursor: string | null };
-export type Page_SiteInfo_ = { items: Array<SiteInfo>; next_cursor: string | null };
+export type Page_SiteSummary_ = { items: Array<SiteSummary>; next_cursor: string | null };
 export type Page_SlowInfo_ = { items: Array<SlowInfo>; next_cursor: string | null };
 export type Page_TagInfo_ = { items: Array<TagInfo>; next_cursor: string | null };
 export type Page_TokenInfo_ = { items: Array<v8box__features__tokens__routes__TokenInfo>; next_cursor: string | null };
@@ -609,7 +613,9 @@ export type Severity = "info" | "warning" | "critical";
 export type SignalInfo = { signal: "traces" | "logs"; sent: number; dropped: number; waiting: number; most: number; fault: string };
 export type Silence = { hours: number };
 export type SiteFile = { path: string; sha256: string; bytes: number; type: string; encodings: Record<string, number> };
+export type SiteHost = { host: string; verified: boolean };
 export type SiteInfo = { name: string; project: string; url: string; live_release: number | null; change: number; from_folder: boolean; created_at: string; changed_at: string };
+export type SiteSummary = { name: string; project: string; url: string; live_release: number | null; change: number; from_folder: boolean; created_at: string; changed_at: string; files: number | null; bytes: number | null; deployed_at: string | null; deployed_by: string | null; message: string | null; domains: Array<SiteHost> };
 export type SlowInfo = { worker: string; environment: string; method: string; pattern: string; runs: number; slow: number; first_at: string; last_at: string; total_ms: number; p50_ms: number; p95_ms: number; split: Record<string, number>; repeated: Array<RepeatedInfo>; worst: WorstInfo };
 export type SnapshotOrder = { environment?: string };
 export type SourceFile = { path: string; sha256: string; bytes: number | null };
@@ -631,7 +637,7 @@ export type TokenRequest = { label?: string; access?: "read" | "write"; database
 export type TopWorker = { requests: number; errors: number; error_rate: number | null; status: Record<string, number>; p50_ms: number | null; p95_ms: number | null; p99_ms: number | null; mean_ms: number | null; cold_starts: number; cold_ms: number | null; cold_ratio: number | null; queued: number; queue_ms: number | null; cpu_ms: number; memory_bytes: number | null; inflight: number | null; sandboxes: number | null; bytes_in: number; bytes_out: number; binding_calls: number; binding_bytes: number; binding_ms: number; log_lines: Record<string, number>; terminations: number; outcomes: Record<string, number>; termination_reasons: Record<string, number>; bindings: Record<string, BindingTotals>; project: string; worker: string; environment: string };
 export type TopWorkers = { by: string; items: Array<TopWorker> };
 export type Totals = { requests: number; errors: number; error_rate: number | null; status: Record<string, number>; p50_ms: number | null; p95_ms: number | null; p99_ms: number | null; mean_ms: number | null; cold_starts: number; cold_ms: number | null; cold_ratio: number | null; queued: number; queue_ms: number | null; cpu_ms: number; memory_bytes: number | null; inflight: number | null; sandboxes: number | null; bytes_in: number; bytes_out: number; binding_calls: number; binding_bytes: number; binding_ms: number; log_lines: Record<string, number>; terminations: number; outcomes: Record<string, number>; termination_reasons: Record<string, number>; bindings: Record<string, BindingTotals> };
-export type Tried = { outcome: "file" | "redirect" | "worker" | "proxy" | "not_found" | "refused"; status: number | null; place: string; rule: RedirectInfo | null; headers: Record<string, string> };
+export type Tried = { outcome: "file" | "redirect" | "worker" | "proxy" | "not_found" | "refused"; status: number | null; place: string; rule: RedirectInfo | null; headers: Record<string, string>; header_rules: Array<number> };
 export type TriggerEntry = { name: string; table: string; sql: string };
 export type Update = { data: Record<string, unknown>; where?: string | null; whereArgs?: Array<unknown> };
 export type UpdateOne = { data: Record<string, unknown> };

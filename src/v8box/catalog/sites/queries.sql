@@ -32,6 +32,13 @@ where site = :site and number < :before and (:number is null or number = :number
 order by number desc
 limit :limit
 
+-- name: live_of_project
+-- Without the reports, which may be long.
+select r.site, r.number, r.id, r.key, r.files, r.bytes, r.created_at, r.created_by, r.message, r.pinned, '{}'
+from sites s join releases r on r.site = s.name and r.key = s.live
+where s.project = :project
+order by r.number
+
 -- name: describe_release
 update releases set message = :message, pinned = :pinned where site = :site and number = :number
 
@@ -96,6 +103,11 @@ delete from previews where expires_at is not null and expires_at < :now returnin
 -- name: domains
 select host, site, token, verified_at, created_at from domains
 where (:site is null or site = :site) and (:host is null or host = :host)
+order by host
+
+-- name: domains_of_project
+select host, site, token, verified_at, created_at from domains
+where site in (select name from sites where project = :project)
 order by host
 
 -- name: add_domain

@@ -146,6 +146,21 @@ class Sites:
         found = await self._database.read(lambda sql: sql.rows(_queries["sites"], key))
         return [rows.site(row) for row in found]
 
+    async def overview(self, project: str) -> Sequence[tuple[Site, ReleaseInfo | None, Sequence[Domain]]]:
+        """The sites of a project by name, each with its live release (without the report) and its host names."""
+        key = {"project": project}
+
+        def read(sql: Transaction) -> Sequence[tuple[Site, ReleaseInfo | None, Sequence[Domain]]]:
+            live = {str(row[0]): rows.release(row) for row in sql.rows(_queries["live_of_project"], key)}
+            hosts: dict[str, list[Domain]] = {}
+            for row in sql.rows(_queries["domains_of_project"], key):
+                domain = rows.domain(row)
+                hosts.setdefault(domain.site, []).append(domain)
+            found = [rows.site(row) for row in sql.rows(_queries["sites"], {**key, "name": None})]
+            return [(site, live.get(site.name), hosts.get(site.name, ())) for site in found]
+
+        return await self._database.read(read)
+
     async def get(self, project: str, name: str) -> Site:
         """Raises `NotFound`, also for another project's."""
         found = await self._database.read(lambda sql: find_site(sql, project, name))

@@ -32,6 +32,7 @@ from v8box.features.pages.schemas import (
     SiteFile,
     SiteInfo,
     SiteName,
+    SiteSummary,
 )
 from v8box.features.pages.service import PagesService
 
@@ -67,11 +68,15 @@ def _sites(service: PagesService, address: Address) -> APIRouter:
     routes = router_v1("/projects/{project}/sites", "sites")
     sites = service.sites
 
-    @routes.get("", response_model=Page[SiteInfo], dependencies=_READ)
+    @routes.get("", response_model=Page[SiteSummary], dependencies=_READ)
     async def list_sites(project: Project, page: Paged) -> Response:
-        """The sites of a project, by name."""
-        found = await sites.list(project)
-        shown = page.page_of_all(found, lambda site: (site.name,), lambda site: SiteInfo.of(site, address(site.name)))
+        """The sites of a project by name, each with its live release and host names."""
+        found = await sites.overview(project)
+        shown = page.page_of_all(
+            found,
+            lambda each: (each[0].name,),
+            lambda each: SiteSummary.summed(*each, address(each[0].name)),
+        )
         return answer(shown)
 
     @routes.post("", response_model=SiteInfo, status_code=201)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Query, Response
@@ -15,12 +15,17 @@ from v8box.api.v1 import Page, Paged, answer, router_v1
 from v8box.catalog.sites import ReleaseInfo, SiteRoute
 from v8box.errors import BadRequest, NotFound
 from v8box.features.pages.routes import Address
-from v8box.features.pages.schemas import Asked, Project, RedirectInfo, SiteName, Tried
+from v8box.features.pages.schemas import Asked, HeaderInfo, Project, RedirectInfo, SiteName, Tried
 from v8box.features.pages.service import PagesService
 from v8box.gateway.headers import Incoming
 from v8box.gateway.pages.foresee import foresee
+from v8box.gateway.pages.headers import Headers
 from v8box.gateway.pages.release import LoadedRelease
+from v8box.gateway.pages.release import Release as ReleaseContents
 from v8box.gateway.pages.serve import SiteRequest
+
+MAX_COUNTED: Final = 20_000
+"""Files for which it is worked out which header rules are for them; times the hosts that rules name."""
 
 Load = Callable[[str], Awaitable[LoadedRelease]]
 """A release as this node serves it, by the key of its blob."""
@@ -56,6 +61,26 @@ def build_router(service: PagesService, load: Load, address: Address) -> APIRout
         ]
         return answer(page.page_of_all(found, lambda each: (each[0],), lambda each: RedirectInfo.of(*each)))
 
+    @routes.get("/headers", response_model=Page[HeaderInfo], dependencies=[needs(Role.VIEWER)])
+    async def list_headers(
+        project: Project,
+        site: SiteName,
+        page: Paged,
+        release: Annotated[int | None, Query(ge=1, description="Left out: the live one.")] = None,
+        unused: Annotated[bool, Query(description="Only rules that no file of the release is for.")] = False,
+    ) -> Response:
+        """The header rules in the order in which they stand, with how many files each is for. All that fit count. Lines
+        that are no rules are in the release's `report`."""
+        info, _ = await wanted(project, site, release)
+        contents = await service.contents(info)
+        counts = await asyncio.to_thread(_files_of_blocks, contents)
+        found = [
+            (number, block, files)
+            for number, (block, files) in enumerate(zip(contents.headers, counts, strict=True), 1)
+            if not (unused and files != 0)
+        ]
+        return answer(page.page_of_all(found, lambda each: (each[0],), lambda each: HeaderInfo.of(*each)))
+
     @routes.post("/try", response_model=Tried, dependencies=[needs(Role.VIEWER, Scope.READ)])
     @changes_nothing
     async def try_request(project: Project, site: SiteName, body: Asked) -> Response:
@@ -76,10 +101,40 @@ def build_router(service: PagesService, load: Load, address: Address) -> APIRout
                 place=found.place,
                 rule=None if rule is None else RedirectInfo.of(contents.redirects.index(rule) + 1, rule, 0),
                 headers=dict(found.headers),
+                header_rules=await asyncio.to_thread(_blocks_for, contents, request, found.kind),
             )
         )
 
     return routes
+
+
+def _blocks_for(contents: ReleaseContents, request: SiteRequest, kind: str) -> list[int]:
+    """The numbers of the header rules that count for an answer: those of workers and other hosts have none."""
+    if kind not in ("file", "redirect") or not contents.headers:
+        return []
+    host = request.host.partition(":")[0].lower()
+    return [place + 1 for place in Headers(contents.headers).places(host, request.path)]
+
+
+def _files_of_blocks(contents: ReleaseContents) -> list[int | None]:
+    """How many files each header rule is for, at all of their addresses: `/a/index.html` is `/a/`, too."""
+    blocks = contents.headers
+    hosts = {urlsplit(each.source).hostname or "" for each in blocks}
+    if not blocks or len(contents.files) * len(hosts) > MAX_COUNTED:
+        return [None] * len(blocks)
+    headers = Headers(blocks)
+    counts = [0] * len(blocks)
+    for path in contents.files:
+        addresses = {
+            path,
+            path.removesuffix("index.html"),
+            path.removesuffix(".html"),
+            path.removesuffix("/index.html"),
+        }
+        found = {place for host in hosts for address in addresses for place in headers.places(host, address or "/")}
+        for place in found:
+            counts[place] += 1
+    return list(counts)
 
 
 def _request(asked: Asked, route: SiteRoute, host: str) -> SiteRequest:

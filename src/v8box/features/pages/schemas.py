@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
@@ -9,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from v8box.api.v1 import Shape, Time
 from v8box.catalog.sites import Domain, Preview, ReleaseInfo, Site
+from v8box.gateway.pages.headers import HeaderBlock
 from v8box.gateway.pages.redirects import Compat, Redirect
 from v8box.gateway.pages.release import HtmlHandling, NotFoundHandling
 
@@ -55,6 +57,60 @@ class SiteInfo(BaseModel):
             from_folder=bool(site.fingerprint),
             created_at=site.created_at,
             changed_at=site.changed_at,
+        )
+
+
+class SiteHost(BaseModel):
+    """A host name of a site."""
+
+    host: str
+    verified: bool = Field(description="Whether it answers.")
+
+
+class SiteSummary(SiteInfo):
+    """A site in the list, with what is live and where."""
+
+    files: int | None = Field(description="Of the live release, as all that follows; `null` before the first.")
+    bytes: int | None
+    deployed_at: Time | None
+    deployed_by: str | None
+    message: str | None
+    domains: list[SiteHost]
+
+    @classmethod
+    def summed(cls, site: Site, live: ReleaseInfo | None, domains: Sequence[Domain], url: str) -> SiteSummary:
+        return cls(
+            **dict(SiteInfo.of(site, url)),
+            files=None if live is None else live.files,
+            bytes=None if live is None else live.size,
+            deployed_at=None if live is None else live.created_at,
+            deployed_by=None if live is None else live.created_by,
+            message=None if live is None else live.message,
+            domains=[SiteHost(host=each.host, verified=each.verified_at is not None) for each in domains],
+        )
+
+
+class HeaderInfo(BaseModel):
+    """A header rule of a release: a path with the lines below it."""
+
+    number: int = Field(description="Its place among the rules, from 1: all that fit count, in this order.")
+    line: int = Field(description="Where it stands in its file.")
+    source: str = Field(serialization_alias="from")
+    sets: dict[str, str] = Field(description="Headers with their values.")
+    removes: list[str] = Field(description="Headers that it takes off (`! Name`).")
+    files: int | None = Field(
+        description="How many files of the release it is for; 0: none now. `null`: there are too many to count."
+    )
+
+    @classmethod
+    def of(cls, number: int, block: HeaderBlock, files: int | None) -> HeaderInfo:
+        return cls(
+            number=number,
+            line=block.line,
+            source=block.source,
+            sets={name: value for name, value in block.headers if value is not None},
+            removes=[name for name, value in block.headers if value is None],
+            files=files,
         )
 
 
@@ -273,6 +329,7 @@ class Tried(BaseModel):
     place: str = Field(description="The file, the address, the worker; or why nothing answers.")
     rule: RedirectInfo | None = Field(description="The rule that leads there.")
     headers: dict[str, str] = Field(description="Those that the site and the box add.")
+    header_rules: list[int] = Field(description="The numbers of the header rules that fit.")
 
 
 class MountSetting(Shape):

@@ -8,7 +8,7 @@ that the box itself answers for, cannot be set.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -142,14 +142,25 @@ class Headers:
     def __bool__(self) -> bool:
         return bool(self._blocks)
 
-    def of(self, host: str, path: str) -> dict[str, str | None]:
-        """What the answer for this path gets: by name the value, or None where the site takes the header off."""
+    @property
+    def blocks(self) -> Sequence[HeaderBlock]:
+        return self._blocks
+
+    def places(self, host: str, path: str) -> list[int]:
+        """Of the blocks that fit, from 0, in their order."""
+        return sorted({place for place, _ in self._fitting(host, path)})
+
+    def _fitting(self, host: str, path: str) -> Sequence[tuple[int, Mapping[str, str]]]:
         found = [] if self._tree is None else self._tree.matches(path)
         if (of_host := self._hosts.get(host)) is not None:
             found = sorted([*found, *of_host.matches(path)], key=lambda match: match[0])
+        return found
+
+    def of(self, host: str, path: str) -> dict[str, str | None]:
+        """What the answer for this path gets: by name the value, or None where the site takes the header off."""
         merged: dict[str, str | None] = {}
         seen: set[int] = set()
-        for place, held in found:
+        for place, held in self._fitting(host, path):
             if place in seen:
                 continue
             seen.add(place)

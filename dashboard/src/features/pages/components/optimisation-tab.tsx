@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { Minimize2 } from "lucide-react";
+import { Minimize2, X } from "lucide-react";
 import { useState } from "react";
 import type { SiteInfo } from "@/api/generated/api";
 import { Badge, type Tone } from "@/components/badge";
@@ -20,7 +20,13 @@ import { formatNumber } from "@/lib/i18n/format";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName } from "@/lib/project";
 
-const TONES: Record<Optimisation["state"], Tone> = { queued: "neutral", running: "accent", done: "ok", failed: "bad" };
+const TONES: Record<Optimisation["state"], Tone> = {
+  queued: "neutral",
+  running: "accent",
+  done: "ok",
+  failed: "bad",
+  cancelled: "warn",
+};
 
 /** What making the files of a release smaller has spared, and what was left as it is. */
 export default function OptimisationTab({ site }: { site: SiteInfo }) {
@@ -36,12 +42,12 @@ export default function OptimisationTab({ site }: { site: SiteInfo }) {
     path: { project, site: site.name },
   });
   const found = reportOf(release.data).optimisation;
-  const run = async () => {
+  const act = async (method: "POST" | "DELETE") => {
     if (number === null) return;
     setBusy(true);
     setError(null);
     try {
-      await api("POST /api/v1/projects/{project}/sites/{site}/releases/{number}/optimise", {
+      await api(`${method} /api/v1/projects/{project}/sites/{site}/releases/{number}/optimise`, {
         path: { project, site: site.name, number },
       });
       await invalidate(client, SITES);
@@ -69,15 +75,17 @@ export default function OptimisationTab({ site }: { site: SiteInfo }) {
                 label: each.live ? `#${each.number} (${t.live})` : `#${each.number}`,
               }))}
             />
-            <Button
-              icon={Minimize2}
-              needs="developer"
-              busy={busy}
-              disabled={found?.state === "queued" || found?.state === "running"}
-              onClick={() => void run()}
-            >
-              {t.optimise}
-            </Button>
+            {found?.state === "queued" || found?.state === "running"
+              ? (
+                <Button icon={X} needs="developer" busy={busy} onClick={() => void act("DELETE")}>
+                  {t.cancelOptimisation}
+                </Button>
+              )
+              : (
+                <Button icon={Minimize2} needs="developer" busy={busy} onClick={() => void act("POST")}>
+                  {t.optimise}
+                </Button>
+              )}
           </>
         }
       >

@@ -17,6 +17,8 @@ import { formatNumber } from "@/lib/i18n/format";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName } from "@/lib/project";
 
+const HEADERS_EXAMPLE = "/assets/*\n  Cache-Control: max-age=31536000";
+
 /** Redirects and headers of the live release: what counts, how often, what does not, and what a request would get. */
 export default function RulesTab({ site }: { site: SiteInfo }) {
   const t = useMessages(messages);
@@ -30,13 +32,14 @@ export default function RulesTab({ site }: { site: SiteInfo }) {
   return (
     <>
       <TryRequest site={site.name} />
-      <Redirects site={site.name} headers={report.headers ?? 0} />
+      <Redirects site={site.name} />
+      <Headers site={site.name} />
       <Ignored report={report} />
     </>
   );
 }
 
-function Redirects({ site, headers }: { site: string; headers: number }) {
+function Redirects({ site }: { site: string }) {
   const t = useMessages(messages);
   const project = useProjectName();
   const [unused, setUnused] = useState(false);
@@ -48,7 +51,7 @@ function Redirects({ site, headers }: { site: string; headers: number }) {
     <Card
       flush
       title={t.redirects}
-      description={t.redirectsHint(headers)}
+      description={t.redirectsHint}
       actions={<Checkbox checked={unused} onChange={setUnused} label={t.unused} />}
     >
       <Table
@@ -79,6 +82,69 @@ function Redirects({ site, headers }: { site: string; headers: number }) {
         empty={unused ? <EmptyState title={t.allUsed} /> : (
           <EmptyState title={t.noRedirects}>
             {t.noRedirectsHint} <code className="font-mono">/old/* /new/:splat 301</code>
+          </EmptyState>
+        )}
+      />
+    </Card>
+  );
+}
+
+function Headers({ site }: { site: string }) {
+  const t = useMessages(messages);
+  const project = useProjectName();
+  const [unused, setUnused] = useState(false);
+  const rules = useApiList("GET /api/v1/projects/{project}/sites/{site}/headers", {
+    path: { project, site },
+    query: unused ? { unused } : {},
+  });
+  return (
+    <Card
+      flush
+      title={t.headers}
+      description={t.headersHint}
+      actions={<Checkbox checked={unused} onChange={setUnused} label={t.forNoFile} />}
+    >
+      <Table
+        label={t.headers}
+        rows={rules.items}
+        error={rules.error}
+        onRetry={() => void rules.refetch()}
+        more={rules}
+        rowKey={(rule) => String(rule.number)}
+        columns={[
+          { id: "number", header: "#", from: "sm", cell: (rule) => rule.number },
+          {
+            id: "from",
+            header: t.path,
+            cell: (rule) => <span className="font-mono text-xs break-all">{rule.from}</span>,
+          },
+          {
+            id: "sets",
+            header: t.headers,
+            cell: (rule) => (
+              <span className="grid gap-0.5 py-1 font-mono text-xs">
+                {Object.entries(rule.sets).map(([name, value]) => (
+                  <span key={name} className="break-all">
+                    {name}: <span className="text-muted">{value}</span>
+                  </span>
+                ))}
+                {rule.removes.map((name) => <span key={name} className="text-muted line-through">{name}</span>)}
+              </span>
+            ),
+          },
+          { id: "line", header: t.line, from: "md", align: "right", cell: (rule) => rule.line || "–" },
+          {
+            id: "files",
+            header: t.files,
+            align: "right",
+            sort: (rule) => rule.files ?? 0,
+            cell: (rule) =>
+              rule.files === null ? "–" : rule.files === 0 ? <Badge tone="warn">0</Badge> : formatNumber(rule.files),
+          },
+        ]}
+        empty={unused ? <EmptyState title={t.allForFiles} /> : (
+          <EmptyState title={t.noHeaders}>
+            {t.noHeadersHint} <code className="font-mono whitespace-pre">{HEADERS_EXAMPLE}</code>
           </EmptyState>
         )}
       />

@@ -136,6 +136,10 @@ export function TryRequest({ site }: { site: string }) {
                   </span>
                 ),
               ],
+              answer.header_rules.length > 0 && [
+                t.headers,
+                answer.header_rules.map((number) => `#${number}`).join(", "),
+              ],
               ...Object.entries(answer.headers).map(([name, value]) =>
                 [
                   <code key={name} className="font-mono text-xs">{name}</code>,

@@ -15,7 +15,7 @@ export interface SiteFunction {
 }
 
 export interface Optimisation {
-  state: "queued" | "running" | "done" | "failed";
+  state: "queued" | "running" | "done" | "failed" | "cancelled";
   done?: number;
   total?: number;
   reason?: string;

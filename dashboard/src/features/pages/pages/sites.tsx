@@ -1,6 +1,6 @@
 import { PanelsTopLeft, Upload } from "lucide-react";
 import { useMemo, useState } from "react";
-import type { SiteInfo } from "@/api/generated/api";
+import type { SiteSummary } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
 import { ButtonLink } from "@/components/button";
 import { EmptyState } from "@/components/empty-state";
@@ -9,9 +9,8 @@ import { Card, Page } from "@/components/layout";
 import { Table } from "@/components/table";
 import { Bytes, RelativeTime } from "@/components/values";
 import { SiteLink } from "@/features/pages/components/site-link";
-import { useLiveRelease } from "@/features/pages/lib/queries";
 import { messages } from "@/features/pages/messages";
-import { useApi, useApiList } from "@/lib/api/queries";
+import { useApiList } from "@/lib/api/queries";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName, useProjectPath } from "@/lib/project";
 
@@ -53,8 +52,15 @@ export default function SitesPage() {
             { id: "name", header: t.name, sort: (site) => site.name, cell: (site) => site.name },
             { id: "live", header: t.liveColumn, cell: (site) => <Live site={site} /> },
             { id: "address", header: t.address, from: "sm", cell: (site) => <SiteLink url={site.url} /> },
-            { id: "domains", header: t.tabs.domains, from: "lg", cell: (site) => <Hosts site={site.name} /> },
-            { id: "size", header: t.size, from: "md", align: "right", cell: (site) => <Size site={site} /> },
+            { id: "domains", header: t.tabs.domains, from: "lg", cell: (site) => <Hosts site={site} /> },
+            {
+              id: "size",
+              header: t.size,
+              from: "md",
+              align: "right",
+              sort: (site) => site.bytes ?? -1,
+              cell: (site) => site.bytes === null ? "–" : <Bytes value={site.bytes} />,
+            },
             {
               id: "at",
               header: t.changed,
@@ -80,7 +86,7 @@ export default function SitesPage() {
   );
 }
 
-function Live({ site }: { site: SiteInfo }) {
+function Live({ site }: { site: SiteSummary }) {
   const t = useMessages(messages);
   return (
     <span className="flex flex-wrap gap-1">
@@ -90,20 +96,14 @@ function Live({ site }: { site: SiteInfo }) {
   );
 }
 
-function Size({ site }: { site: SiteInfo }) {
-  return <Bytes value={useLiveRelease(site).data?.bytes} />;
-}
-
-function Hosts({ site }: { site: string }) {
-  const project = useProjectName();
+function Hosts({ site }: { site: SiteSummary }) {
   const t = useMessages(messages);
-  const found = useApi("GET /api/v1/projects/{project}/sites/{site}/domains", { path: { project, site } });
-  if (!found.data?.items.length) return <span className="text-muted">–</span>;
+  if (site.domains.length === 0) return <span className="text-muted">–</span>;
   return (
     <span className="flex flex-wrap gap-1">
-      {found.data.items.map(({ host, verified_at }) => (
-        <Badge key={host} tone={verified_at === null ? "warn" : "neutral"}>
-          {verified_at === null ? `${host} (${t.unverified})` : host}
+      {site.domains.map(({ host, verified }) => (
+        <Badge key={host} tone={verified ? "neutral" : "warn"}>
+          {verified ? host : `${host} (${t.unverified})`}
         </Badge>
       ))}
     </span>

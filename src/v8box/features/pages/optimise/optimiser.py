@@ -28,6 +28,13 @@ REPORTED: Final = "optimisation"
 _log: Final = logging.getLogger(__name__)
 
 
+class NothingToCancel(V8BoxError):
+    """Nothing is being done to this release: it was done already, or never asked for."""
+
+    status = 409
+    code = "nothing_to_cancel"
+
+
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     """A release in the queue. `asked`: somebody wants it done, also again."""
@@ -55,6 +62,8 @@ class Optimiser:
         """By site, its project: what is live there is to be looked at."""
         self._asked: dict[str, _Wanted] = {}
         self._running: tuple[_Wanted, Job | None] | None = None
+        self._cancelled: set[_Wanted] = set()
+        """Of what runs: it stops after the file at hand."""
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
 
@@ -72,6 +81,24 @@ class Optimiser:
         await self._sites.release(project, site, number)
         self._asked[site] = _Wanted(project, site, number, asked=True)
         self._wake()
+
+    async def cancel(self, project: str, site: str, number: int) -> None:
+        """Takes a release out of the queue, or stops the work on it after the file at hand. It stays as it is, and is
+        not done by itself any more. Raises `NotFound`, `NothingToCancel`."""
+        info = await self._sites.release(project, site, number)
+        found = self.state(info)
+        if found is None:
+            raise NothingToCancel
+        asked = self._asked.get(site)
+        if asked is not None and asked.number == number:
+            del self._asked[site]
+        running = self._running
+        if running is not None and (running[0].site, running[0].number) == (site, number):
+            self._cancelled.add(running[0])
+            return
+        if self._seen.get(site) == info.key:
+            self._live.pop(site, None)
+        await self._tell_cancelled(_Wanted(project, site, number), info)
 
     async def settle(self) -> None:
         """Wait until nothing is in the queue."""
@@ -136,13 +163,20 @@ class Optimiser:
         try:
             await self._improve_release(wanted, info)
         except Superseded:
-            pass
+            if wanted in self._cancelled:
+                await self._tell_cancelled(wanted, info)
         except Exception as error:
             _log.warning("release %d of %s stays as it is: %s", info.number, info.site, error, exc_info=True)
             reason = error.detail if isinstance(error, V8BoxError) else type(error).__name__
             await self._tell(wanted, info, info.key, {"state": "failed", "reason": reason})
         finally:
             self._running = None
+            self._cancelled.discard(wanted)
+
+    async def _tell_cancelled(self, wanted: _Wanted, info: ReleaseInfo) -> None:
+        """What was made of it before stays told."""
+        if REPORTED not in info.report:
+            await self._tell(wanted, info, info.key, {"state": "cancelled"})
 
     async def _improve_release(self, wanted: _Wanted, info: ReleaseInfo) -> None:
         began = time.monotonic()
@@ -154,7 +188,7 @@ class Optimiser:
             outcomes=self._outcomes,
             process=self._process,
             staging=self._staging,
-            goes_on=lambda: wanted.asked or self._seen.get(info.site) == info.key,
+            goes_on=lambda: wanted not in self._cancelled and (wanted.asked or self._seen.get(info.site) == info.key),
         )
         self._running = (wanted, job)
         try:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from v8box.api.access import Principal, Role, Scope, needs
-from v8box.api.v1 import answer, router_v1
+from v8box.api.v1 import answer, no_content, router_v1
 from v8box.features.pages.optimise.optimiser import Optimiser
 from v8box.features.pages.schemas import Number, Project, SiteName
 
@@ -18,11 +18,13 @@ Writer = Annotated[Principal, needs(Role.DEVELOPER, Scope.DEPLOY)]
 class Queued(BaseModel):
     """It will be done. How far it is, the release's report says."""
 
-    state: Literal["queued"] = Field(description="Later, in the release's report: `running`, then `done` or `failed`.")
+    state: Literal["queued"] = Field(
+        description="Later, in the release's report: `running`, then `done`, `failed` or `cancelled`."
+    )
 
 
 def build_router(optimiser: Optimiser) -> APIRouter:
-    """The one route."""
+    """The routes."""
     routes = router_v1("/projects/{project}/sites/{site}/releases/{number}", "sites")
 
     @routes.post("/optimise", response_model=Queued, status_code=202)
@@ -31,5 +33,11 @@ def build_router(optimiser: Optimiser) -> APIRouter:
         themselves."""
         await optimiser.ask(project, site, number)
         return answer(Queued(state="queued"), status=202)
+
+    @routes.delete("/optimise", status_code=204)
+    async def cancel_optimisation(project: Project, site: SiteName, number: Number, _: Writer) -> Response:
+        """Takes the release out of the queue, or stops the work on it after the file at hand. It is served as it is."""
+        await optimiser.cancel(project, site, number)
+        return no_content()
 
     return routes
