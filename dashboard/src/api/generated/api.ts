@@ -28,6 +28,7 @@ export interface Operations {
   "GET /admin/database/databases/{database}/migrations": { path: { database: string }; query: { project?: string | null }; header: {}; body: undefined; answer: Array<AppliedEntry> };
   "POST /admin/database/databases/{database}/migrations": { path: { database: string }; query: { project?: string | null }; header: {}; body: Migrate; answer: MigrationReport };
   "POST /admin/database/databases/{database}/migrations/rollback": { path: { database: string }; query: { project?: string | null }; header: {}; body: v8box__features__database__schemas__Rollback; answer: MigrationReport };
+  "GET /admin/database/databases/{database}/tables/{table}/export": { path: { database: string; table: string }; query: { format?: "csv" | "json" | "jsonl"; where?: string | null; whereArgs?: string; orderBy?: string | null; order?: "asc" | "desc"; project?: string | null }; header: {}; body: undefined; answer: string };
   "GET /api/v1/projects/{project}/types": { path: { project: string }; query: {}; header: {}; body: undefined; answer: Response };
   "POST /admin/database/databases/{database}/import/preview": { path: { database: string }; query: { format?: "csv" | "json" | "jsonl" | "sql"; delimiter?: string | null; header?: boolean; whole?: boolean; project?: string | null }; header: {}; body: BodyInit; answer: Preview };
   "POST /admin/database/databases/{database}/import": { path: { database: string }; query: { project?: string | null }; header: {}; body: BodyInit; answer: OperationInfo };
@@ -588,7 +589,7 @@ export type RollBackBody = { version: number };
 export type RotateBody = { master_key?: boolean; data_keys?: boolean };
 export type Rotated = { signing_secret: string; previous_valid_until: string };
 export type RotatedInfo = { key_id: string; rewrapped: number; new_data_keys: number; resealed: number };
-export type RowPage = { columns: Array<string>; rows: Array<Record<string, unknown>>; idColumn: string | null; limit: number; offset: number; total?: number | null };
+export type RowPage = { columns: Array<string>; rows: Array<Record<string, unknown>>; idColumn: string | null; limit: number; offset: number; next: string | null; previous: string | null; total?: number | null; totalIsExact?: boolean | null };
 export type RuleChange = { name?: string | null; projects?: string | null; worker?: string | null; environment?: string | null; threshold?: number | null; window_seconds?: number | null; min_requests?: number | null; for_seconds?: number | null; reasons?: Array<string> | null; checks?: Array<string> | null; status?: "warn" | "fail" | null; quotas?: Array<string> | null; changes?: Array<"new" | "regressed"> | null; severity?: Severity | null; channels?: Array<string> | null; reminder_seconds?: number | null; enabled?: boolean | null; silence_seconds?: number | null };
 export type RuleInfo = { id: string; name: string; kind: RuleKind; projects: string; worker: string; environment: string; threshold: number; window_seconds: number; min_requests: number; for_seconds: number; reasons: Array<string>; checks: Array<string>; status: string; quotas: Array<string>; changes: Array<string>; severity: Severity; channels: Array<string>; reminder_seconds: number; enabled: boolean; silenced_until: string | null; created_at: string; created_by: string };
 export type RuleKind = "error_rate" | "latency_p95" | "terminations" | "health" | "quota" | "errors" | "deploy_failed" | "canary_rolled_back";
@@ -600,7 +601,7 @@ export type RunningInfo = { id: string; method: string; path: string; elapsed_ms
 export type SampleInfo = { run: string | null; request_id: string | null; at: string; version: VersionInfo; environment: string; message: string };
 export type SchemaChange = { change: "created" | "changed" | "dropped"; type: string; name: string; before: string | null; after: string | null };
 export type Scope = "read" | "deploy" | "data" | "secrets" | "admin";
-export type Search = { where?: string | null; whereArgs?: Array<unknown>; limit?: number; offset?: number; orderBy?: string | null; order?: "asc" | "desc"; count?: boolean };
+export type Search = { where?: string | null; whereArgs?: Array<unknown>; limit?: number; offset?: number; orderBy?: string | null; order?: "asc" | "desc"; count?: boolean; cursor?: string | null; backwards?: boolean };
 export type SecondFactorInfo = { active: boolean; recovery_codes_left: number };
 export type SeenInfo = { version: VersionInfo; environment: string; first_seen: string; last_seen: string; count: number };
 export type Sent = { bytes: number };

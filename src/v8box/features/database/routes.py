@@ -14,11 +14,11 @@ from v8box.api.routes import Envelope, router, success
 from v8box.bindings.db.interface import DEFAULT_DATABASE, Database, DatabaseId, Databases, Statement, View
 from v8box.bindings.interface import BindingError
 from v8box.errors import BadRequest
-from v8box.features.database import rows, schemas, structure, tables
+from v8box.features.database import exports, rows, schemas, structure, tables
 from v8box.features.database.conditions import EVERY_ROW, Condition, parse
 from v8box.features.database.migrations import Migrator
 from v8box.features.database.names import GLOBAL, database_id
-from v8box.features.database.rows import DEFAULT_LIMIT, Order, Page
+from v8box.features.database.paging import DEFAULT_LIMIT, Order, Page
 from v8box.features.database.values import converted, to_argument, to_table
 from v8box.storage.migrations import Migration
 from v8box.storage.statements import tokens
@@ -69,6 +69,7 @@ def build_router(databases: Databases, check_room: Check = _always) -> APIRouter
         made.add_api_route(
             path, handler, methods=[method], response_model=shape, status_code=status, dependencies=[access]
         )
+    exports.add_routes(made, handlers.open)
     return made
 
 
@@ -105,20 +106,20 @@ class _Handlers:
 
     async def read_schema(self, project: ProjectHere, database: str, counts: bool = True) -> Response:
         """Tables, views, columns, indexes, foreign keys, triggers, sizes, and rows counted up to 10 000 a table."""
-        return success(await structure.schema(await self._open(project, database), counts=counts))
+        return success(await structure.schema(await self.open(project, database), counts=counts))
 
     async def list_tables(self, project: ProjectHere, database: str) -> Response:
         """Tables and views by name."""
-        return success(await structure.tables(await self._open(project, database)))
+        return success(await structure.tables(await self.open(project, database)))
 
     async def create_table(self, project: ProjectHere, database: str, body: schemas.TableDefinition) -> Response:
         """A new table."""
-        statement = await tables.create(await self._open(project, database), body)
+        statement = await tables.create(await self.open(project, database), body)
         return success({"tableName": body.tableName, "sql": statement}, 201)
 
     async def delete_table(self, project: ProjectHere, database: str, table: str) -> Response:
         """Drops a table or a view."""
-        await tables.drop(await self._open(project, database), table)
+        await tables.drop(await self.open(project, database), table)
         return success({"deleted": table})
 
     # ---- rows
@@ -136,43 +137,53 @@ class _Handlers:
     ) -> Response:
         """One page of a table's rows."""
         page = Page(limit=limit, offset=offset, order_by=orderBy, order=order, count=count)
-        return success(await rows.read(await self._open(project, database), table, page))
+        return success(await rows.read(await self.open(project, database), table, page))
 
     @changes_nothing
     async def search_rows(self, project: ProjectHere, database: str, table: str, body: schemas.Search) -> Response:
         """One page of the rows that a condition holds for."""
-        page = Page(limit=body.limit, offset=body.offset, order_by=body.orderBy, order=body.order, count=body.count)
+        if body.offset and (body.cursor is not None or body.backwards):
+            raise BadRequest("offset and cursor: only one of them says where the page begins.")
+        page = Page(
+            limit=body.limit,
+            offset=body.offset,
+            order_by=body.orderBy,
+            order=body.order,
+            count=body.count,
+            cursor=body.cursor,
+            backwards=body.backwards,
+        )
         condition = EVERY_ROW if body.where is None else parse(body.where, body.whereArgs)
-        return success(await rows.read(await self._open(project, database), table, page, condition))
+        return success(await rows.read(await self.open(project, database), table, page, condition))
 
     async def insert_rows(self, project: ProjectHere, database: str, table: str, body: schemas.Insertion) -> Response:
         """Inserts a row, or a list of rows: all or none."""
         data = body.data if isinstance(body.data, list) else [body.data]
-        return success(await rows.insert(await self._open(project, database), table, data), 201)
+        return success(await rows.insert(await self.open(project, database), table, data), 201)
 
     async def update_rows(self, project: ProjectHere, database: str, table: str, body: schemas.Update) -> Response:
         """Changes the rows that a condition holds for. Without one it is refused; `1 = 1` means every row."""
         condition = _required(body.where, body.whereArgs)
-        return success(await rows.update(await self._open(project, database), table, body.data, condition))
+        return success(await rows.update(await self.open(project, database), table, body.data, condition))
 
     async def delete_rows(self, project: ProjectHere, database: str, table: str, body: schemas.Deletion) -> Response:
         """Deletes the rows that a condition holds for. Without one it is refused; `1 = 1` means every row."""
         condition = _required(body.where, body.whereArgs)
-        return success(await rows.delete(await self._open(project, database), table, condition))
+        return success(await rows.delete(await self.open(project, database), table, condition))
 
     async def read_row(self, project: ProjectHere, database: str, table: str, id: str) -> Response:
         """One row by its primary key, or by its rowid where the table has no primary key of one column."""
-        return success(await rows.read_one(await self._open(project, database), table, id))
+        return success(await rows.read_one(await self.open(project, database), table, id))
 
     async def update_row(
         self, project: ProjectHere, database: str, table: str, id: str, body: schemas.UpdateOne
     ) -> Response:
         """Changes one row."""
-        return success(await rows.update(await self._open(project, database), table, body.data, id))
+        return success(await rows.update(await self.open(project, database), table, body.data, id))
 
     async def delete_row(self, project: ProjectHere, database: str, table: str, id: str) -> Response:
         """Deletes one row."""
-        return success(await rows.delete(await self._open(project, database), table, id))
+        return success(await rows.delete(await self.open(project, database), table, id))
 
     # ---- queries
 
@@ -194,7 +205,7 @@ class _Handlers:
             if isinstance(body.args, dict)
             else [to_argument(value, f"args[{index}]") for index, value in enumerate(body.args)]
         )
-        opened = await self._open(project, database)
+        opened = await self.open(project, database)
         return await converted(await opened.execute(Statement(body.query, args)), _query_answer)
 
     # ---- migrations
@@ -241,7 +252,7 @@ class _Handlers:
             raise BindingError("DATABASE_NOT_FOUND", f"there is no database {known.name}; `v8box db list` shows them")
         return known
 
-    async def _open(self, project: str, name: str) -> Database:
+    async def open(self, project: str, name: str) -> Database:
         return self._databases.open(await self._known(project, name), _ADMIN)
 
 

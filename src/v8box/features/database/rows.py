@@ -1,63 +1,39 @@
 """Reading and changing rows of one table: identifiers are checked against it and quoted, values are bound.
 
 A row is named by its primary key when that is one column, else by its rowid; where a table has neither, `where` is the
-way. Pages are in a fixed order: what is asked for, and by the row's name among equals.
+way. Pages are in a fixed order: what is asked for, and by the row's name among equals (`paging`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from v8box.bindings.db.interface import Database, Statement
 from v8box.bindings.interface import BindingError
 from v8box.errors import BadRequest
 from v8box.features.database.conditions import EVERY_ROW, Condition
 from v8box.features.database.names import quoted
-from v8box.features.database.structure import Shape, shape
+from v8box.features.database.paging import Page, Read
+from v8box.features.database.structure import Shape, has_index, shape
 from v8box.features.database.values import Table, many, one, to_argument
 
 MAX_LIMIT: Final = 1_000
 MAX_OFFSET: Final = 2**53
-DEFAULT_LIMIT: Final = 100
 MAX_INSERTED: Final = 1_000
-
-Order = Literal["asc", "desc"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Which rows of all that are meant, and in which order."""
-
-    limit: int = DEFAULT_LIMIT
-    offset: int = 0
-    order_by: str | None = None
-    order: Order = "asc"
-    count: bool = False
 
 
 async def read(database: Database, table: str, page: Page, condition: Condition = EVERY_ROW) -> dict[str, Any]:
     """One page of rows."""
     found = await shape(database, table)
-    name = quoted(found.name)
-    chosen = _chosen(found)
-    place = f" limit {page.limit:d} offset {page.offset:d}"
-    text = f"select {chosen} from {name}{condition.sql}{_order(found, page)}{place}"  # noqa: S608 - quoted, checked, bound
-    statements = [Statement(text, list(condition.args))]
-    if page.count:
-        statements.append(Statement(f"select count(*) from {name}{condition.sql}", list(condition.args)))  # noqa: S608
-    rows, *counted = await many(await database.batch(statements, "read"))
-    answer: dict[str, Any] = {
-        "columns": rows.columns,
-        "rows": rows.objects(),
-        "idColumn": found.id_column,
-        "limit": page.limit,
-        "offset": page.offset,
-    }
-    if counted:
-        answer["total"] = counted[0].rows[0][0]
-    return answer
+    by = None if page.order_by is None else _sortable(found, page.order_by)
+    key = None if found.id_column is None else _id(found)
+    if by is not None and by == key:
+        by = None
+    indexed = page.order_by is None or by is None or await has_index(database, found, page.order_by)
+    reading = Read(database, found, _chosen(found), key, by, indexed, condition)
+    answer = await reading.page(page)
+    return {**answer, "idColumn": found.id_column, "limit": page.limit, "offset": page.offset}
 
 
 async def read_one(database: Database, table: str, row_id: str) -> dict[str, Any]:
@@ -129,13 +105,6 @@ def writable(found: Shape) -> Shape:
 def _chosen(found: Shape) -> str:
     """All columns, and before them the rowid where rows are named by it; SQLite would call it `rowid` in any case."""
     return f"{found.id_column} as {found.id_column}, *" if found.id_is_rowid else "*"
-
-
-def _order(found: Shape, page: Page) -> str:
-    by = [] if page.order_by is None else [f"{_sortable(found, page.order_by)} {page.order}"]
-    if found.id_column is not None and (page.order_by is None or page.order_by != found.id_column):
-        by.append(f"{_id(found)} {page.order}")
-    return f" order by {', '.join(by)}" if by else ""
 
 
 def _sortable(found: Shape, name: str) -> str:

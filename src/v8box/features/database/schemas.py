@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field, StrictBool, StrictFloat, StrictInt, Stric
 
 from v8box.api.routes import Shape
 from v8box.features.database.conditions import MAX_CHARACTERS
-from v8box.features.database.rows import DEFAULT_LIMIT, MAX_INSERTED, MAX_LIMIT, MAX_OFFSET, Order
+from v8box.features.database.paging import DEFAULT_LIMIT, Order
+from v8box.features.database.rows import MAX_INSERTED, MAX_LIMIT, MAX_OFFSET
 from v8box.storage.migrations import MAX_MIGRATIONS, NAME
 
 Value = Any
@@ -67,6 +68,12 @@ class Search(Shape):
     orderBy: str | None = None
     order: Order = "asc"
     count: bool = False
+    cursor: str | None = Field(
+        default=None,
+        max_length=4_096,
+        description="`next` of a page, or `previous` with `backwards`; not with `offset`.",
+    )
+    backwards: bool = Field(default=False, description="The rows before the cursor, or without one the last.")
 
 
 class Query(Shape):
@@ -124,7 +131,12 @@ class RowPage(BaseModel, extra="forbid"):
     idColumn: str | None = Field(description="The column by which `rows/{id}` names a row: `rowid` if there is no key.")
     limit: int
     offset: int
+    next: str | None = Field(description="The cursor after the last of these rows; null where there is nothing.")
+    previous: str | None = Field(description="The cursor before the first of them.")
     total: int | None = Field(default=None, description="All rows that are meant; only with `count`.")
+    totalIsExact: bool | None = Field(
+        default=None, description="False: there are more; what a condition holds for is counted up to 100 000."
+    )
 
 
 class Inserted(BaseModel, extra="forbid"):

@@ -97,6 +97,12 @@ async def shape(sql: Queries, name: str) -> Shape:
     return Shape(real, kind, made, free if has_rowid else None, has_rowid and free is not None)
 
 
+async def has_index(sql: Queries, found: Shape, column: str) -> bool:
+    """Whether rows can be walked in the order of a column: an index over all rows begins with it."""
+    name = found.column(column).name
+    return bool((await one(await sql.execute(Statement(queries["leading_index"], [found.name, name])))).rows)
+
+
 async def schema(sql: Queries, *, counts: bool) -> dict[str, Any]:
     """All of it: what an ER diagram and an explorer draw."""
     statements = [

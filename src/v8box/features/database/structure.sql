@@ -28,6 +28,10 @@ where t.schema = 'main' and t.type = 'table' and x.key = 1
   and t.name not like 'sqlite\_%' escape '\' and lower(t.name) <> '_v8box_migrations'
 order by t.name collate nocase, i.seq, x.seqno
 
+-- name: leading_index
+select 1 from pragma_index_list(?) as i join pragma_index_xinfo(i.name) as x
+where not i.partial and x.seqno = 0 and x.name = ? collate nocase limit 1
+
 -- name: foreign_keys
 select t.name, k.id, k.seq, k."table", k."from", k."to", k.on_update, k.on_delete
 from pragma_table_list as t

@@ -64,6 +64,11 @@ async def many(result: Result) -> list[Table]:
     return await converted(result, _to_tables)
 
 
+def tagged(result: Result) -> list[list[Any]]:
+    """The rows of one statement with values as arguments have them: nothing is lost on the way back."""
+    return _decode_one(result.encoded).r
+
+
 async def converted(result: Result, convert: Callable[[msgspec.Raw], T]) -> T:
     """What `convert` makes of the encoded result; of a large one in a thread."""
     if len(result.encoded) > _LARGE_BYTES:
