@@ -31,7 +31,7 @@ SCRIPTS = $(shell find $(SCRIPT_FOLDERS) -name .cache -prune -o -name node_modul
 DASHBOARD := src/v8box/api/dashboard/built/index.html
 DASHBOARD_KEY := $(shell cat dashboard/deno.lock dashboard/package.json | cksum | cut -d' ' -f1)
 DASHBOARD_INSTALLED := dashboard/node_modules/.installed-$(DASHBOARD_KEY)
-DASHBOARD_SOURCES = $(shell find dashboard/src dashboard/public dashboard/scripts dashboard/*.* -type f)
+DASHBOARD_SOURCES = $(shell find dashboard/src dashboard/public dashboard/scripts dashboard/*.* docs/*.md docs/bindings -type f)
 IN_DASHBOARD = cd dashboard && $(CURDIR)/$(DENO)
 
 .PHONY: help install run dashboard test test-python test-typescript check check-python check-typescript check-dashboard format gen bench lock clean

@@ -1,12 +1,42 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
+import { inlineOf, parse } from "./src/features/docs/lib/markdown.ts";
+
+const DOCS = fileURLToPath(new URL("../docs", import.meta.url));
+
+/** `virtual:docs`: the pages of the documentation with their headings. What is for those who build the box is left out. */
+function docs(): Plugin {
+  const pages = () =>
+    ["", "bindings/"].flatMap((folder) =>
+      readdirSync(`${DOCS}/${folder}`).filter((name) => name.endsWith(".md") && name !== "README.md").map((name) => {
+        const headings = parse(readFileSync(`${DOCS}/${folder}${name}`, "utf8")).flatMap((block) =>
+          block.kind === "heading" ? [{ level: block.level, text: plain(block.children), slug: block.slug }] : []
+        );
+        return {
+          path: `${folder}${name.replace(/\.md$/, "")}`,
+          title: headings[0]?.text ?? name,
+          headings: headings.filter(({ level }) => level === 2).map(({ text, slug }) => ({ text, slug })),
+        };
+      })
+    ).sort((a, b) => a.title.localeCompare(b.title));
+  return {
+    name: "docs",
+    resolveId: (id) => id === "virtual:docs" ? "\0virtual:docs" : undefined,
+    load: (id) => id === "\0virtual:docs" ? `export default ${JSON.stringify(pages())}` : undefined,
+  };
+}
+
+function plain(words: ReturnType<typeof inlineOf>): string {
+  return words.map((word) => "text" in word ? word.text : plain(word.children)).join("");
+}
 
 // The address that the box serves the assets at, on the admin host and by path.
 export default defineConfig({
   base: "/admin/",
-  plugins: [react(), tailwindcss()],
+  plugins: [react(), tailwindcss(), docs()],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   worker: { format: "es" },
   build: {

@@ -650,6 +650,53 @@ async def test_what_is_saved_back_is_what_is_read(client: httpx.AsyncClient, ser
     assert (await client.get(address)).text == one  # a rollback changes what is live, and no file
 
 
+async def test_a_file_may_be_added_before_it_is_imported_and_deleted_after(
+    client: httpx.AsyncClient, served: Served
+) -> None:
+    files = f"{WORKERS}/parts/files"
+
+    async def paths() -> list[str]:
+        return [each["path"] for each in (await client.get(files)).json()["items"]]
+
+    await client.put(f"{WORKERS}/parts", json={"files": {"main.ts": HELLO}})
+    live = {"environment": "production"}
+    assert (await client.put(f"{files}/lib/text.ts", content='export const t = "t";\n', params=live)).is_success
+    assert await paths() == ["lib/text.ts", "main.ts"]
+    using = 'import { t } from "./lib/text.ts"; export default () => t;\n'
+    assert (await client.put(f"{files}/main.ts", content=using, params=live)).is_success
+    toml = await client.put(f"{files}/v8box.toml", content="[limits]\nwall_ms = 900\n", params=live)
+    assert toml.is_success
+    problem(await client.delete(f"{files}/lib/text.ts", params=live), 400, "deploy_refused")
+    problem(await client.delete(f"{files}/main.ts", params=live), 400, "not_editable")
+    problem(await client.delete(f"{files}/nothing.ts", params=live), 404, "not_found")
+    assert await paths() == ["lib/text.ts", "main.ts", "v8box.toml"]
+    assert (await client.put(f"{files}/main.ts", content=HELLO, params=live)).is_success
+    late = await client.delete(f"{files}/lib/text.ts", params=live, headers={"if-match": '"x"'})
+    problem(late, 412, "precondition_failed")
+    assert (await client.delete(f"{files}/lib/text.ts", params=live)).status_code == 204
+    assert (await client.delete(f"{files}/v8box.toml", params=live)).status_code == 204
+    assert await paths() == ["main.ts"]
+    newest = served.kept.catalog.routes.live("parts")
+    assert newest is not None
+    assert newest.manifest.limits.wall_ms != 900
+    assert served.left() == []
+
+
+async def test_a_file_of_the_folder_is_deleted_there(client: httpx.AsyncClient, served: Served) -> None:
+    (served.folder / "functions" / "a").mkdir()
+    (served.folder / "functions" / "a" / "main.ts").write_text(HELLO)
+    (served.folder / "functions" / "a" / "more.ts").write_text("export const more = 1;\n")
+    (served.folder / "functions" / "b.ts").write_text(HELLO)
+    await served.watch()
+    files = f"{WORKERS}/a/files/functions"
+    problem(await client.delete(f"{files}/a/main.ts"), 400, "not_editable")
+    problem(await client.delete(f"{files}/b.ts"), 400, "not_editable")
+    problem(await client.delete(f"{files}/a/none.ts"), 404, "not_found")
+    assert (await client.delete(f"{files}/a/more.ts")).status_code == 204
+    assert not (served.folder / "functions" / "a" / "more.ts").exists()
+    assert (served.folder / "functions" / "b.ts").exists()
+
+
 async def test_a_worker_of_no_folder_gets_a_new_version_of_its_sources(
     client: httpx.AsyncClient, served: Served
 ) -> None:

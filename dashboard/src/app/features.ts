@@ -4,6 +4,7 @@ import { apiKeys } from "@/features/api-keys";
 import { audit } from "@/features/audit";
 import { cache } from "@/features/cache";
 import { database } from "@/features/database";
+import { docs } from "@/features/docs";
 import { health } from "@/features/health";
 import { errors } from "@/features/errors";
 import { kills } from "@/features/kills";
@@ -40,4 +41,5 @@ export const FEATURES: readonly Feature[] = [
   health,
   sessions,
   tokens,
+  docs,
 ];

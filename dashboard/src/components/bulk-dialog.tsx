@@ -81,6 +81,7 @@ export function BulkDialog(props: BulkDialogProps) {
           <form onSubmit={(event) => void start(event)} className="grid gap-4">
             <div className="grid gap-3 text-sm text-muted">{props.children}</div>
             <ul
+              tabIndex={0}
               aria-label={t.names}
               className="max-h-32 overflow-auto rounded-md border bg-sunken px-3 py-2 font-mono text-xs"
             >
@@ -120,7 +121,11 @@ export function BulkDialog(props: BulkDialogProps) {
               tone={run.refused.length > 0 ? "warn" : "accent"}
             />
             {run.refused.length > 0 && (
-              <ul aria-label={t.refused} className="max-h-60 overflow-auto rounded-md border bg-sunken text-xs">
+              <ul
+                tabIndex={0}
+                aria-label={t.refused}
+                className="max-h-60 overflow-auto rounded-md border bg-sunken text-xs"
+              >
                 {run.refused.map(({ name, why }) => (
                   <li key={name} className="border-b px-3 py-2 last:border-b-0">
                     <span className="font-mono font-medium">{name}</span> <span className="text-muted">{why}</span>

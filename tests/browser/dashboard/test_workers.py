@@ -215,7 +215,7 @@ def test_a_draft_survives_a_reload_and_is_not_written_over_what_another_saved(
 ) -> None:
     page = dash.open(f"/projects/default/workers/{worker}")
     editor = page.locator(".monaco-editor .view-lines").first
-    expect(editor).to_contain_text("three")
+    expect(editor).to_contain_text("new Response")
     write(page, 'export default { fetch: () => new Response("mine") };\n')
     expect(page.get_by_text("types are right")).to_be_visible(timeout=60_000)
     page.reload()
@@ -249,7 +249,7 @@ def test_a_draft_survives_a_reload_and_is_not_written_over_what_another_saved(
 def test_what_is_discarded_is_gone(dash: Dash, worker: str) -> None:
     page = dash.open(f"/projects/default/workers/{worker}")
     editor = page.locator(".monaco-editor .view-lines").first
-    expect(editor).to_contain_text("three")
+    expect(editor).to_contain_text("new Response")
     write(page, "const   unformatted={a:1}\nexport default ()=>unformatted\n")
     page.get_by_role("button", name="Format").click()
     expect(editor).to_contain_text("const unformatted = { a: 1 }")
@@ -258,19 +258,52 @@ def test_what_is_discarded_is_gone(dash: Dash, worker: str) -> None:
     expect(editor).to_contain_text("const unformatted = { a: 1 }")
     page.get_by_role("button", name="Discard").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Discard").click()
-    expect(editor).to_contain_text("three")
+    expect(editor).to_contain_text("new Response")
     page.reload()
-    expect(editor).to_contain_text("three")
+    expect(editor).to_contain_text("new Response")
+
+
+def test_files_are_added_imported_and_deleted(dash: Dash, admin: httpx.Client, box: RunningBox) -> None:
+    files = {"main.ts": 'export default { fetch: () => new Response("alone") };\n'}
+    admin.put(f"{WORKERS}/parts", json={"files": files}).raise_for_status()
+    page = dash.open("/projects/default/workers/parts")
+    editor = page.locator(".monaco-editor .view-lines").first
+    expect(editor).to_contain_text("alone")
+    expect(page.get_by_role("button", name="Delete file")).to_be_disabled()  # the main one
+    page.get_by_role("button", name="New file").click()
+    page.get_by_role("dialog").get_by_label("Path").fill("lib/word.ts")
+    page.get_by_role("dialog").get_by_role("button", name="New file").click()
+    expect(editor).not_to_contain_text("alone")
+    write(page, 'export const word = "together";\n')
+    tree = page.get_by_role("navigation", name="Files")
+    tree.get_by_role("button", name=re.compile("main.ts")).click()
+    expect(editor).to_contain_text("alone")
+    write(page, 'import { word } from "./lib/word.ts";\nexport default { fetch: () => new Response(word) };\n')
+    expect(page.get_by_text("types are right")).to_be_visible(timeout=60_000)
+    page.keyboard.press("ControlOrMeta+s")
+    expect(page.get_by_text(re.compile(r"v\d+ is live"))).to_be_visible(timeout=60_000)
+    assert box.run("parts").text == "together"
+
+    tree.get_by_role("button", name=re.compile("word.ts")).click()
+    page.get_by_role("button", name="Delete file").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete file").click()
+    expect(page.get_by_role("dialog")).to_contain_text("word.ts")  # why not: it is imported
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    admin.put(f"{WORKERS}/parts/files/main.ts?environment=production", content=files["main.ts"]).raise_for_status()
+    page.get_by_role("button", name="Delete file").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete file").click()
+    expect(tree.get_by_role("button", name=re.compile("word.ts"))).to_have_count(0)
+    assert [each["path"] for each in admin.get(f"{WORKERS}/parts/files").json()["items"]] == ["main.ts"]
 
 
 def test_what_could_not_be_saved_is_not_run(dash: Dash, admin: httpx.Client, worker: str) -> None:
     page = dash.open(f"/projects/default/workers/{worker}")
-    expect(page.locator(".monaco-editor .view-lines").first).to_contain_text("three")
+    expect(page.locator(".monaco-editor .view-lines").first).to_contain_text("new Response")
     write(page, "export default { fetch( => 1 };\n")
     page.keyboard.press("ControlOrMeta+e")
     expect(page.get_by_role("list", name="Problems")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("Send a request, and what comes of it is here.")).to_be_visible()
-    assert "three" in admin.get(f"{WORKERS}/{worker}/files/main.ts").text
+    assert "fetch( =>" not in admin.get(f"{WORKERS}/{worker}/files/main.ts").text
 
 
 def test_a_form_is_made_of_the_schema(dash: Dash, admin: httpx.Client) -> None:
@@ -300,7 +333,7 @@ properties.tone = { type = "string", enum = ["kind", "rude"] }
     page.get_by_role("dialog").get_by_role("button", name="Save request").click()
     page.reload()
     page.get_by_role("tab", name="History").click()
-    expect(page.get_by_role("button", name=re.compile("200.*POST /"))).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("200.*POST"))).to_be_visible()
     page.get_by_role("tab", name="Saved").click()
     page.get_by_role("button", name="greet Ana POST /").click()
     page.get_by_role("tab", name="Body").click()

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from v8box.api.access import Principal, Role, Scope, needs
 from v8box.api.deployed import Project, Worker
 from v8box.api.etags import PreconditionFailed, is_unchanged
-from v8box.api.v1 import Page, Paged, answer, check_if_match, router_v1
+from v8box.api.v1 import Page, Paged, answer, check_if_match, no_content, router_v1
 from v8box.catalog.deployments import check_environment
 from v8box.catalog.versions import MAX_MESSAGE
 from v8box.errors import PayloadTooLarge
@@ -76,6 +76,28 @@ def build_router(files: WorkerFiles, show: Show) -> APIRouter:
 
         order = Order(project=project, actor=who.actor, environment=environment, message=message)
         return await answer_saved(await files.save(worker, path, bytes(data), order, check))
+
+    @routes.delete("/{path:rest}", status_code=204)
+    async def delete_worker_file(
+        project: Project,
+        worker: Worker,
+        path: str,
+        request: Request,
+        who: Annotated[Principal, needs(Role.DEVELOPER, Scope.DEPLOY)],
+        environment: Annotated[
+            str | None,
+            Query(max_length=32, description="For a worker that is in no folder: make the new version live there."),
+        ] = None,
+        message: Annotated[str, Query(max_length=MAX_MESSAGE)] = "",
+    ) -> Response:
+        """Deletes a file, but not the main one. A worker of no folder gets a new version, and keeps the file where it
+        would not build without it; older versions have it still. With `If-Match` a file that somebody else saved
+        meanwhile is not deleted: 412."""
+        if environment is not None:
+            check_environment(environment)
+        order = Order(project=project, actor=who.actor, environment=environment, message=message)
+        await files.delete(worker, path, order, lambda known: check_if_match(request, _etag(known or "none")))
+        return no_content()
 
     async def answer_saved(saved: Saved) -> Response:
         body = FileSaved(

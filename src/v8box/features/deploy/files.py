@@ -126,6 +126,23 @@ class WorkerFiles:
             made = await self._uploads.edit(place, version, path, data, order)
             return Saved(state, made, None)
 
+    async def delete(self, worker: str, path: str, order: Order, check: CheckHash) -> Version | None:
+        """Deletes a file and waits for what comes of it: the version that is live then, or made. Raises `NotEditable`,
+        `NotFound`, what `check` raises, and where the worker would not build without it `DeployRefused`; from the
+        folder it is gone all the same then, and gives None."""
+        _check(path)
+        if self.in_folder(order.project, worker):
+            async with self._saving:
+                await asyncio.shield(asyncio.to_thread(self._unlink, worker, path, check))
+            return (await self._outcome(worker, FileState(path, "", 0))).version
+        async with self._staging.place() as place, self._saving:
+            version = await self._uploads.newest(order.project, worker)
+            if path not in version.sources:
+                raise NotFound(f"{worker} has no file {path[:200]}")
+            check(version.sources[path])
+            _check_not_main(worker, path, version.manifest)
+            return await self._uploads.edit(place, version, path, None, order)
+
     async def _outcome(self, worker: str, state: FileState) -> Saved:
         try:
             async with asyncio.timeout(_OUTCOME_SECONDS):
@@ -154,6 +171,17 @@ class WorkerFiles:
             os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
+        sync_folder(target.parent)
+
+    def _unlink(self, worker: str, path: str, check: CheckHash) -> None:
+        target = self._directory / path
+        self._check_editable(worker, path)
+        before = _read(target)
+        if before is None:
+            raise NotFound(f"{worker} has no file {path[:200]}")
+        check(_hash(before))
+        _check_not_main(worker, path, self._deploys.workers.get(worker))
+        target.unlink()
         sync_folder(target.parent)
 
     def _check_editable(self, worker: str, path: str) -> None:
@@ -204,6 +232,11 @@ def _check(path: str) -> None:
         raise NotEditable(f"This is no file's name: {error}") from error
     if _is_hidden(path):
         raise NotEditable("Hidden files and packages are not edited here.")
+
+
+def _check_not_main(worker: str, path: str, manifest: Manifest | None) -> None:
+    if manifest is not None and path == manifest.entry:
+        raise NotEditable(f"{path} is the main file of {worker}: without it there is no worker. Delete the worker.")
 
 
 def _is_hidden(path: str) -> bool:

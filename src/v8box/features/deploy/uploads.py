@@ -112,16 +112,19 @@ class Uploads:
             return [error.diagnostic()]
         return await bundler.check(found.manifest.entry)
 
-    async def edit(self, place: Place, version: Version, path: str, data: bytes, order: Order) -> Version:
-        """A new version of the sources of `version` with this file changed. Raises `DeployRefused`, `InFolder`."""
+    async def edit(self, place: Place, version: Version, path: str, data: bytes | None, order: Order) -> Version:
+        """A new version of the sources of `version` with this file changed, or (None) without it. What nothing imports
+        stays, too: it may be imported by what is edited next. Raises `DeployRefused`, `InFolder`."""
         worker = version.worker
         await self._admitted([worker], order)
-        sources = {name: await self._catalog.versions.source(version, name) for name in version.sources}
-        await place.write({**sources, path: data})
-        if _is_manifest(path, data):
-            found = await asyncio.to_thread(_find, place.files, worker, None)
-        else:
-            found = _Found(version.manifest, {name for name in {*sources, path} if _is_kept(name)})
+        sources = {name: await self._catalog.versions.source(version, name) for name in version.sources if name != path}
+        if data is not None:
+            sources[path] = data
+        await place.write(sources)
+        manifest = version.manifest
+        if _is_manifest(path, version, data):
+            manifest = (await asyncio.to_thread(_find, place.files, worker, None)).manifest
+        found = _Found(manifest, set(sources))
         build, settled = await self._build(place.files, worker, found, order, lock=await self._catalog.lock(version))
         return await self._keep(worker, build, settled, order)
 
@@ -265,12 +268,11 @@ def _to_keep(folder: Path, discovery: Discovery) -> set[str]:
     return discovery.read | {name for name in _KEPT if (folder / name).is_file()}
 
 
-def _is_kept(name: str) -> bool:
-    return posixpath.basename(name) in (*_KEPT, FILE_NAME)
-
-
-def _is_manifest(path: str, data: bytes) -> bool:
+def _is_manifest(path: str, version: Version, data: bytes | None) -> bool:
+    """Whether the manifest may be another one without this file, or with this text in it."""
     name = posixpath.basename(path)
+    if data is None:
+        return path in version.sources and name in (FILE_NAME, "deno.json", "deno.jsonc")
     return name == FILE_NAME or (name in ("deno.json", "deno.jsonc") and b'"v8box"' in data)
 
 

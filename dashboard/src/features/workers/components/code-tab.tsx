@@ -1,4 +1,4 @@
-import { FilePlus, Play, Save, Undo2, WandSparkles } from "lucide-react";
+import { FilePlus, Play, Save, Trash2, Undo2, WandSparkles } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
 import type { WorkerInfo } from "@/api/generated/api";
@@ -37,9 +37,11 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
   const [shown, setShown] = useState<string | null>(null);
   const [naming, setNaming] = useState(false);
   const [discarding, setDiscarding] = useState(false);
+  const [removing, setRemoving] = useState(false);
   const [runs, setRuns] = useState(0);
   const editor = useRef<monaco.editor.IStandaloneCodeEditor | null>(null);
-  const path = shown !== null && files?.some((file) => file.path === shown) ? shown : mainOf(files?.map((f) => f.path));
+  const main = mainOf(files?.map((each) => each.path));
+  const path = shown !== null && files?.some((file) => file.path === shown) ? shown : main;
   const file = files?.find((each) => each.path === path);
 
   const service = useLanguageService();
@@ -76,6 +78,12 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
       endColumn: fault.column + 1,
     })), [faults, path]);
 
+  const live = worker.environments.find((each) => each.environment === "production")?.versions;
+  // After a rollback, say: what is shown is not what answers.
+  const behind = live?.length === 1 && worker.newest !== null && live[0]?.number !== worker.newest.number
+    ? live[0]?.number ?? null
+    : null;
+
   if (open.error !== null) return <ErrorNote error={open.error} onRetry={() => void open.reload(true)} />;
   if (files === null) return <Skeleton className="h-96" />;
   if (files.length === 0) return <p className="text-sm text-muted">{t.noFiles}</p>;
@@ -99,6 +107,14 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
           {editable && (
             <>
               <Button size="sm" look="quiet" icon={FilePlus} aria-label={t.newFile} onClick={() => setNaming(true)} />
+              <Button
+                size="sm"
+                look="quiet"
+                icon={Trash2}
+                aria-label={t.deleteFile}
+                disabled={file === undefined || file.path === main}
+                onClick={() => setRemoving(true)}
+              />
               <Button
                 size="sm"
                 look="quiet"
@@ -140,6 +156,7 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
           </Note>
         )}
         {open.overtaken.length > 0 && <Note bad>{t.overtaken(open.overtaken.join(", "))}</Note>}
+        {behind !== null && <Note>{t.behind(behind)}</Note>}
         {worker.error && <Note bad>{worker.error.file} {worker.error.message}</Note>}
         <div className="grid min-h-[30rem] md:grid-cols-[12rem_minmax(0,1fr)]">
           <FileTree
@@ -205,6 +222,17 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
         action={t.discard}
         danger
         onConfirm={() => open.discard()}
+      />
+      <Confirm
+        open={removing && file !== undefined}
+        onClose={() => setRemoving(false)}
+        title={t.deleteFileTitle(path ?? "")}
+        what={file?.saved === null ? null : t.deleteFileWhat}
+        action={t.deleteFile}
+        danger
+        onConfirm={async () => {
+          if (file) await open.remove(file);
+        }}
       />
       <Dialog
         open={open.conflict !== null}

@@ -125,6 +125,20 @@ export function useFiles(project: string, worker: WorkerInfo) {
     setState({ kind: "draft" });
   }, []);
 
+  /** Deletes a file; one that is not saved yet is only forgotten. */
+  const remove = useCallback(async (file: OpenFile) => {
+    if (file.saved !== null) {
+      await api("DELETE /api/v1/projects/{project}/workers/{worker}/files/{path}", {
+        path: { project, worker: name, path: file.path },
+        query: worker.source === "api" ? { environment: "production" } : {},
+        ifMatch: file.etag,
+      });
+      await invalidate(client, ["GET /api/v1/projects/{project}/workers"]);
+    }
+    setFiles((all) => all?.filter((each) => each.path !== file.path) ?? null);
+    setFaults((all) => all.filter((each) => each.file !== file.path));
+  }, [project, name, worker.source, client]);
+
   const runCheck = useCallback(async (signal: AbortSignal): Promise<readonly Fault[]> => {
     const began = performance.now();
     setState({ kind: "checking" });
@@ -276,6 +290,7 @@ export function useFiles(project: string, worker: WorkerInfo) {
     overtaken,
     change,
     add,
+    remove,
     save,
     settle,
     discard,

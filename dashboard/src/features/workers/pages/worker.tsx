@@ -1,4 +1,4 @@
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { ExternalLink, Tag } from "lucide-react";
 import { Link, Navigate, Route, Routes, useParams } from "react-router";
 import { Badge } from "@/components/badge";
@@ -15,7 +15,8 @@ import { useMessages } from "@/lib/i18n/language";
 import { useProjectName, useProjectPath } from "@/lib/project";
 import { useCan } from "@/lib/session/session";
 
-const CodeTab = lazy(() => import("@/features/workers/components/code-tab"));
+const loadCode = () => import("@/features/workers/components/code-tab");
+const CodeTab = lazy(loadCode);
 const VersionsTab = lazy(() => import("@/features/workers/components/versions-tab"));
 const DeploymentsTab = lazy(() => import("@/features/workers/components/deployments-tab"));
 const LogsTab = lazy(() => import("@/features/workers/components/logs-tab"));
@@ -27,13 +28,16 @@ export default function WorkerPage() {
   const t = useMessages(messages);
   const project = useProjectName();
   const to = useProjectPath();
-  const { worker: name = "" } = useParams();
+  const { worker: name = "", "*": rest } = useParams();
   const worker = useApi("GET /api/v1/projects/{project}/workers/{worker}", { path: { project, worker: name } }, {
     refetchInterval: 10_000,
   });
   const info = worker.data;
   const can = useCan();
   const [tagging, setTagging] = useState(false);
+  useEffect(() => {
+    if (rest === "") void loadCode(); // while the worker is asked for
+  }, []);
   const here = (tab?: string) => tab === undefined ? to("workers", name) : to("workers", name, tab);
   return (
     <Page
