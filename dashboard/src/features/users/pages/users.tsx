@@ -19,7 +19,9 @@ export default function UsersPage() {
   const [adding, setAdding] = useState(false);
   const [made, setMade] = useState<{ name: string; password: string } | null>(null);
   const [sought, setSought] = useState("");
-  const found = users.items?.filter((user) => `${user.name} ${user.email ?? ""}`.includes(sought.trim().toLowerCase()));
+  const found = users.items?.filter((user) =>
+    `${user.name} ${user.email ?? ""}`.toLowerCase().includes(sought.trim().toLowerCase())
+  );
   return (
     <Page
       title={t.title}
