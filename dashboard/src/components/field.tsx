@@ -43,16 +43,22 @@ export function useFieldProps() {
   return { id: ids.id, "aria-describedby": ids.described, "aria-invalid": ids.invalid || undefined };
 }
 
-export const controlClasses =
-  "w-full rounded-md border border-line-strong bg-surface px-2.5 text-sm text-text shadow-low outline-offset-0 " +
+const WIDTH = /(^|\s)w-/;
+const CONTROL =
+  "rounded-md border border-line-strong bg-surface px-2.5 text-sm text-text shadow-low outline-offset-0 " +
   "hover:border-muted/60 focus-visible:border-accent aria-invalid:border-bad disabled:opacity-60 disabled:bg-sunken";
+
+/** As wide as there is room, unless it is said how wide: of two widths the style sheet would choose, not who says it. */
+function control(more: string | undefined, ...own: string[]): string {
+  return classes(CONTROL, ...own, WIDTH.test(more ?? "") ? more : classes("w-full", more));
+}
 
 export function Input({ className, ...rest }: ComponentProps<"input">) {
   return (
     <input
       {...useFieldProps()}
       {...rest}
-      className={classes(controlClasses, "h-8 max-sm:h-9 max-sm:text-base", className)}
+      className={control(className, "h-8 max-sm:h-9 max-sm:text-base")}
     />
   );
 }
@@ -63,7 +69,7 @@ export function Textarea({ className, ...rest }: ComponentProps<"textarea">) {
       rows={4}
       {...useFieldProps()}
       {...rest}
-      className={classes(controlClasses, "py-1.5 font-mono", className)}
+      className={control(className, "py-1.5 font-mono")}
     />
   );
 }
@@ -128,10 +134,9 @@ export function Select<Value extends string>({ value, options, onChange, label, 
       <RadixSelect.Trigger
         {...field}
         aria-label={label}
-        className={classes(
-          controlClasses,
-          "inline-flex h-8 items-center justify-between gap-2 text-left max-sm:h-9 data-placeholder:text-muted",
+        className={control(
           className,
+          "inline-flex h-8 items-center justify-between gap-2 text-left max-sm:h-9 data-placeholder:text-muted",
         )}
       >
         <span className="truncate">

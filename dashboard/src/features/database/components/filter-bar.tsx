@@ -71,7 +71,7 @@ export function FilterBar({ columns, filters, onChange }: {
             />
             {!bare && (
               <Input
-                className="w-40!"
+                className="w-40"
                 aria-label={t.filterValue}
                 value={value}
                 onChange={(event) => setValue(event.target.value)}

@@ -75,7 +75,7 @@ export function MetadataDialog({ project, bucket, object, onClose }: {
         {pairs.map(({ id, name, value }, index) => (
           <div key={id} className="flex items-center gap-2">
             <Input
-              className="w-2/5!"
+              className="w-2/5"
               aria-label={t.metadataName(index + 1)}
               value={name}
               spellCheck={false}

@@ -42,7 +42,7 @@ export function Traffic({ period, onPeriod }: { period: Period; onPeriod: (perio
           label={t.period}
           value={period}
           onChange={onPeriod}
-          className="w-40!"
+          className="w-40"
           options={PERIODS.map((value) => ({ value, label: t.periods[value] }))}
         />
       }

@@ -43,7 +43,7 @@ export function UserRoles({ user }: { user: UserInfo }) {
               value={held}
               onChange={(to) =>
                 set(where, to)}
-              className="w-40!"
+              className="w-40"
             />
             <Button
               look="quiet"
