@@ -206,7 +206,10 @@ async def test_nobodys_newer_value_is_overwritten(box: Box) -> None:
     assert gone.status_code == 412
     assert (await box.read("k")).json()["value"] == "somebody else's"
     tag = (await box.read("k")).headers["etag"]
-    assert (await box.put("k", "mine", headers={"if-match": tag})).status_code == 200
+    mine = await box.put("k", "mine", headers={"if-match": tag})
+    assert (mine.status_code, mine.headers["etag"]) == (200, (await box.read("k")).headers["etag"])
+    kept = await box.put("p", "v", "kv:NS", metadata=[1])
+    assert kept.headers["etag"] == (await box.read("p", space="kv:NS")).headers["etag"]
     for bad in ("*", "mine", 'W/"x"'):
         assert (await box.put("k", "x", headers={"if-match": bad})).status_code == 400
 

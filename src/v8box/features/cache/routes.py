@@ -22,7 +22,7 @@ from v8box.api.deployed import Project
 from v8box.api.operations import Operations, Progress
 from v8box.api.v1 import OperationInfo, accepted, answer, no_content, router_v1
 from v8box.bindings.cache.binding import CacheKeys
-from v8box.bindings.cache.browser import Value
+from v8box.bindings.cache.browser import Value, tag_of
 from v8box.bindings.cache.editor import ABSENT, ANY, Change, If
 from v8box.bindings.cache.spaces import MAX_KEY_BYTES, KeyNotFound, Space
 from v8box.bindings.interface import BindingError
@@ -186,19 +186,15 @@ def build_router(keys: CacheKeys, operations: Operations, record: Record) -> API
         if_match: Annotated[str | None, Header(description="The ETag of the value that was seen.")] = None,
         if_none_match: Annotated[str | None, Header(description="`*`: only where there is nothing yet.")] = None,
     ) -> Response:
-        """Sets a string, or a value of a namespace. What is of another type is never written over."""
+        """Sets a string, or a value of a namespace. What is of another type is never written over. The ETag is that of
+        the new value."""
         only_if = _condition(if_match, if_none_match)
+        value = schemas.to_bytes(body.value)
         metadata = None if body.metadata is None else msgspec.json.encode(body.metadata)
-        await editor.put(
-            named.space,
-            named.key,
-            schemas.to_bytes(body.value),
-            metadata=metadata,
-            ttl=body.ttl_seconds,
-            only_if=only_if,
-        )
-        await note("set", named, who, bytes=len(schemas.to_bytes(body.value)))
-        return answer(await seen(named), 201 if only_if == ABSENT else 200)
+        await editor.put(named.space, named.key, value, metadata=metadata, ttl=body.ttl_seconds, only_if=only_if)
+        await note("set", named, who, bytes=len(value))
+        tag = tag_of(value if named.space.namespace is None else value + b"\0" + (metadata or b""))
+        return answer(await seen(named), 201 if only_if == ABSENT else 200, {"etag": f'"{tag}"'})
 
     @routes.post("/items", response_model=schemas.CacheItemChanged)
     async def change_cache_items(named: Named, body: schemas.CacheItemBody, who: Writer) -> Response:

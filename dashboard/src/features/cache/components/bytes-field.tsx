@@ -1,7 +1,7 @@
 // A field for a text, or for bytes in base64 where the value is none.
-import type { ReactNode } from "react";
+import { type ReactNode, useRef } from "react";
 import { Field, Input, Textarea } from "@/components/field";
-import type { Data } from "@/features/cache/lib/data";
+import { type Data, withEndsOf } from "@/features/cache/lib/data";
 import { messages } from "@/features/cache/messages";
 import { useMessages } from "@/lib/i18n/language";
 
@@ -15,12 +15,14 @@ export function BytesField({ label, value, onChange, long, disabled, autoFocus, 
   hint?: ReactNode;
 }) {
   const t = useMessages(messages);
+  const before = useRef(value);
   const text = typeof value === "string" ? value : value.base64;
-  const change = (typed: string) => onChange(typeof value === "string" ? typed : { base64: typed });
+  const change = (typed: string) =>
+    onChange(typeof value === "string" ? withEndsOf(before.current, typed) : { base64: typed });
   const shared = { value: text, spellCheck: false, disabled: disabled ?? false, autoFocus: autoFocus ?? false };
   return (
     <Field label={typeof value === "string" ? label : t.inBase64(label)} hint={hint}>
-      {long
+      {long || text.includes("\n")
         ? <Textarea {...shared} rows={5} onChange={(event) => change(event.target.value)} />
         : <Input {...shared} className="font-mono" onChange={(event) => change(event.target.value)} />}
     </Field>

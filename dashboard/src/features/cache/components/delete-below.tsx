@@ -20,7 +20,7 @@ export function DeleteBelow({ place, prefix, onClose }: { place: Place; prefix: 
   const [deleting, setDeleting] = useState<string>();
   const [error, setError] = useState<unknown>(null);
   const { operation: counted } = useOperation(counting);
-  const { operation: deleted } = useOperation(deleting);
+  const { operation: deleted } = useOperation(deleting, { invalidates: LISTS });
   const asked = useRef(false);
   const confirmed = useRef(false);
   const start = (dry: boolean) =>

@@ -34,6 +34,8 @@ export function KeyDialog({ place, name, known, onClose, onRenamed }: {
   const refusal = useRefusal("developer");
   const value = useValue(place, name, refusal === null);
   const [asked, setAsked] = useState<Asked | null>(null);
+  const [readings, setReadings] = useState(0);
+  const reload = () => value.refetch().then(() => setReadings((n) => n + 1));
   const first = value.data?.pages[0];
   const key = first ?? known;
   const title = words(name);
@@ -57,7 +59,7 @@ export function KeyDialog({ place, name, known, onClose, onRenamed }: {
               icon={RotateCcw}
               disabled={refusal !== null}
               busy={value.isFetching}
-              onClick={() => void value.refetch()}
+              onClick={() => void reload()}
             >
               {t.reload}
             </Button>
@@ -75,7 +77,7 @@ export function KeyDialog({ place, name, known, onClose, onRenamed }: {
             ? <ErrorNote error={value.error} onRetry={() => void value.refetch()} />
             : first === undefined
             ? <Skeleton className="h-40" />
-            : <Held place={place} first={first} value={value} onGone={onClose} />}
+            : <Held key={readings} place={place} first={first} value={value} onReload={reload} onGone={onClose} />}
         </div>
       </Dialog>
       <Acts
@@ -119,14 +121,15 @@ function short(name: string): string {
   return name.slice(at + 1, at + 200) || name.slice(0, 200);
 }
 
-function Held({ place, first, value, onGone }: {
+function Held({ place, first, value, onReload, onGone }: {
   place: Place;
   first: ValuePage;
   value: ReturnType<typeof useValue>;
+  onReload: () => Promise<unknown>;
   onGone: () => void;
 }) {
   const t = useMessages(messages);
-  if (first.value !== null) return <TextValue key={first.etag ?? first.at} place={place} value={first} />;
+  if (first.value !== null) return <TextValue place={place} value={first} onReload={onReload} />;
   if (!isCollection(first.type)) return <p className="text-sm text-muted">{t.unknownType}</p>;
   const items = value.data?.pages.flatMap((page) => page.items) ?? [];
   return <Items place={place} name={first.key} type={first.type} items={items} more={value} onGone={onGone} />;

@@ -9,58 +9,71 @@ import { Field, Textarea } from "@/components/field";
 import { Tabs } from "@/components/tabs";
 import { toast } from "@/components/toast";
 import { BytesField } from "@/features/cache/components/bytes-field";
-import { bytesOf, type Data, hexDump, named } from "@/features/cache/lib/data";
+import { bytesOf, type Data, editable, hexDump, idOf, named, withEndsOf } from "@/features/cache/lib/data";
 import { compact, isJson, laidOut } from "@/features/cache/lib/json";
 import { LISTS, type Place, VALUE, type ValuePage } from "@/features/cache/lib/reading";
 import { messages } from "@/features/cache/messages";
-import { ApiError } from "@/lib/api/client";
-import { invalidate, useChange } from "@/lib/api/queries";
+import { ApiError, apiWithHead } from "@/lib/api/client";
+import { invalidate } from "@/lib/api/queries";
 import { useMessages } from "@/lib/i18n/language";
 import { useCan } from "@/lib/session/session";
 
 const PUT = "PUT /api/v1/projects/{project}/cache/value";
 const DUMPED = 64 * 1024;
 
-export function TextValue({ place, value }: { place: Place; value: ValuePage }) {
+/** What is edited stays under the hands of who edits it, until `onReload`. */
+/** What is edited stays under the hands of who edits it, until `onReload`. */
+export function TextValue({ place, value, onReload }: {
+  place: Place;
+  value: ValuePage;
+  onReload: () => Promise<unknown>;
+}) {
   const t = useMessages(messages);
   const may = useCan()("developer");
   const client = useQueryClient();
-  const put = useChange(PUT);
-  const data = value.value ?? "";
-  const pretty = typeof data === "string" ? laidOut(data) : null;
-  const [draft, setDraft] = useState<Data>(pretty ?? data);
-  const metadataWas = value.metadata === null ? "" : JSON.stringify(value.metadata, null, 2);
-  const [metadata, setMetadata] = useState(metadataWas);
+  const [kept, setKept] = useState(() => shownOf(value));
+  const [draft, setDraft] = useState<Data>(kept.text);
+  const [metadata, setMetadata] = useState(kept.metadata);
   const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
   const fixed = !may || value.cut;
-  const changed = JSON.stringify(draft) !== JSON.stringify(pretty ?? data) || metadata !== metadataWas;
-  const reload = () => void client.resetQueries({ queryKey: [VALUE] });
+  const changed = idOf(draft) !== idOf(kept.text) || metadata !== kept.metadata;
 
   const save = async () => {
     setError(null);
+    setBusy(true);
     try {
-      const text = typeof draft === "string" && pretty !== null ? compact(draft) ?? draft : draft;
-      const body = { value: text, ttl_seconds: "keep" as const, metadata: parsed(metadata, t.metadataWrong) };
-      await put.mutateAsync({
+      const text = typeof draft === "string" && kept.pretty ? compact(draft) ?? draft : draft;
+      const { etag } = await apiWithHead(PUT, {
         path: { project: place.project },
         query: { space: place.space, ...named("key", value.key) },
-        body,
-        ifMatch: value.etag,
+        body: { value: text, ttl_seconds: "keep", metadata: parsed(metadata, t.metadataWrong) },
+        ifMatch: kept.etag,
       });
+      setKept({ ...kept, text: draft, metadata, etag });
       toast.done(t.saved);
-      await client.resetQueries({ queryKey: [VALUE] });
-      await invalidate(client, LISTS);
+      await invalidate(client, [VALUE, ...LISTS]);
     } catch (problem) {
       setError(problem);
+    } finally {
+      setBusy(false);
     }
   };
 
   return (
     <div className="grid gap-3">
       {value.cut && <p className="text-sm text-muted">{t.cut}</p>}
-      {typeof data === "string"
-        ? <TextEditor json={isJson(data)} text={draft as string} fixed={fixed} onChange={setDraft} onSave={save} />
-        : <Binary data={data} draft={draft} fixed={fixed} onChange={setDraft} />}
+      {typeof kept.text === "string"
+        ? (
+          <TextEditor
+            json={kept.json}
+            kept={kept.text}
+            text={draft as string}
+            {...{ fixed, save }}
+            onChange={setDraft}
+          />
+        )
+        : <Binary data={kept.text} draft={draft} fixed={fixed} onChange={setDraft} />}
       {value.type === "kv" && (
         <Field label={t.metadata} hint={t.metadataHint}>
           <Textarea
@@ -75,14 +88,19 @@ export function TextValue({ place, value }: { place: Place; value: ValuePage }) 
       {error !== null && <ErrorNote error={error} />}
       <div className="flex flex-wrap justify-end gap-2">
         {error instanceof ApiError && (error.status === 412 || error.status === 404) && (
-          <Button icon={RotateCcw} onClick={reload}>{t.loadNewer}</Button>
+          <Button
+            icon={RotateCcw}
+            onClick={() => void onReload()}
+          >
+            {t.loadNewer}
+          </Button>
         )}
-        {!value.cut && <Button icon={Download} onClick={() => download(data)}>{t.download}</Button>}
+        {!value.cut && <Button icon={Download} onClick={() => download(value.value ?? "")}>{t.download}</Button>}
         <Button
           look="primary"
           needs="developer"
           disabled={!changed || value.cut}
-          busy={put.isPending}
+          busy={busy}
           onClick={() => void save()}
         >
           {t.save}
@@ -92,12 +110,28 @@ export function TextValue({ place, value }: { place: Place; value: ValuePage }) 
   );
 }
 
-function TextEditor({ json, text, fixed, onChange, onSave }: {
+/** What the fields begin with. */
+function shownOf(value: ValuePage) {
+  const data = editable(value.value ?? "");
+  const pretty = typeof data === "string" ? laidOut(data) : null;
+  return {
+    text: pretty ?? data,
+    pretty: pretty !== null,
+    json: typeof data === "string" && isJson(data),
+    metadata: value.metadata === null ? "" : JSON.stringify(value.metadata, null, 2),
+    etag: value.etag,
+  };
+}
+
+const EDITOR = { wordWrap: "on" } as const;
+
+function TextEditor({ json, kept, text, fixed, onChange, save }: {
   json: boolean;
+  kept: string;
   text: string;
   fixed: boolean;
   onChange: (text: string) => void;
-  onSave: () => Promise<void>;
+  save: () => Promise<void>;
 }) {
   const t = useMessages(messages);
   if (json) {
@@ -109,9 +143,8 @@ function TextEditor({ json, text, fixed, onChange, onSave }: {
           value={text}
           readOnly={fixed}
           onChange={onChange}
-          onSave={() => void onSave()}
-          className="h-full"
-          options={{ wordWrap: "on" }}
+          onSave={() => void save()}
+          options={EDITOR}
         />
       </div>
     );
@@ -123,7 +156,7 @@ function TextEditor({ json, text, fixed, onChange, onSave }: {
       value={text}
       readOnly={fixed}
       spellCheck={false}
-      onChange={(event) => onChange(event.target.value)}
+      onChange={(event) => onChange(withEndsOf(kept, event.target.value))}
     />
   );
 }

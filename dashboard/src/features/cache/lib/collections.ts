@@ -1,6 +1,6 @@
 // What the items of each type of collection have, and the change that the API takes for them.
 import type { CacheItem, CacheItemBody } from "@/api/generated/api";
-import { type Data, words } from "@/features/cache/lib/data";
+import { type Data, editable, words } from "@/features/cache/lib/data";
 
 export type Collection = CacheItemBody["type"];
 export const COLLECTIONS: readonly Collection[] = ["hash", "list", "set", "zset", "stream"];
@@ -21,7 +21,7 @@ export interface Draft {
 export function draftOf(item?: CacheItem): Draft {
   return {
     name: item?.name ?? "",
-    value: item?.value ?? "",
+    value: editable(item?.value ?? ""),
     score: item?.score ?? "0",
     end: "append",
     entry: [["", ""]],

@@ -49,3 +49,24 @@ export function hexDump(data: Data): string {
   }
   return lines.join("\n");
 }
+
+/** The value as a field can hold it: browsers make `\n` of every end of a line, so where ends are not all the same, or
+ * not known to a field, it is edited as bytes. */
+export function editable(data: Data): Data {
+  if (typeof data !== "string" || !/[\r\0]/.test(data)) return data;
+  if (isCrlf(data) && !data.includes("\0")) return data;
+  const bytes = bytesOf(data);
+  let binary = "";
+  for (let at = 0; at < bytes.length; at += 8192) binary += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return { base64: btoa(binary) };
+}
+
+/** What was typed, with the ends of lines of what it was. */
+export function withEndsOf(before: Data, typed: string): string {
+  return typeof before === "string" && isCrlf(before) ? typed.replaceAll(/\r?\n/g, "\r\n") : typed;
+}
+
+/** Whether all lines end in `\r\n`. */
+function isCrlf(text: string): boolean {
+  return text.includes("\r\n") && !/[^\r]\n|^\n|\r(?!\n)/.test(text);
+}
