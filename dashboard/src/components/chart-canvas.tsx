@@ -43,9 +43,16 @@ export default function ChartCanvas({ label, times, series, height = 180, format
       cursor: { y: false, points: { size: 6 } },
       legend: { show: true, live: true },
       scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
-      axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map(write) }],
+      axes: [{ ...axis, values: (_, ticks, __, ___, step) => timesOf(ticks, step, spoken) }, {
+        ...axis,
+        size: 56,
+        values: (_, ticks) => ticks.map(write),
+      }],
       series: [
-        { value: (_, time) => (time ? new Date(time * 1000).toLocaleString(spoken) : "–") },
+        {
+          label: { en: "Time", id: "Waktu" }[spoken],
+          value: (_, time) => (time ? new Date(time * 1000).toLocaleString(spoken) : "–"),
+        },
         ...series.map((each) => ({
           label: each.label,
           stroke: colour(each.tone),
@@ -84,6 +91,23 @@ export default function ChartCanvas({ label, times, series, height = 180, format
       className="w-full text-xs [&_.u-legend]:text-left [&_.u-legend]:text-muted"
     />
   );
+}
+
+/** As the language writes them; the date stands where a day begins. */
+function timesOf(ticks: readonly number[], step: number, language: string): string[] {
+  const clock: Intl.DateTimeFormatOptions = step < 60
+    ? { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }
+    : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  let before = "";
+  return ticks.map((tick) => {
+    const at = new Date(tick * 1000);
+    const day = at.toLocaleDateString(language, { day: "numeric", month: "short" });
+    const first = day !== before;
+    before = day;
+    if (step >= 86_400) return day;
+    const time = at.toLocaleTimeString(language, clock);
+    return first ? `${time}\n${day}` : time;
+  });
 }
 
 function drawMarkers(chart: uPlot, markers: ChartProps["markers"] & object, colour: string): void {

@@ -194,7 +194,11 @@ function Head<Item>({ column, sorted }: { column: Column<Item>; sorted: TableCol
           <button
             type="button"
             title={t.sortBy(column.header)}
-            className={classes("inline-flex items-center gap-1 rounded-sm hover:text-text", direction && "text-text")}
+            className={classes(
+              "inline-flex items-center gap-1 rounded-sm hover:text-text",
+              direction && "text-text",
+              column.align === "right" && "flex-row-reverse",
+            )}
             onClick={() => sorted?.toggleSorting()}
           >
             {column.header}

@@ -69,7 +69,7 @@ export const messages = catalogue({
     versions: "Versi",
     version: "Versi",
     environment: "Lingkungan",
-    samples: "Jalan",
+    samples: "Eksekusi",
     at: "Kapan",
     kinds: {
       exception: "exception",

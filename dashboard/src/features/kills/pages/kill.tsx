@@ -52,7 +52,7 @@ function Report({ report }: { report: KillReport }) {
       <div className="grid gap-5 lg:grid-cols-2">
         <Card title={t.advice}>
           <ul className="grid list-disc gap-1.5 pl-4 text-sm">
-            {report.advice.map((each, index) => <li key={index}>{each}</li>)}
+            {report.advice.map((each, index) => <li key={index}>{each.replaceAll("`", "")}</li>)}
           </ul>
           {report.suggestion && (
             <div className="mt-3 grid gap-1">

@@ -53,6 +53,7 @@ export function Deliveries() {
       actions={
         <span className="flex flex-wrap gap-2">
           <Select
+            className="w-40"
             label={t.channel}
             value={channel}
             onChange={setChannel}
@@ -62,6 +63,7 @@ export function Deliveries() {
             ]}
           />
           <Select<DeliveryState | "*">
+            className="w-40"
             label={t.state}
             value={state}
             onChange={setState}

@@ -31,7 +31,11 @@ export function LatestDeployments() {
         to={(worker) => to("workers", worker.name)}
         columns={[
           { id: "worker", header: t.worker, cell: (worker) => worker.name },
-          { id: "version", header: "v", cell: (worker) => worker.newest && <Badge>v{worker.newest.number}</Badge> },
+          {
+            id: "version",
+            header: t.newest,
+            cell: (worker) => worker.newest && <Badge>v{worker.newest.number}</Badge>,
+          },
           {
             id: "at",
             header: t.deployments,

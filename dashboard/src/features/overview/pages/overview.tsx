@@ -1,5 +1,6 @@
 import { Page } from "@/components/layout";
 import { Attention } from "@/features/overview/components/attention";
+import { FirstSteps } from "@/features/overview/components/first-steps";
 import { Health } from "@/features/overview/components/health";
 import { Activity, LatestDeployments } from "@/features/overview/components/latest";
 import { TopWorkers } from "@/features/overview/components/top-workers";
@@ -16,6 +17,7 @@ export default function OverviewPage() {
   const period: Period = PERIODS.find((each) => each === filters.period) ?? "24h";
   return (
     <Page title={t.title}>
+      <FirstSteps />
       <Health />
       <Attention />
       <Traffic period={period} onPeriod={(chosen) => setFilters({ period: chosen })} />

@@ -66,7 +66,7 @@ export default function OptimisationTab({ site }: { site: SiteInfo }) {
         actions={
           <>
             <Select
-              className="max-w-36"
+              className="w-36"
               label={t.release}
               value={String(number)}
               onChange={setChosen}

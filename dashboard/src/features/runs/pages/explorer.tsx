@@ -189,6 +189,7 @@ function Runs({ filters }: { filters: Filters }) {
           {
             id: "took",
             header: t.duration,
+            from: "sm",
             align: "right",
             cell: (run) => <span className="tabular">{formatMilliseconds(run.duration_ms)}</span>,
           },

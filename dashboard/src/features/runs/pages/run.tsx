@@ -62,7 +62,7 @@ function Found({ run }: { run: RunDetail }) {
         <Card title={t.findings}>
           <ul className="grid gap-1 text-sm">
             {run.findings.map((each, index) => (
-              <li key={index} className="flex gap-2">
+              <li key={index} className="flex items-start gap-2">
                 <Badge tone="warn">{each.kind}</Badge>
                 <span className="min-w-0 break-words">{each.text}</span>
               </li>
