@@ -113,14 +113,22 @@ class _Visit:
     def measure(self, what: str, path: str, wanted: str) -> Row:
         took: list[float] = []
         asked: list[int] = []
+        busy: list[float] = []
         for _ in range(self._times):
             context = self._context()
             page = context.new_page()
+            meter = context.new_cdp_session(page)
+            meter.send("Performance.enable", {"timeDomain": "threadTicks"})
             self._open(page, path, wanted)
+            told = {each["name"]: each["value"] for each in meter.send("Performance.getMetrics")["metrics"]}
+            busy.append(told["TaskDuration"] * 1_000)
             took.append(page.evaluate("() => window.__there"))
             asked.append(page.evaluate("() => performance.getEntriesByType('resource').length"))
             context.close()
-        note = f"empty cache; slowest {max(took):.0f} ms; {max(asked)} requests until then"
+        note = (
+            f"empty cache; slowest {max(took):.0f} ms; {max(asked)} requests until then; "
+            f"{median(busy):.0f} ms of them processor time of the page"
+        )
         return Row(name=f"{what} can be used", value=median(took), unit="ms", target=_FIRST, note=note)
 
     def scroll(self) -> Iterator[Row]:

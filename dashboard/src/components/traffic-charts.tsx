@@ -24,7 +24,6 @@ export function RangeSelect({ value, onChange }: { value: Range; onChange: (valu
     <div className="w-36">
       <Select<Range>
         label={t.range}
-        className="w-full"
         value={value}
         onChange={onChange}
         options={RANGES.map((each) => ({ value: each, label: t.ranges[each] }))}

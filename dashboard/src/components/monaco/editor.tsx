@@ -39,6 +39,9 @@ const OPTIONS: monaco.editor.IStandaloneEditorConstructionOptions = {
   stickyScroll: { enabled: false },
 };
 
+// Below this many pixels one text is under the other.
+const SIDE_BY_SIDE = { renderSideBySide: true, renderSideBySideInlineBreakpoint: 600 };
+
 export default function MonacoEditor(props: CodeEditorProps) {
   const { value, label, path, readOnly = false, markers, original, options, className } = props;
   const place = useRef<HTMLDivElement>(null);
@@ -64,7 +67,7 @@ export default function MonacoEditor(props: CodeEditorProps) {
       disposables.push(code);
     } else {
       const before = monaco.editor.createModel(original, language);
-      const both = monaco.editor.createDiffEditor(target, { ...all, originalEditable: false, renderSideBySide: true });
+      const both = monaco.editor.createDiffEditor(target, { ...all, originalEditable: false, ...SIDE_BY_SIDE });
       both.setModel({ original: before, modified: model });
       code = both.getModifiedEditor() as monaco.editor.IStandaloneCodeEditor;
       disposables.push(both, before);

@@ -39,7 +39,7 @@ function One({ block, place }: { block: Block; place: Place }): ReactNode {
     case "list": {
       const items = block.items.map((item, index) => (
         <li key={index}>
-          <div className="grid gap-2">
+          <div className="grid grid-cols-[minmax(0,1fr)] gap-2">
             <Blocks blocks={item} place={place} />
           </div>
         </li>

@@ -48,8 +48,8 @@ export default function DocPage() {
   }
   return (
     <Page title={page.title} crumbs={[{ label: t.title, to: "/docs" }]}>
-      <div className="grid gap-8 xl:grid-cols-[minmax(0,46rem)_14rem]">
-        <article className="grid min-w-0 content-start gap-3 text-sm leading-6">
+      <div className="grid gap-8 xl:grid-cols-[minmax(0,1fr)_13rem]">
+        <article className="grid grid-cols-[minmax(0,1fr)] content-start gap-3 text-sm leading-6">
           {text.data === undefined
             ? <Skeleton className="h-96" />
             : <Blocks blocks={blocks} place={{ target: (link) => targetOf(path, link, KNOWN) }} />}

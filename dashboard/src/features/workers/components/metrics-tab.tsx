@@ -37,15 +37,17 @@ export default function MetricsTab({ worker }: { worker: WorkerInfo }) {
       <div className="flex flex-wrap items-center gap-2">
         <p className="grow text-sm text-muted">{t.metricsHint}</p>
         {places.length > 1 && (
-          <Select
-            label={t.environment}
-            value={environment}
-            onChange={(value) => set("environment", value)}
-            options={[EVERY, ...places].map((each) => ({
-              value: each,
-              label: each === EVERY ? t.everyEnvironment : each,
-            }))}
-          />
+          <div className="w-44">
+            <Select
+              label={t.environment}
+              value={environment}
+              onChange={(value) => set("environment", value)}
+              options={[EVERY, ...places].map((each) => ({
+                value: each,
+                label: each === EVERY ? t.everyEnvironment : each,
+              }))}
+            />
+          </div>
         )}
         <RangeSelect value={range} onChange={(value) => set("range", value)} />
         <ButtonLink size="sm" to={`${to("logs")}?worker=${encodeURIComponent(worker.name)}`}>{t.runsOf}</ButtonLink>

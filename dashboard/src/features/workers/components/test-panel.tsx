@@ -85,12 +85,14 @@ export function TestPanel({ worker, asked, template }: { worker: WorkerInfo; ask
         actions={
           <>
             {worker.environments.length > 1 && (
-              <Select
-                label={t.environment}
-                value={environment}
-                onChange={setEnvironment}
-                options={worker.environments.map((each) => ({ value: each.environment, label: each.environment }))}
-              />
+              <div className="w-32">
+                <Select
+                  label={t.environment}
+                  value={environment}
+                  onChange={setEnvironment}
+                  options={worker.environments.map((each) => ({ value: each.environment, label: each.environment }))}
+                />
+              </div>
             )}
             <Button
               size="sm"

@@ -146,15 +146,6 @@ export default function WorkersPage() {
                 }))}
               />
             )}
-            <div className="ml-auto w-40 max-sm:w-full">
-              <Select
-                label={t.order}
-                className="w-full"
-                value={query.order ?? "name"}
-                onChange={(order) => setFilters({ order: order === "name" ? "" : order })}
-                options={ORDERS.map((each) => ({ value: each, label: t.orders[each] }))}
-              />
-            </div>
           </div>
           <div className="flex min-h-7 flex-wrap items-center gap-2 text-sm">
             {chosen.size > 0
@@ -189,6 +180,14 @@ export default function WorkersPage() {
                     </button>
                   ))}
                   {filtered && <Button size="sm" look="quiet" onClick={clear}>{t.clearFilters}</Button>}
+                  <div className="ml-auto w-40">
+                    <Select
+                      label={t.order}
+                      value={query.order ?? "name"}
+                      onChange={(order) => setFilters({ order: order === "name" ? "" : order })}
+                      options={ORDERS.map((each) => ({ value: each, label: t.orders[each] }))}
+                    />
+                  </div>
                 </>
               )}
           </div>
@@ -258,13 +257,14 @@ function Filter({ label, any, value, options, onChange }: {
   onChange: (value: string) => void;
 }) {
   return (
-    <Select
-      label={label}
-      className="w-36 max-sm:w-full"
-      value={value ?? ANY}
-      onChange={(chosen) => onChange(chosen === ANY ? "" : chosen)}
-      options={[{ value: ANY, label: any }, ...options]}
-    />
+    <div className="w-40 max-sm:w-full">
+      <Select
+        label={label}
+        value={value ?? ANY}
+        onChange={(chosen) => onChange(chosen === ANY ? "" : chosen)}
+        options={[{ value: ANY, label: any }, ...options]}
+      />
+    </div>
   );
 }
 
