@@ -55,12 +55,15 @@ def test_what_comes_is_followed(talker: Shell) -> None:
     environ = {**os.environ, "HOME": str(talker.home), "NO_COLOR": "1"}
     words = [COMMAND, "logs", "talker", "-f", "--json", "--lines", "--text", "said"]
     with subprocess.Popen(words, cwd=talker.box.directory, env=environ, stdout=subprocess.PIPE, text=True) as following:
-        assert following.stdout is not None
-        assert json.loads(following.stdout.readline())["text"] == "said first"
-        talker.box.run("talker", params={"word": "second"})
-        assert json.loads(following.stdout.readline())["text"] == "said second"
-        following.send_signal(2)
-        assert following.wait(30) == 130
+        try:
+            assert following.stdout is not None
+            assert json.loads(following.stdout.readline())["text"] == "said first"
+            talker.box.run("talker", params={"word": "second"})
+            assert json.loads(following.stdout.readline())["text"] == "said second"
+            following.send_signal(2)
+            assert following.wait(60) == 130
+        finally:
+            following.kill()  # it would be waited for
 
 
 @pytest.mark.parametrize(
