@@ -55,7 +55,6 @@ def test_runs_are_listed_shown_and_exported(asker: Shell, tmp_path: Path) -> Non
 def test_a_run_that_is_not_there_is_told_with_an_exit_code(asker: Shell) -> None:
     assert "no such run" in asker.fails(3, "runs", "show", "000000000000000000000000")
     assert "5xx" in asker.fails(1, "runs", "--status", "many")
-    assert "Which worker?" in asker.fails(2, "logs")
     assert "There is no" in asker.fails(3, "logs", "nobody", "-f")
 
 
