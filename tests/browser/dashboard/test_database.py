@@ -154,6 +154,92 @@ def test_many_rows_come_in_pages(dash: Dash, admin: httpx.Client, shop: str) -> 
     expect(page.get_by_text(f"19,801{DASH}19,900 of 20,000")).to_be_visible()
 
 
+def test_pages_are_found_from_both_ends_of_a_long_table(dash: Dash, admin: httpx.Client, shop: str) -> None:
+    ask(
+        admin,
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000)"
+        " insert into orders (customer, note) select 1, 'order ' || i from n",
+    )
+    page = dash.open(f"/projects/default/database/{shop}/tables/orders")
+    grid = page.get_by_role("grid")
+    expect(page.get_by_text(f"1{DASH}100 of 20,000")).to_be_visible()
+    page.get_by_role("button", name="Last", exact=True).click()
+    expect(page.get_by_text(f"19,901{DASH}20,000 of 20,000")).to_be_visible()
+    expect(grid).to_contain_text("order 20000")
+    dash.look("database-rows-last")
+    page.get_by_role("button", name="Previous").click()
+    expect(page.get_by_text(f"19,801{DASH}19,900 of 20,000")).to_be_visible()
+    expect(grid).to_contain_text("order 19801")
+    page.reload()
+    expect(page.get_by_text(f"19,801{DASH}19,900 of 20,000")).to_be_visible()  # the address keeps the place
+    page.get_by_role("button", name="Next").click()
+    expect(grid).to_contain_text("order 20000")
+    page.get_by_label("Go to row").fill("12345")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"12,345{DASH}12,444 of 20,000")).to_be_visible()
+    expect(grid.get_by_role("row").nth(1)).to_contain_text("12345")
+    grid.get_by_role("button", name="note").click()  # no index
+    expect(page.get_by_text(f"1{DASH}100 of 20,000")).to_be_visible()
+    expect(grid.get_by_role("row").nth(2)).to_contain_text("order 10")
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text(f"101{DASH}200 of 20,000")).to_be_visible()
+    assert grid.get_by_role("row").count() == 101  # however long the table is
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export").click()
+        page.get_by_role("menuitem", name="CSV").click()
+    assert len(Path(download.value.path()).read_text().splitlines()) == 20_001
+
+
+CSV = 'id;name;score;zip\n1;"<b>Ada</b> 🦆";7;01234\n2;"two\nlines";;00007\n'
+
+
+def test_a_file_becomes_a_table(dash: Dash, admin: httpx.Client, shop: str, tmp_path: Path) -> None:
+    file = tmp_path / "people <b>2026.csv"
+    file.write_text(CSV)
+    page = dash.open(f"/projects/default/database/{shop}")
+    page.get_by_role("button", name="Import").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Choose a file").last.set_input_files(file)
+    columns = dialog.get_by_role("table", name="Columns")
+    expect(columns).to_contain_text("<b>Ada</b> 🦆")
+    expect(dialog.get_by_label("Its name")).to_have_value("people_b_2026")
+    expect(dialog.get_by_label("Separated by")).to_contain_text("semicolon")
+    expect(columns.get_by_label("Type of zip")).to_contain_text("TEXT")
+    columns.get_by_role("checkbox", name="Take score").uncheck()
+    columns.get_by_label("Column for name").fill("full name")
+    dialog.get_by_label("Primary key").click()
+    page.get_by_role("option", name="id").click()
+    dash.look("database-import")
+    dialog.get_by_role("button", name="Import").click()
+    expect(dialog.get_by_text("2 rows are in")).to_be_visible()
+    dash.look("database-imported")
+    dialog.get_by_role("button", name="Open the table").click()
+    expect(page.get_by_role("grid", name="Rows of people_b_2026")).to_contain_text("<b>Ada</b> 🦆")
+    assert ask(admin, "select * from people_b_2026") == [
+        {"id": 1, "full name": "<b>Ada</b> 🦆", "zip": "01234"},
+        {"id": 2, "full name": "two\nlines", "zip": "00007"},
+    ]
+
+
+def test_a_refused_file_says_at_which_line(dash: Dash, admin: httpx.Client, shop: str, tmp_path: Path) -> None:
+    file = tmp_path / "customers.jsonl"
+    file.write_text('{"id": 70, "name": "<i>x</i>"}\n{"id": 71, "name": null}\n')
+    page = dash.open(f"/projects/default/database/{shop}/tables/customers")
+    page.get_by_role("button", name="Import").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Choose a file").last.set_input_files(file)
+    expect(dialog.get_by_label("Column for name")).to_contain_text("name")
+    dialog.get_by_role("button", name="Import").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Line 2: NOT NULL constraint failed: customers.name")
+    dash.look("database-import-refused")
+    assert ask(admin, "select count(*) as n from customers") == [{"n": 2}]
+    dialog.get_by_role("button", name="Back").click()
+    file.write_text("{nonsense")
+    dialog.get_by_label("Choose a file").last.set_input_files(file)
+    expect(dialog.get_by_role("alert")).to_contain_text("Line 1: this is no JSON")
+    expect(dialog.get_by_role("button", name="Import")).to_be_disabled()
+
+
 def test_sql_is_completed_run_explained_kept_and_exported(dash: Dash, admin: httpx.Client, shop: str) -> None:
     page = dash.open(f"/projects/default/database/{shop}/sql")
     write(page, "select * from custo")

@@ -1,48 +1,53 @@
 // The rows of a table, a page at a time: sorted, filtered, changed where they stand.
-import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { ArrowDown, ArrowUp, ChevronLeft, ChevronRight, Pencil, Plus, RefreshCw, Rows3, Trash2 } from "lucide-react";
+import { useQueryClient } from "@tanstack/react-query";
+import { ArrowDown, ArrowUp, Download, FileUp, Pencil, Plus, RefreshCw, Rows3, Trash2 } from "lucide-react";
 import { type KeyboardEvent, useState } from "react";
-import type { RowPage, TableSchema } from "@/api/generated/api";
+import type { TableSchema } from "@/api/generated/api";
 import { Button } from "@/components/button";
 import { Confirm } from "@/components/dialog";
 import { EmptyState } from "@/components/empty-state";
 import { ErrorNote } from "@/components/error-note";
 import { Checkbox } from "@/components/field";
 import { Card } from "@/components/layout";
+import { Menu } from "@/components/menu";
 import { TableSkeleton } from "@/components/table";
 import { toast } from "@/components/toast";
 import { Cell } from "@/features/database/components/cell";
 import { FilterBar } from "@/features/database/components/filter-bar";
+import { ImportDialog } from "@/features/database/components/import-dialog";
+import { Pager } from "@/features/database/components/pager";
 import { RowDialog } from "@/features/database/components/row-dialog";
-import { OF_DATABASES } from "@/features/database/lib/schema";
+import { addressOf, positionOf, useRows } from "@/features/database/lib/rows";
+import { type DatabaseSchema, OF_DATABASES } from "@/features/database/lib/schema";
 import { filtersOf, quoted, whereOf } from "@/features/database/lib/sql";
 import { isBlob, isNumeric, type Row, textOf, typed } from "@/features/database/lib/values";
 import { messages } from "@/features/database/messages";
-import { api, type ApiError } from "@/lib/api/client";
+import { api, apiUrl } from "@/lib/api/client";
 import { invalidate } from "@/lib/api/queries";
 import { classes } from "@/lib/classes";
 import { useFilters } from "@/lib/filters";
-import { formatNumber } from "@/lib/i18n/format";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName } from "@/lib/project";
 import { useCan } from "@/lib/session/session";
-
-const PAGE = 100;
 
 interface Place {
   id: string;
   column: string;
 }
 
-export function RowsGrid({ database, table }: { database: string; table: TableSchema }) {
+export function RowsGrid(
+  { database, schema, table }: { database: string; schema: DatabaseSchema; table: TableSchema },
+) {
   const t = useMessages(messages);
   const project = useProjectName();
   const can = useCan();
   const client = useQueryClient();
-  const [view, setView] = useFilters(["sort", "filter", "from"]);
+  const [view, setView] = useFilters(["sort", "filter", "from", "at", "back"]);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [editing, setEditing] = useState<Place | null>(null);
-  const [asked, setAsked] = useState<{ kind: "insert" | "delete" } | { kind: "edit"; row: Row; id: string } | null>(
+  const [asked, setAsked] = useState<
+    { kind: "insert" | "delete" | "import" } | { kind: "edit"; row: Row; id: string } | null
+  >(
     null,
   );
   const close = () => setAsked(null);
@@ -50,29 +55,13 @@ export function RowsGrid({ database, table }: { database: string; table: TableSc
   const filters = filtersOf(view.filter);
   const descending = view.sort?.startsWith("-") ?? false;
   const sortedBy = view.sort?.replace(/^-/, "");
-  const offset = Math.max(0, Number.parseInt(view.from ?? "0") || 0);
   const columnOf = (name: string) => table.columns.find((column) => column.name === name);
   const condition = whereOf(filters, (filter) => typed(filter.value, columnOf(filter.column)));
   const path = { database, table: table.name };
-  const search = {
-    ...condition,
-    limit: PAGE,
-    offset,
-    orderBy: sortedBy ?? null,
-    order: descending ? "desc" as const : "asc" as const,
-    count: true,
-  };
-  const rows = useQuery<RowPage, ApiError>({
-    queryKey: ["rows", project, database, table.name, search],
-    queryFn: ({ signal }) =>
-      api("POST /admin/database/databases/{database}/tables/{table}/rows/search", {
-        path,
-        query: { project },
-        body: search,
-        signal,
-      }),
-    placeholderData: (before) => before,
-  });
+  const position = positionOf(view);
+  const wanted = { ...condition, orderBy: sortedBy ?? null, order: descending ? "desc" as const : "asc" as const };
+  const { rows, total, totalIsExact } = useRows(project, database, table.name, wanted, position);
+  const anew = { from: "", at: "", back: "" };
   const page = rows.data;
   const idColumn = page?.idColumn ?? null;
   const idOf = (row: Row) => textOf(idColumn === null ? null : row[idColumn]);
@@ -116,6 +105,16 @@ export function RowsGrid({ database, table }: { database: string; table: TableSc
     });
   };
 
+  const exportUrl = (format: "csv" | "json" | "jsonl") =>
+    apiUrl("GET /admin/database/databases/{database}/tables/{table}/export", {
+      path,
+      query: {
+        project,
+        format,
+        ...(condition ? { where: condition.where, whereArgs: JSON.stringify(condition.whereArgs) } : {}),
+        ...(sortedBy === undefined ? {} : { orderBy: sortedBy, order: descending ? "desc" : "asc" }),
+      },
+    });
   const ids = page?.rows.map(idOf) ?? [];
   return (
     <Card flush>
@@ -123,7 +122,7 @@ export function RowsGrid({ database, table }: { database: string; table: TableSc
         <FilterBar
           columns={table.columns}
           filters={filters}
-          onChange={(next) => setView({ filter: next.length > 0 ? JSON.stringify(next) : "", from: "" })}
+          onChange={(next) => setView({ filter: next.length > 0 ? JSON.stringify(next) : "", ...anew })}
         />
         <span className="grow" />
         {selected.size > 0 && (
@@ -142,6 +141,25 @@ export function RowsGrid({ database, table }: { database: string; table: TableSc
           busy={rows.isFetching}
           onClick={() => void rows.refetch()}
         />
+        <Menu
+          items={[(["csv", "json", "jsonl"] as const).map((format) => ({
+            label: t.exportAs[format],
+            icon: Download,
+            onSelect: () => save(exportUrl(format)),
+          }))]}
+        >
+          <Button size="sm" icon={Download}>{t.export}</Button>
+        </Menu>
+        {table.type === "table" && (
+          <Button
+            size="sm"
+            icon={FileUp}
+            needs="developer"
+            onClick={() => setAsked({ kind: "import" })}
+          >
+            {t.import}
+          </Button>
+        )}
         {table.type === "table" && (
           <Button
             size="sm"
@@ -189,7 +207,7 @@ export function RowsGrid({ database, table }: { database: string; table: TableSc
                       onSort={() =>
                         setView({
                           sort: sortedBy !== name ? name : descending ? "" : `-${name}`,
-                          from: "",
+                          ...anew,
                         })}
                     />
                   ))}
@@ -248,33 +266,17 @@ export function RowsGrid({ database, table }: { database: string; table: TableSc
             </table>
           </div>
         )}
-      {page !== undefined && (page.total ?? 0) > 0 && (
+      {page !== undefined && (page.rows.length > 0 || position.from > 0) && (
         <footer className="flex flex-wrap items-center gap-3 border-t px-3 py-2 text-xs text-muted">
           <span>{idColumn === null ? t.readOnly : editable ? t.editHint : ""}</span>
           <span className="grow" />
-          <span className="tabular">
-            {t.range(
-              formatNumber(offset + 1),
-              formatNumber(offset + page.rows.length),
-              formatNumber(page.total ?? 0),
-            )}
-          </span>
-          <Button
-            size="sm"
-            icon={ChevronLeft}
-            aria-label={t.previous}
-            disabled={offset === 0}
-            onClick={() => setView({ from: String(Math.max(0, offset - PAGE)) })}
-          />
-          <Button
-            size="sm"
-            icon={ChevronRight}
-            aria-label={t.next}
-            disabled={offset + page.rows.length >= (page.total ?? 0)}
-            onClick={() => setView({ from: String(offset + PAGE) })}
+          <Pager
+            {...{ page, position, total, totalIsExact }}
+            onMove={(to) => setView(addressOf(to))}
           />
         </footer>
       )}
+      {asked?.kind === "import" && <ImportDialog {...{ database, schema }} into={table.name} onClose={close} />}
       {asked?.kind === "insert" && <RowDialog table={table} onSave={insert} onClose={close} />}
       {asked?.kind === "edit" && (
         <RowDialog
@@ -389,6 +391,14 @@ function ValueCell({ name, value, numeric, first, editing, editable, onEdit, onL
       <Cell value={value} />
     </td>
   );
+}
+
+/** As a download: the answer says so itself. */
+function save(url: string): void {
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = "";
+  link.click();
 }
 
 /** Arrows go from cell to cell. */

@@ -25,7 +25,7 @@ export default function TableView({ database, schema }: { database: string; sche
         tabs={[{ to: here(), label: t.rows, end: true }, { to: here("structure"), label: t.structure }]}
       />
       <Routes>
-        <Route index element={<RowsGrid key={table.name} database={database} table={table} />} />
+        <Route index element={<RowsGrid schema={schema} key={table.name} database={database} table={table} />} />
         <Route
           path="structure"
           element={<Structure key={table.name} database={database} schema={schema} table={table} />}

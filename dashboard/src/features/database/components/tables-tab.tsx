@@ -1,4 +1,4 @@
-import { Plus, Table2 } from "lucide-react";
+import { FileUp, Plus, Table2 } from "lucide-react";
 import { useState } from "react";
 import { Badge } from "@/components/badge";
 import { Button } from "@/components/button";
@@ -7,6 +7,7 @@ import { SearchInput } from "@/components/field";
 import { Card } from "@/components/layout";
 import { Table } from "@/components/table";
 import { CreateTable } from "@/features/database/components/create-table";
+import { ImportDialog } from "@/features/database/components/import-dialog";
 import type { DatabaseSchema, TableSchema } from "@/features/database/lib/schema";
 import { messages } from "@/features/database/messages";
 import { formatNumber } from "@/lib/i18n/format";
@@ -18,10 +19,14 @@ export default function TablesTab({ database, schema }: { database: string; sche
   const to = useProjectPath();
   const [sought, setSought] = useState("");
   const [making, setMaking] = useState(false);
+  const [importing, setImporting] = useState(false);
   const all = [...schema.tables, ...schema.views];
   const found = all.filter((table) => table.name.toLowerCase().includes(sought.trim().toLowerCase()));
   const make = (
-    <Button look="primary" icon={Plus} needs="developer" onClick={() => setMaking(true)}>{t.makeTable}</Button>
+    <span className="flex flex-wrap gap-2">
+      <Button icon={FileUp} needs="developer" onClick={() => setImporting(true)}>{t.import}</Button>
+      <Button look="primary" icon={Plus} needs="developer" onClick={() => setMaking(true)}>{t.makeTable}</Button>
+    </span>
   );
   return (
     <>
@@ -93,6 +98,7 @@ export default function TablesTab({ database, schema }: { database: string; sche
           )}
         />
       </Card>
+      {importing && <ImportDialog database={database} schema={schema} onClose={() => setImporting(false)} />}
       {making && <CreateTable database={database} schema={schema} onClose={() => setMaking(false)} />}
     </>
   );
