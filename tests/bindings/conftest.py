@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.bindings.db.backends import DbBackend
-from tests.bindings.db.libsql_backend import empty, libsql_backend
+from tests.bindings.db.libsql_backend import empty, libsql_backend, wait_longer
 from tests.servers.fixtures import sqld_server
 
 from v8box.bindings.cache import blocking, lane, subscriber
@@ -99,10 +99,13 @@ MakeDb = Callable[..., AbstractAsyncContextManager[DbBinding]]
 
 
 @pytest.fixture(params=["embedded", "libsql"])
-def db_backend(request: pytest.FixtureRequest, tmp_path: Path, launch: Launch) -> Iterator[DbBackend]:
+def db_backend(
+    request: pytest.FixtureRequest, tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DbBackend]:
     """Each backend of `db`. Every test that asks for `db_backend`, `make_db` or `db` runs on all of them."""
     if request.param == "libsql":
         server = request.getfixturevalue("sqld_server")
+        wait_longer(monkeypatch)
         yield libsql_backend(server, tmp_path)
         empty(server)
     else:
