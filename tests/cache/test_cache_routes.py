@@ -250,6 +250,24 @@ async def test_a_field_alone_is_shown_whole(box: Box) -> None:
     assert (whole["cut"], len(whole["value"])) == (False, 20_000)
 
 
+async def test_a_value_of_any_length_is_a_file(box: Box) -> None:
+    long = "x" * 1_500_000 + "ä"
+    await box.put("k", long)
+    await box.put("k", {"base64": b64encode(BINARY).decode()}, "kv:NS")
+    cut = (await box.read("k")).json()
+    assert (cut["cut"], cut["length"], "etag" in (await box.read("k")).headers) == (True, 1_500_002, False)
+    for space, data in (("cache", long.encode()), ("kv:NS", BINARY)):
+        file = await box.client.get("/value/file", params={"key": "k", "space": space})
+        assert file.content == data
+        assert file.headers["content-type"] == "application/octet-stream"
+        assert file.headers["content-disposition"].startswith("attachment")
+    await box.change("h", type="hash", action="set", name="f", value="v")
+    assert (await box.client.get("/value/file", params={"key": "h"})).status_code == 400
+    assert (await box.client.get("/value/file", params={"key": "none"})).status_code == 404
+    viewer = box.as_who(role=Role.VIEWER)
+    assert (await viewer.get("/value/file", params={"key": "k"})).status_code == 403
+
+
 async def test_time_to_live_name_and_metadata(box: Box) -> None:
     await box.put("k", "v")
     changed = await box.client.put("/ttl", params={"key": "k"}, json={"ttl_seconds": 100})

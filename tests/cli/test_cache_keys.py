@@ -69,6 +69,11 @@ def test_a_value_from_standard_input(keys: Shell) -> None:
     assert keys.call("cache", "get", "k").stdout == "secret"
 
 
+def test_a_long_value_comes_out_whole(keys: Shell) -> None:
+    keys.call("cache", "set", "long", given="x" * 1_200_000)
+    assert keys.call("cache", "get", "long").stdout == "x" * 1_200_000
+
+
 def test_collections_are_tables(keys: Shell) -> None:
     for words in (
         ("h", "1", "--field", "a"),

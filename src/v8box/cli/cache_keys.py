@@ -99,12 +99,17 @@ def get_value(
         command.show(value)
         return
     kind = value["type"]
+    if value["cut"] and not sys.stdout.isatty():
+        with command.api.download(command.at("cache", "value", "file"), key=key, space=space) as chunks:
+            for chunk in chunks:
+                print_text(chunk)
+        return
     if value["value"] is not None or (field is not None and value["items"]):
         print_text(_data(value["value"] if field is None else value["items"][0]["value"]))
         if sys.stdout.isatty():
             command.say(f"({kind}, expires in {_lasts(value['ttl_seconds'])})")
         if value["cut"] or (field is not None and value["items"][0]["cut"]):
-            command.say(f"This is the beginning of {size(value['length'])}")
+            command.say(f"This is the beginning of {size(value['length'])}. All of it: v8box cache get {key} > FILE")
         return
     columns, rows = _table(kind, value["items"])
     command.show(value, columns, rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -162,6 +162,22 @@ class Browser:
                 if error.code != "WRONGTYPE":
                     raise  # else another type was put there between the two looks
         raise BindingError("server_busy", "the key is changing all the time: try again")
+
+    async def pieces(self, space: Space, key: bytes) -> AsyncIterator[bytes]:
+        """A string or a KV value, however long, piece by piece. One that is changed meanwhile is a mixture."""
+        described = await self.key(space, key)
+        if described.type not in ("string", "kv"):
+            raise BindingError("ARGS_INVALID", f"a {described.type} is no file: read its items")
+        return self._pieces(space, described)
+
+    async def _pieces(self, space: Space, key: Key) -> AsyncIterator[bytes]:
+        name, at = space.base + key.name, 0
+        if key.type == "kv":
+            yield await self._ask(space, ("HGET", name, "v")) or b""
+            return
+        while piece := await self._ask(space, ("GETRANGE", name, str(at), str(at + WHOLE_BYTES - 1))):
+            yield piece
+            at += len(piece)
 
     async def key(self, space: Space, key: bytes) -> Key:
         """What is known of one key. Raises `cache_key_not_found`."""

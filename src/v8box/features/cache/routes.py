@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from starlette.responses import StreamingResponse
 
 from v8box.api.access import Principal, Role, Scope, needs
 from v8box.api.deployed import Project
@@ -36,6 +37,7 @@ _FIGURES: Final = [needs(Role.VIEWER)]
 _VALUES: Final = [needs(Role.DEVELOPER)]
 Viewer = Annotated[Principal, needs(Role.VIEWER)]
 Writer = Annotated[Principal, needs(Role.DEVELOPER, Scope.DATA)]
+_FILE: Final = {"type": "string", "format": "binary"}
 _SHOWN_KEY: Final = 200
 _TAG: Final = re.compile(r'"([0-9a-f]{40})"')
 
@@ -176,6 +178,18 @@ def build_router(keys: CacheKeys, operations: Operations, record: Record) -> API
         item = _bytes(field, field_base64, "field") if field is not None or field_base64 is not None else None
         value = await browser.read(named.space, named.key, cursor=cursor, limit=limit, item=item)
         return answer(_shown(value), headers={} if value.tag is None else {"etag": f'"{value.tag}"'})
+
+    @routes.get(
+        "/value/file",
+        response_class=Response,
+        responses={200: {"content": {"application/octet-stream": {"schema": _FILE}}}},
+        dependencies=_VALUES,
+    )
+    async def download_cache_value(named: Named) -> Response:
+        """A string or a KV value as a file, however long it is."""
+        headers = {"content-disposition": 'attachment; filename="value"', "cache-control": "no-store"}
+        pieces = await browser.pieces(named.space, named.key)
+        return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
 
     @routes.put("/value", response_model=schemas.CacheKeyInfo, responses={201: {"model": schemas.CacheKeyInfo}})
     async def put_cache_value(

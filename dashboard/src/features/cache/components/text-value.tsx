@@ -2,22 +2,23 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Download, RotateCcw } from "lucide-react";
 import { useState } from "react";
-import { Button } from "@/components/button";
+import { Button, buttonClasses } from "@/components/button";
 import { CodeEditor } from "@/components/code-editor";
 import { ErrorNote } from "@/components/error-note";
 import { Field, Textarea } from "@/components/field";
 import { Tabs } from "@/components/tabs";
 import { toast } from "@/components/toast";
 import { BytesField } from "@/features/cache/components/bytes-field";
-import { bytesOf, type Data, editable, hexDump, idOf, named, withEndsOf } from "@/features/cache/lib/data";
+import { type Data, editable, hexDump, idOf, named, withEndsOf } from "@/features/cache/lib/data";
 import { compact, isJson, laidOut } from "@/features/cache/lib/json";
 import { LISTS, type Place, VALUE, type ValuePage } from "@/features/cache/lib/reading";
 import { messages } from "@/features/cache/messages";
-import { ApiError, apiWithHead } from "@/lib/api/client";
+import { ApiError, apiUrl, apiWithHead } from "@/lib/api/client";
 import { invalidate } from "@/lib/api/queries";
 import { useMessages } from "@/lib/i18n/language";
 import { useCan } from "@/lib/session/session";
 
+const FILE = "GET /api/v1/projects/{project}/cache/value/file";
 const PUT = "PUT /api/v1/projects/{project}/cache/value";
 const DUMPED = 64 * 1024;
 
@@ -95,7 +96,16 @@ export function TextValue({ place, value, onReload }: {
             {t.loadNewer}
           </Button>
         )}
-        {!value.cut && <Button icon={Download} onClick={() => download(value.value ?? "")}>{t.download}</Button>}
+        <a
+          href={apiUrl(FILE, {
+            path: { project: place.project },
+            query: { space: place.space, ...named("key", value.key) },
+          })}
+          download
+          className={buttonClasses({})}
+        >
+          <Download aria-hidden className="size-3.5" /> {t.download}
+        </a>
         <Button
           look="primary"
           needs="developer"
@@ -203,14 +213,4 @@ function parsed(metadata: string, wrong: string): unknown {
   } catch {
     throw new ApiError(400, "bad_request", wrong);
   }
-}
-
-/** As a file of no type that a browser would open. */
-function download(data: Data): void {
-  const url = URL.createObjectURL(new Blob([bytesOf(data) as BlobPart], { type: "application/octet-stream" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = "value";
-  link.click();
-  URL.revokeObjectURL(url);
 }
