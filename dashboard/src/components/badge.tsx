@@ -1,6 +1,8 @@
 // A word about a state. The colour says it again; it is never the only one to say it.
 import type { ReactNode } from "react";
 import { classes } from "@/lib/classes";
+import { useMessages } from "@/lib/i18n/language";
+import { messages } from "@/components/messages";
 
 export type Tone = "neutral" | "accent" | "ok" | "warn" | "bad";
 
@@ -24,4 +26,11 @@ export function Badge({ tone = "neutral", dot, children }: { tone?: Tone; dot?: 
       {children}
     </span>
   );
+}
+
+/** A role, as the language calls it. */
+export function RoleBadge({ role, tone = "neutral", where }: { role: string; tone?: Tone; where?: string }) {
+  const { roles } = useMessages(messages);
+  const name = roles[role] ?? role;
+  return <Badge tone={tone}>{where === undefined ? name : `${name} · ${where}`}</Badge>;
 }

@@ -1,5 +1,5 @@
 import { UsersRound } from "lucide-react";
-import { Badge } from "@/components/badge";
+import { Badge, RoleBadge } from "@/components/badge";
 import { EmptyState } from "@/components/empty-state";
 import { Card } from "@/components/layout";
 import { Table } from "@/components/table";
@@ -25,7 +25,12 @@ export function Members({ project }: { project: string }) {
         {...(manages ? { to: (member: { name: string }) => `/settings/users/${encodeURIComponent(member.name)}` } : {})}
         columns={[
           { id: "name", header: t.user, cell: (member) => member.name, sort: (member) => member.name },
-          { id: "role", header: t.role, cell: (member) => <Badge>{member.role}</Badge>, sort: (member) => member.role },
+          {
+            id: "role",
+            header: t.role,
+            cell: (member) => <RoleBadge role={member.role} />,
+            sort: (member) => member.role,
+          },
           {
             id: "state",
             header: t.state,

@@ -1,5 +1,5 @@
 import { MonitorSmartphone } from "lucide-react";
-import { Badge } from "@/components/badge";
+import { Badge, RoleBadge } from "@/components/badge";
 import { Button } from "@/components/button";
 import { ErrorNote } from "@/components/error-note";
 import { Card, Page } from "@/components/layout";
@@ -24,9 +24,12 @@ export default function AccountPage() {
               t.roles,
               <span key="r" className="flex flex-wrap gap-1">
                 {Object.entries(me.roles).map(([project, role]) => (
-                  <Badge key={project} tone={project === "*" ? "accent" : "neutral"}>
-                    {role} · {project === "*" ? t.everywhere : project}
-                  </Badge>
+                  <RoleBadge
+                    key={project}
+                    role={role}
+                    tone={project === "*" ? "accent" : "neutral"}
+                    where={project === "*" ? t.everywhere : project}
+                  />
                 ))}
               </span>,
             ],
