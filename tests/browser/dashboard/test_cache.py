@@ -69,6 +69,17 @@ def keys(admin: httpx.Client) -> Iterator[Keys]:
     found.clear()
 
 
+def saved(page: Page) -> None:
+    """The form on top has been sent, and there is nothing more to save."""
+    expect(page.get_by_text("Saved", exact=True).first).to_be_visible()
+    expect(dialog(page).get_by_role("button", name="Save")).to_be_disabled()
+
+
+def closed(page: Page, title: str) -> None:
+    """A dialog over the key's has gone: the key's own is hidden below it until then."""
+    expect(page.get_by_role("dialog", name=title)).to_have_count(0)
+
+
 def key(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
 
@@ -149,7 +160,7 @@ def test_a_text_is_changed_and_a_newer_one_is_not_lost(dash: Dash, keys: Keys) -
     form = dialog(page)
     form.get_by_label("Value").fill(MARKUP)
     form.get_by_role("button", name="Save").click()
-    expect(form.get_by_role("button", name="Save")).to_be_disabled()
+    saved(page)
     assert keys.read("k")["value"] == MARKUP
     assert keys.read("k")["ttl_seconds"] > 300  # as it was
 
@@ -168,7 +179,7 @@ def test_ends_of_lines_stay_as_they_were(dash: Dash, keys: Keys) -> None:
     page = dash.open(f"{PLACE}?key=t:crlf")
     dialog(page).get_by_label("Value").fill("a\nb\nc")
     dialog(page).get_by_role("button", name="Save").click()
-    expect(dialog(page).get_by_role("button", name="Save")).to_be_disabled()
+    saved(page)
     assert keys.read("crlf")["value"] == "a\r\nb\r\nc"
     dash.open(f"{PLACE}?key=t:mixed")
     expect(dialog(page).locator("pre")).to_contain_text("61 0d 0a 62 0a 63")
@@ -185,7 +196,7 @@ def test_json_stays_as_compact_as_it_was(dash: Dash, keys: Keys) -> None:
     page.keyboard.press("ArrowRight")
     page.keyboard.type('"new": 1,')
     dialog(page).get_by_role("button", name="Save").click()
-    expect(dialog(page).get_by_role("button", name="Save")).to_be_disabled()
+    saved(page)
     assert keys.read("j")["value"] == '{"new":1,"big":12345678901234567890,"e":"\\u00e4"}'
 
 
@@ -203,7 +214,7 @@ def test_collections_are_changed_item_by_item(dash: Dash, keys: Keys) -> None:
     page.get_by_role("button", name="Edit: <b>").click()
     dialog(page).get_by_label("Value").fill("2")
     dialog(page).get_by_role("button", name="Save").click()
-    expect(page.get_by_role("dialog")).to_have_count(1)
+    closed(page, "Edit the item")
     assert sorted((item["name"], item["value"]) for item in keys.read("h")["items"]) == [("<b>", "2"), ("f", MARKUP)]
     dash.look("cache-hash")
 
@@ -218,7 +229,7 @@ def test_collections_are_changed_item_by_item(dash: Dash, keys: Keys) -> None:
     expect(page.get_by_role("cell", name="new")).to_be_visible()
     page.get_by_role("button", name="Delete: [0]").click()
     dialog(page).get_by_role("button", name="Delete").click()
-    expect(page.get_by_role("dialog")).to_have_count(1)
+    closed(page, "Delete this item?")
     assert [item["value"] for item in keys.read("l")["items"]] == ["item 0", "item 1", "item 2"]
 
     dash.open(f"{PLACE}?key=t:z")
