@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx
 from tests.database.answers import data, error
 
+from v8box.bindings.db.embedded import EmbeddedDatabases
+from v8box.bindings.db.interface import Databases, DbLimits
 from v8box.features.database.schemas import DatabaseSchema, MigrationReport, QueryAnswer, RowPage, TableEntry
 
 STATEMENTS = [
@@ -75,3 +77,11 @@ async def test_the_documents_models_are_what_comes(client: httpx.AsyncClient) ->
     RowPage.model_validate(data(await client.get("databases/global/tables/t/rows", params={"count": True})))
     report = data(await client.post("databases/global/migrations", json={"migrations": [], "dryRun": True}))
     MigrationReport.model_validate(report)
+
+
+async def test_how_large_a_database_may_grow(client: httpx.AsyncClient, databases: Databases) -> None:
+    found = (await client.get("databases/default/schema")).json()["data"]
+    bound = DbLimits().database_bytes if isinstance(databases, EmbeddedDatabases) else None
+    if bound is not None:
+        assert bound - 65_536 < found["maxBytes"] <= bound
+    assert found["sizeBytes"] < (found["maxBytes"] or 2**60)

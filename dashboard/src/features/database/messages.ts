@@ -120,6 +120,15 @@ export const messages = catalogue({
     isNullOp: "is NULL",
     notNullOp: "is not NULL",
     sortBy: (column: string) => `Sort by ${column}`,
+    sizeOf: (size: string, most: string) => `${size} of ${most}`,
+    sizeHint: "How large the file is. A full database still reads, and refuses to write.",
+    storage: (used: string, limit: string | null) =>
+      limit === null
+        ? `Databases, buckets and sites of this project take ${used}.`
+        : `Databases, buckets and sites of this project take ${used} of ${limit}.`,
+    databasesOf: (used: number, limit: number) => `It has ${used} of ${limit} databases.`,
+    storageFull:
+      "It is full: no new database, import or upload is taken until something is deleted or the quota raised.",
     first: "First",
     last: "Last",
     goToRow: "Go to row",
@@ -314,6 +323,14 @@ export const messages = catalogue({
     isNullOp: "NULL",
     notNullOp: "bukan NULL",
     sortBy: (column) => `Urutkan menurut ${column}`,
+    sizeOf: (size, most) => `${size} dari ${most}`,
+    sizeHint: "Seberapa besar berkasnya. Basis data yang penuh masih dapat dibaca, tetapi menolak tulisan.",
+    storage: (used, limit) =>
+      limit === null
+        ? `Basis data, bucket dan situs proyek ini memakai ${used}.`
+        : `Basis data, bucket dan situs proyek ini memakai ${used} dari ${limit}.`,
+    databasesOf: (used, limit) => `Ada ${used} dari ${limit} basis data.`,
+    storageFull: "Penuh: basis data baru, impor dan unggahan ditolak sampai ada yang dihapus atau kuota dinaikkan.",
     first: "Pertama",
     last: "Terakhir",
     goToRow: "Ke baris",

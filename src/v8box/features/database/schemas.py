@@ -211,6 +211,7 @@ class DatabaseSchema(BaseModel, extra="forbid"):
     triggers: list[TriggerEntry]
     sizeBytes: int
     freeBytes: int
+    maxBytes: int | None = Field(description="How large it may grow; beyond it, writes are refused as `SQLITE_FULL`.")
 
 
 class AppliedEntry(BaseModel, extra="forbid"):

@@ -17,6 +17,7 @@ MAX_TABLES: Final = 1_000
 COUNTED_ROWS: Final = 10_000
 """Rows of one table are counted up to here: counting reads them."""
 _COUNTS_AT_ONCE: Final = 100
+_NO_BOUND: Final = 2**40  # what SQLite has when nobody set one
 _ROWID_NAMES: Final = ("rowid", "_rowid_", "oid")
 
 
@@ -128,6 +129,7 @@ async def schema(sql: Queries, *, counts: bool) -> dict[str, Any]:
         "triggers": [{"name": name, "table": table, "sql": text} for name, table, text in triggers.rows],
         "sizeBytes": size.rows[0][0],
         "freeBytes": size.rows[0][1],
+        "maxBytes": size.rows[0][2] if size.rows[0][2] < _NO_BOUND else None,
     }
 
 

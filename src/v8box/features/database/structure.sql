@@ -44,5 +44,5 @@ order by t.name collate nocase, k.id, k.seq
 select name, tbl_name, sql from sqlite_schema where type = 'trigger' order by name collate nocase limit ?
 
 -- name: size
-select p.page_count * s.page_size, f.freelist_count * s.page_size
-from pragma_page_count as p, pragma_page_size as s, pragma_freelist_count as f
+select p.page_count * s.page_size, f.freelist_count * s.page_size, m.max_page_count * s.page_size
+from pragma_page_count as p, pragma_page_size as s, pragma_freelist_count as f, pragma_max_page_count as m

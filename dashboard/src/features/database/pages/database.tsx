@@ -2,10 +2,12 @@ import { lazy, Suspense } from "react";
 import { Navigate, Route, Routes, useParams } from "react-router";
 import { ErrorNote } from "@/components/error-note";
 import { Page } from "@/components/layout";
+import { Progress } from "@/components/progress";
 import { TabLinks } from "@/components/tabs";
 import { Bytes, Skeleton } from "@/components/values";
-import { useSchema } from "@/features/database/lib/schema";
+import { type DatabaseSchema, useSchema } from "@/features/database/lib/schema";
 import { messages } from "@/features/database/messages";
+import { formatBytes } from "@/lib/i18n/format";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectPath } from "@/lib/project";
 
@@ -26,17 +28,7 @@ export default function DatabasePage() {
       wide
       title={database}
       crumbs={[{ label: t.title, to: to("database") }]}
-      actions={schema.data && (
-        <span className="text-sm text-muted">
-          <Bytes value={schema.data.sizeBytes} />
-          {schema.data.freeBytes > 0 && (
-            <>
-              {" · "}
-              <Bytes value={schema.data.freeBytes} /> {t.free}
-            </>
-          )}
-        </span>
-      )}
+      actions={schema.data && <SizeOf schema={schema.data} />}
     >
       <TabLinks
         label={t.tabs.label}
@@ -64,5 +56,28 @@ export default function DatabasePage() {
           </Suspense>
         )}
     </Page>
+  );
+}
+
+/** How large the file is, of what it may be. */
+function SizeOf({ schema }: { schema: DatabaseSchema }) {
+  const t = useMessages(messages);
+  const { sizeBytes, freeBytes, maxBytes } = schema;
+  const part = maxBytes === null ? null : sizeBytes / maxBytes;
+  return (
+    <span className="grid gap-1 text-sm text-muted" title={t.sizeHint}>
+      <span>
+        {maxBytes === null ? <Bytes value={sizeBytes} /> : t.sizeOf(formatBytes(sizeBytes), formatBytes(maxBytes))}
+        {freeBytes > 0 && (
+          <>
+            {" · "}
+            <Bytes value={freeBytes} /> {t.free}
+          </>
+        )}
+      </span>
+      {part !== null && part > 0.01 && (
+        <Progress value={part} label={t.sizeHint} tone={part > 0.95 ? "bad" : part > 0.8 ? "warn" : "accent"} />
+      )}
+    </span>
   );
 }

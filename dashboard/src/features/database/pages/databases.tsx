@@ -14,9 +14,13 @@ import { Bytes } from "@/components/values";
 import { OF_DATABASES } from "@/features/database/lib/schema";
 import { messages } from "@/features/database/messages";
 import { useApi, useChange } from "@/lib/api/queries";
+import { classes } from "@/lib/classes";
+import { formatBytes } from "@/lib/i18n/format";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName, useProjectPath } from "@/lib/project";
 import { useCan } from "@/lib/session/session";
+
+const MIB = 1_048_576;
 
 export default function DatabasesPage() {
   const t = useMessages(messages);
@@ -82,6 +86,7 @@ export default function DatabasesPage() {
           }
         />
       </Card>
+      <Room project={project} />
       <NewDatabase project={project} open={making} onClose={() => setMaking(false)} />
       {removing !== null && (
         <ConfirmByName
@@ -97,6 +102,25 @@ export default function DatabasesPage() {
         />
       )}
     </Page>
+  );
+}
+
+/** What the project's quotas leave, where it has any. */
+function Room({ project }: { project: string }) {
+  const t = useMessages(messages);
+  const { data } = useApi("GET /api/v1/projects/{project}/usage", { path: { project }, query: { days: 1 } });
+  if (data === undefined) return null;
+  const { storage_mb: storage, databases } = data;
+  const full = storage.limit !== null && storage.used >= storage.limit;
+  return (
+    <p className={classes("mt-3 text-sm", full ? "font-medium text-bad" : "text-muted")}>
+      {t.storage(
+        formatBytes(storage.used * MIB),
+        storage.limit === null ? null : formatBytes(storage.limit * MIB),
+      )}
+      {databases.limit !== null && ` ${t.databasesOf(databases.used, databases.limit)}`}
+      {full && ` ${t.storageFull}`}
+    </p>
   );
 }
 
