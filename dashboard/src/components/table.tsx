@@ -10,7 +10,7 @@ import {
 } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp } from "lucide-react";
-import { type MouseEvent, type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { memo, type MouseEvent, type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { classes } from "@/lib/classes";
 import { useMessages } from "@/lib/i18n/language";
@@ -217,7 +217,7 @@ type LineProps<Item> = TableProps<Item> & {
   measure?: (line: HTMLTableRowElement | null) => void;
 };
 
-function Line<Item>(props: LineProps<Item>) {
+function LineOf<Item>(props: LineProps<Item>) {
   const { row, columns, rowKey, to, onOpen, selected, onSelect } = props;
   const navigate = useNavigate();
   const item = row.original;
@@ -284,6 +284,9 @@ function Line<Item>(props: LineProps<Item>) {
     </tr>
   );
 }
+
+/** While somebody scrolls, only the lines that come into sight are made. */
+const Line = memo(LineOf) as typeof LineOf;
 
 function SelectAll<Item>({ rows, rowKey, selected, onSelect }: TableProps<Item> & { rows: readonly Item[] }) {
   const t = useMessages(messages);
