@@ -99,6 +99,7 @@ def test_an_empty_cache_teaches_and_a_first_key_is_made(dash: Dash, keys: Keys) 
     form.get_by_label("Value").fill(MARKUP)
     form.get_by_label("Expires").check()
     form.get_by_label("After").fill("2")
+    dash.look("cache-new")
     form.get_by_role("button", name="Create").click()
     expect(page.get_by_role("dialog").get_by_label("Value")).to_have_value(MARKUP)
     expect(page.get_by_role("dialog")).to_contain_text("1h 59m")
@@ -346,6 +347,7 @@ def test_kept_answers_are_counted_and_purged(dash: Dash, box: RunningBox, admin:
     assert [box.run("kept").text for _ in range(3)] == ["1", "1", "1"]
     page = dash.open(f"{PLACE}/responses")
     expect(page.get_by_role("row").filter(has_text="kept")).to_contain_text("66.7%")
+    expect(page.get_by_role("button", name="Purge: kept")).to_be_in_viewport()  # nothing is cut off
     dash.look("cache-responses")
     page.get_by_role("button", name="Purge", exact=True).click()
     dialog(page).get_by_label("Tags").fill("t")

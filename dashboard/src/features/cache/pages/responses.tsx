@@ -9,12 +9,11 @@ import { Card, Page } from "@/components/layout";
 import { Menu } from "@/components/menu";
 import { Progress } from "@/components/progress";
 import { Table } from "@/components/table";
-import { Bytes } from "@/components/values";
 import { CacheTabs } from "@/features/cache/components/cache-tabs";
 import { PurgeAll, PurgeDialog, RESPONSES } from "@/features/cache/components/purge";
 import { messages } from "@/features/cache/messages";
 import { useApiList } from "@/lib/api/queries";
-import { formatNumber } from "@/lib/i18n/format";
+import { formatBytes, formatNumber } from "@/lib/i18n/format";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName } from "@/lib/project";
 import { useCan } from "@/lib/session/session";
@@ -82,20 +81,14 @@ export default function ResponsesPage() {
               cell: (use: CacheUse) => formatNumber(use[result]),
             })),
             {
-              id: "entries",
+              id: "held",
               header: t.held,
               align: "right",
               from: "md",
-              sort: (use) => use.entries,
-              cell: (use) => formatNumber(use.entries),
-            },
-            {
-              id: "bytes",
-              header: t.memory,
-              align: "right",
-              from: "md",
               sort: (use) => use.bytes,
-              cell: (use) => <Bytes value={use.bytes} />,
+              cell: (use) => (
+                <span className="whitespace-nowrap">{formatNumber(use.entries)} · {formatBytes(use.bytes)}</span>
+              ),
             },
             {
               id: "do",
