@@ -308,3 +308,23 @@ async def test_a_result_that_is_too_large_is_refused(client: httpx.AsyncClient) 
     error(await client.post("query", json={"query": query}), 413, "RESPONSE_TOO_LARGE")
     large = "with recursive n(i) as (select 1 union all select i + 1 from n limit 50000) select i from n"
     assert len(data(await client.post("query", json={"query": large}))["rows"]) == 50_000
+
+
+async def test_a_table_whose_name_has_slashes(client: httpx.AsyncClient) -> None:
+    name = "<b>odd</b> 🦆/x"
+    made = {"tableName": name, "columns": [{"name": "id", "type": "integer", "primaryKey": True}, {"name": "a"}]}
+    assert (await client.post("databases/default/tables", json=made)).status_code == 201
+    assert (await client.post("databases/default/tables", json={**made, "tableName": "<b>odd<"})).status_code == 201
+    base = f"databases/default/tables/{quote(name, safe='')}"
+    assert (await client.post(f"{base}/rows", json={"data": {"id": 1, "a": "x/rows/y"}})).status_code == 201
+    assert (await client.put(f"{base}/rows/1", json={"data": {"a": "z"}})).status_code == 200
+    found = await client.post(f"{base}/rows/search", json={})
+    assert found.json()["data"]["rows"] == [{"id": 1, "a": "z"}]
+    assert (await client.get(f"{base}/export")).text == "id,a\r\n1,z\r\n"
+    # Asked to delete rows without saying which, nothing is dropped.
+    assert (await client.request("DELETE", f"{base}/rows", json={})).status_code == 400
+    assert (await client.post(f"{base}/rows/search", json={})).status_code == 200
+    plain = "databases/default/tables/" + quote("<b>odd<", safe="")
+    assert (await client.delete(plain)).status_code == 200
+    gone = await client.post(f"{plain}/rows/search", json={})
+    assert gone.status_code == 404

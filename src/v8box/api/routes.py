@@ -41,6 +41,22 @@ class _Rest(Convertor[str]):
 register_url_convertor("rest", _Rest())
 
 
+class _Name(Convertor[str]):
+    """`{table:name}` may hold a slash, which reaches the router decoded: it ends where the rest of the address fits. An
+    address that ends with one matches what is longer, too: it has to come last."""
+
+    regex = "(?s:.+?)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("name", _Name())
+
+
 class Envelope(BaseModel, Generic[T]):
     """For the OpenAPI document: what an answer with `data` of this type looks like."""
 

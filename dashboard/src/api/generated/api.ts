@@ -14,7 +14,6 @@ export interface Operations {
   "GET /admin/database/databases/{database}/schema": { path: { database: string }; query: { counts?: boolean; project?: string | null }; header: {}; body: undefined; answer: DatabaseSchema };
   "GET /admin/database/databases/{database}/tables": { path: { database: string }; query: { project?: string | null }; header: {}; body: undefined; answer: Array<TableEntry> };
   "POST /admin/database/databases/{database}/tables": { path: { database: string }; query: { project?: string | null }; header: {}; body: TableDefinition; answer: CreatedTable };
-  "DELETE /admin/database/databases/{database}/tables/{table}": { path: { database: string; table: string }; query: { project?: string | null }; header: {}; body: undefined; answer: Dropped };
   "GET /admin/database/databases/{database}/tables/{table}/rows": { path: { database: string; table: string }; query: { limit?: number; offset?: number; orderBy?: string | null; order?: "asc" | "desc"; count?: boolean; project?: string | null }; header: {}; body: undefined; answer: RowPage };
   "POST /admin/database/databases/{database}/tables/{table}/rows": { path: { database: string; table: string }; query: { project?: string | null }; header: {}; body: Insertion; answer: Inserted };
   "PUT /admin/database/databases/{database}/tables/{table}/rows": { path: { database: string; table: string }; query: { project?: string | null }; header: {}; body: Update; answer: Changed };
@@ -28,6 +27,7 @@ export interface Operations {
   "GET /admin/database/databases/{database}/migrations": { path: { database: string }; query: { project?: string | null }; header: {}; body: undefined; answer: Array<AppliedEntry> };
   "POST /admin/database/databases/{database}/migrations": { path: { database: string }; query: { project?: string | null }; header: {}; body: Migrate; answer: MigrationReport };
   "POST /admin/database/databases/{database}/migrations/rollback": { path: { database: string }; query: { project?: string | null }; header: {}; body: v8box__features__database__schemas__Rollback; answer: MigrationReport };
+  "DELETE /admin/database/databases/{database}/tables/{table}": { path: { database: string; table: string }; query: { project?: string | null }; header: {}; body: undefined; answer: Dropped };
   "GET /admin/database/databases/{database}/tables/{table}/export": { path: { database: string; table: string }; query: { format?: "csv" | "json" | "jsonl"; where?: string | null; whereArgs?: string; orderBy?: string | null; order?: "asc" | "desc"; project?: string | null }; header: {}; body: undefined; answer: string };
   "GET /api/v1/projects/{project}/types": { path: { project: string }; query: {}; header: {}; body: undefined; answer: Response };
   "POST /admin/database/databases/{database}/import/preview": { path: { database: string }; query: { format?: "csv" | "json" | "jsonl" | "sql"; delimiter?: string | null; header?: boolean; whole?: boolean; project?: string | null }; header: {}; body: BodyInit; answer: Preview };

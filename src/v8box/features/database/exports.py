@@ -39,7 +39,7 @@ def add_routes(routes: APIRouter, opened: Open) -> None:
     """The route that exports, beside those of the database."""
 
     @routes.get(
-        "/databases/{database}/tables/{table}/export",
+        "/databases/{database}/tables/{table:name}/export",
         response_class=StreamingResponse,
         response_model=None,
         responses=_BODY,

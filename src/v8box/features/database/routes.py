@@ -42,7 +42,7 @@ def build_router(databases: Databases, check_room: Check = _always) -> APIRouter
     """The routes on a project's databases. `check_room` is asked before one is made."""
     handlers = _Handlers(databases, check_room)
     made = router("/admin/database", "database")
-    one_db, one_table = "/databases/{database}", "/databases/{database}/tables/{table}"
+    one_db, one_table = "/databases/{database}", "/databases/{database}/tables/{table:name}"
     for method, path, handler, access, shape in (
         ("GET", "/databases", handlers.list_databases, _READS, Envelope[list[schemas.DatabaseEntry]]),
         ("POST", "/databases", handlers.create_database, _WRITES, Envelope[schemas.DatabaseEntry]),
@@ -50,7 +50,6 @@ def build_router(databases: Databases, check_room: Check = _always) -> APIRouter
         ("GET", f"{one_db}/schema", handlers.read_schema, _READS, Envelope[schemas.DatabaseSchema]),
         ("GET", f"{one_db}/tables", handlers.list_tables, _READS, Envelope[list[schemas.TableEntry]]),
         ("POST", f"{one_db}/tables", handlers.create_table, _WRITES, Envelope[schemas.CreatedTable]),
-        ("DELETE", one_table, handlers.delete_table, _WRITES, Envelope[schemas.Dropped]),
         ("GET", f"{one_table}/rows", handlers.list_rows, _READS, Envelope[schemas.RowPage]),
         ("POST", f"{one_table}/rows", handlers.insert_rows, _WRITES, Envelope[schemas.Inserted]),
         ("PUT", f"{one_table}/rows", handlers.update_rows, _WRITES, Envelope[schemas.Changed]),
@@ -64,6 +63,13 @@ def build_router(databases: Databases, check_room: Check = _always) -> APIRouter
         ("GET", f"{one_db}/migrations", handlers.list_migrations, _READS, Envelope[list[schemas.AppliedEntry]]),
         ("POST", f"{one_db}/migrations", handlers.migrate, _WRITES, Envelope[schemas.MigrationReport]),
         ("POST", f"{one_db}/migrations/rollback", handlers.roll_back, _WRITES, Envelope[schemas.MigrationReport]),
+        (
+            "DELETE",
+            one_table,
+            handlers.delete_table,
+            _WRITES,
+            Envelope[schemas.Dropped],
+        ),  # last: it matches what is longer
     ):
         status = 201 if handler in (handlers.create_database, handlers.create_table, handlers.insert_rows) else 200
         made.add_api_route(
