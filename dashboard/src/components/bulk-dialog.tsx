@@ -114,7 +114,9 @@ export function BulkDialog(props: BulkDialogProps) {
         )
         : (
           <div className="grid gap-3" aria-live="polite">
-            <p className="text-sm">{t.progress(finished, names.length)}</p>
+            <p className="text-sm">
+              {run.ended ? t.ended(run.done.length, run.refused.length) : t.progress(finished, names.length)}
+            </p>
             <Progress
               label={props.title}
               value={finished / names.length}
