@@ -319,6 +319,8 @@ def test_the_diagram_shows_relations_and_leads_to_tables(dash: Dash, shop: str) 
     drawing.get_by_role("link", name=ODD_TABLE).focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=ODD_TABLE)).to_be_visible()
+    page.get_by_role("link", name="Rows", exact=True).click()
+    expect(page.get_by_text("No rows", exact=True)).to_be_visible()  # its slash is a part of the name
 
 
 def test_migrations_are_listed_and_rolled_back(dash: Dash, admin: httpx.Client, shop: str) -> None:
