@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from v8box.api.sockets import socket_access
 from v8box.app import admin_routers
 
 REACHED = 299
+Clients = list[tuple[str, Principal, httpx.AsyncClient]]
 PUBLIC = {
     ("POST", "/admin/login"),
     ("POST", "/admin/logout"),
@@ -127,18 +129,22 @@ def may(who: Principal, declared: Needs) -> int:
 async def test_a_route_lets_in_whom_it_declares_and_nobody_else(
     app: FastAPI, routes: list[tuple[str, str, Needs]], subtests: pytest.Subtests
 ) -> None:
-    for method, path, declared in routes:
-        with subtests.test(f"{method} {path}"):
-            await let_in_as_declared(app, method, path, declared)
+    async with contextlib.AsyncExitStack() as stack:
+        clients: Clients = []
+        for name, who in people():
+            transport = httpx.ASGITransport(app=signed_in(app, who))
+            client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
+            clients.append((name, who, await stack.enter_async_context(client)))
+        for method, path, declared in routes:
+            with subtests.test(f"{method} {path}"):
+                await let_in_as_declared(clients, method, path, declared)
 
 
-async def let_in_as_declared(app: FastAPI, method: str, path: str, declared: Needs) -> None:
+async def let_in_as_declared(clients: Clients, method: str, path: str, declared: Needs) -> None:
     address = re.sub(r"\{project(:\w+)?\}", "default", path)
     address = re.sub(r"\{\w+(:\w+)?\}", "x", address)
-    for name, who in people():
-        transport = httpx.ASGITransport(app=signed_in(app, who))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            answer = await client.request(method, address)
+    for name, who, client in clients:
+        answer = await client.request(method, address)
         wanted = may(who, declared)
         if wanted == REACHED:  # what it is asked without a body may not fit, but who asks it does
             assert answer.status_code in (REACHED, 400), (name, answer.status_code, answer.text)

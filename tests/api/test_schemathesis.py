@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
@@ -63,7 +65,17 @@ def ask_for_what_is_there(case: Any) -> None:
 @pytest.fixture(scope="module")
 def whole() -> Any:
     """Here, and not in the module: every tester imports that, and one of them runs this."""
-    return schemathesis.openapi.from_dict(document())
+    return schemathesis.openapi.from_dict(_without_tuples(document()))
+
+
+def _without_tuples(part: Any) -> Any:
+    """As lists of so many of any of them: what schemathesis makes of `prefixItems` deep in an answer is no schema."""
+    if isinstance(part, list):
+        return [_without_tuples(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    kept = {key: _without_tuples(value) for key, value in part.items() if key != "prefixItems"}
+    return {**kept, "items": {"anyOf": _without_tuples(part["prefixItems"])}} if "prefixItems" in part else kept
 
 
 @pytest.fixture
@@ -92,6 +104,15 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
         running.stop()
 
 
+@pytest.fixture(scope="module")
+def connections() -> Iterator[requests.Session]:
+    """They are kept; what a box sets is not."""
+    with requests.Session() as session:
+        session.trust_env = False
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        yield session
+
+
 @api.parametrize()
 @settings(
     max_examples=EXAMPLES,
@@ -101,7 +122,8 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_an_address_answers_as_its_document_says(case: Any, box: RunningBox) -> None:
+def test_an_address_answers_as_its_document_says(case: Any, box: RunningBox, connections: requests.Session) -> None:
     ask_for_what_is_there(case)
     token = box.admin.headers["authorization"]
-    case.call_and_validate(base_url=f"http://localhost:{box.port}", headers={"authorization": token}, checks=CHECKS)
+    url = f"http://localhost:{box.port}"
+    case.call_and_validate(base_url=url, session=connections, headers={"authorization": token}, checks=CHECKS)
