@@ -53,7 +53,7 @@ test-typescript: $(INSTALLED_DEV) ## run the tests of the runtime (ARGS for deno
 	$(DENO) test --quiet --no-config --permit-no-files $(ARGS) dashboard/tests
 
 test-python: $(INSTALLED_DEV) $(if $(wildcard $(DASHBOARD)),,$(DASHBOARD)) ## run pytest (ARGS for pytest)
-	$(PY) -m pytest -n $(TESTERS) $(ARGS)
+	$(PY) -m pytest -n $(TESTERS) --durations=20 --durations-min=10 $(ARGS)
 
 check: check-python check-typescript check-dashboard ## formatting, lint, types, layers
 
