@@ -388,3 +388,28 @@ def test_templates_are_right(admin: httpx.Client) -> None:
     for name, files in found.items():
         checked = admin.post(f"{WORKERS}/of-{name}/check", json={"files": files})
         assert checked.json() == {"ok": True, "diagnostics": []}, name
+
+
+def test_the_palette_runs_rolls_back_and_follows(dash: Dash, admin: httpx.Client) -> None:
+    for word in ("first", "second"):
+        code = f'export default {{ fetch: () => new Response("{word}") }};\n'
+        admin.put(f"{WORKERS}/piloted", json={"files": {"main.ts": code}}).raise_for_status()
+    page = dash.open("/projects/default/variables")
+
+    def choose(typed: str, line: str) -> None:
+        page.keyboard.press("ControlOrMeta+k")
+        page.get_by_role("combobox").fill(typed)
+        page.get_by_role("option", name=line, exact=True).click()
+
+    choose("run piloted", "Run piloted")
+    expect(page.get_by_label("Response", exact=True)).to_contain_text("second")
+    assert "?run" not in page.url  # a reload does not run it again
+    choose("back piloted", "Roll back piloted")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("v2 is live. What was live before it answers again.")
+    dialog.get_by_role("button", name="Roll back").click()
+    expect(page.get_by_text("v1 is live again")).to_be_visible()
+    assert _live(admin, "piloted") == 1
+    assert admin.get(f"{WORKERS}/piloted/deployments/production/history").json()["items"][0]["change"] == "rolled_back"
+    choose("log piloted", "Follow the log of piloted")
+    page.wait_for_url(re.compile("/workers/piloted/logs"))

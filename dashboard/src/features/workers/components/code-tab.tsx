@@ -98,7 +98,7 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
   };
 
   return (
-    <div className="grid gap-4 xl:grid-cols-[minmax(0,1fr)_26rem]">
+    <div className="grid gap-4 xl:grid-cols-[minmax(0,1fr)_24rem]">
       <section className="grid min-w-0 content-start overflow-hidden rounded-lg border bg-surface shadow-low">
         <header className="flex flex-wrap items-center gap-2 border-b px-3 py-2">
           <span className="min-w-0 truncate font-mono text-xs">{path}</span>
@@ -158,7 +158,7 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
         {open.overtaken.length > 0 && <Note bad>{t.overtaken(open.overtaken.join(", "))}</Note>}
         {behind !== null && <Note>{t.behind(behind)}</Note>}
         {worker.error && <Note bad>{worker.error.file} {worker.error.message}</Note>}
-        <div className="grid min-h-[30rem] md:grid-cols-[12rem_minmax(0,1fr)]">
+        <div className="grid min-h-[30rem] md:grid-cols-[9rem_minmax(0,1fr)]">
           <FileTree
             paths={files.map((each) => each.path)}
             dirty={new Set(files.filter(isDirty).map((each) => each.path))}

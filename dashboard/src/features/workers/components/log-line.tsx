@@ -19,7 +19,7 @@ export function LogLine({ entry }: { entry: LogEntry }) {
             entry.duration_ms?.toFixed(1) ?? ""
           } ms`
           : entry.text}
-        {fields && <span className="text-muted">{fields}</span>}
+        {fields && <span className="text-muted">{` ${fields}`}</span>}
       </span>
     </li>
   );
