@@ -26,6 +26,7 @@ from tests.e2e.box import RunningBox
 from v8box.cli.api_reference import document
 
 EXAMPLES = 8
+PATIENCE_SECONDS = 60.0
 KNOWN = {
     "project": "default",
     "worker": "hello",
@@ -126,4 +127,6 @@ def test_an_address_answers_as_its_document_says(case: Any, box: RunningBox, con
     ask_for_what_is_there(case)
     token = box.admin.headers["authorization"]
     url = f"http://localhost:{box.port}"
-    case.call_and_validate(base_url=url, session=connections, headers={"authorization": token}, checks=CHECKS)
+    case.call_and_validate(
+        base_url=url, session=connections, headers={"authorization": token}, checks=CHECKS, timeout=PATIENCE_SECONDS
+    )
