@@ -54,7 +54,7 @@ async def _busy_minute(folder: Path, scale: Scale) -> list[Row]:
     made = _runs(time.time(), 1 / RATE)
     began, cpu = time.perf_counter(), time.process_time()
     told, late, telling = 0, 0.0, 0.0
-    peak = before = _resident_mb()
+    before = peak = 0.0
     while (passed := time.perf_counter() - began) < seconds:
         due = int(passed * RATE) - told
         batch = list(itertools.islice(made, due))
@@ -66,9 +66,9 @@ async def _busy_minute(folder: Path, scale: Scale) -> list[Row]:
         start = time.perf_counter()
         await asyncio.sleep(0.005)
         late = max(late, time.perf_counter() - start - 0.005)
-        if told == due or before == peak:
-            before = _resident_mb() if passed < seconds / 4 else before
-        peak = max(peak, _resident_mb())
+        if passed >= seconds / 4:
+            before = before or _resident_mb()
+            peak = max(peak, _resident_mb())
     feed.deliver()
     await store.flush()
     spent = time.process_time() - cpu
