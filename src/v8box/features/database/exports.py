@@ -31,7 +31,11 @@ Kind = Literal["csv", "json", "jsonl"]
 _PAGE: Final = 1_000
 _TYPES: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json", "jsonl": "application/x-ndjson"}
 _BODY: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"content": {each.partition(";")[0]: {"schema": {"type": "string"}} for each in _TYPES.values()}}
+    200: {"content": {each.partition(";")[0]: {"schema": {"type": "string"}} for each in _TYPES.values()}},
+    414: {
+        "description": "The condition makes the address too long: the gateway says so.",
+        "content": {"application/problem+json": {"schema": {"type": "object"}}},
+    },
 }
 
 
