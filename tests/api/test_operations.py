@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,15 @@ async def test_who_sees_and_cancels_what(operations: Operations, job: Job, clien
     app.principal = user("sam", {"shop": Role.ADMIN})
     assert (await client.delete(f"/operations/{shop}")).json()["state"] == "cancelled"
     problem(await client.get("/operations/op_nope"), 404, "not_found")
+
+
+async def test_those_of_the_same_moment_are_in_the_order_in_which_they_began(
+    operations: Operations, job: Job, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
+    started = [await start(operations, job) for _ in range(8)]
+    listed = [each["id"] for each in (await client.get("/operations")).json()["items"]]
+    assert listed == started[::-1]
 
 
 async def test_pages_go_back_in_time(operations: Operations, client: httpx.AsyncClient) -> None:

@@ -122,6 +122,7 @@ class Operations:
         self._database = database
         self._running: dict[str, _Running] = {}
         self._tasks = TaskSet()
+        self._newest = 0
 
     @classmethod
     async def open(cls, database: Database) -> Operations:
@@ -153,7 +154,7 @@ class Operations:
         """Begins the work and gives the operation. Raises `TooManyOperations`."""
         if len(self._running) >= MAX_RUNNING:
             raise TooManyOperations
-        operation_id = f"op_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
+        operation_id = self._new_id()
         running = _Running(Operation(id=operation_id, kind=kind, project=project, actor=actor))
         self._running[operation_id] = running  # before the wait, so that many at once cannot slip past the limit
         try:
@@ -163,6 +164,13 @@ class Operations:
             raise
         running.task = self._tasks.add(self._run(running, work), f"{kind} {operation_id}")
         return running.operation
+
+    def _new_id(self) -> str:
+        """Lists are in the order of ids: milliseconds and microseconds, of which no two are the same, wherever the
+        clock stands or goes back to; then chance."""
+        self._newest = max(time.time_ns() // 1_000, self._newest + 1)
+        milliseconds, microseconds = divmod(self._newest, 1_000)
+        return f"op_{milliseconds:012x}{microseconds:03x}{secrets.randbits(36):09x}"
 
     async def get(self, operation_id: str, wait_seconds: float = 0.0) -> Operation:
         """The operation; with `wait_seconds` once it has ended, or then. Raises `NotFound`."""
