@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -51,10 +52,21 @@ def test_without_a_worker_it_is_the_whole_project(talker: Shell) -> None:
     assert {each["worker"] for each in talker.data("logs", "-n", "1000", "--lines")} >= {"talker"}
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_what_comes_is_followed(talker: Shell) -> None:
     environ = {**os.environ, "HOME": str(talker.home), "NO_COLOR": "1"}
     words = [COMMAND, "logs", "talker", "-f", "--json", "--lines", "--text", "said"]
-    with subprocess.Popen(words, cwd=talker.box.directory, env=environ, stdout=subprocess.PIPE, text=True) as following:
+    with subprocess.Popen(
+        words,
+        cwd=talker.box.directory,
+        env=environ,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_interrupts,  # the tests may run in the background, where nobody is interrupted
+    ) as following:
         try:
             assert following.stdout is not None
             assert json.loads(following.stdout.readline())["text"] == "said first"

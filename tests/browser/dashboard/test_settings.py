@@ -83,8 +83,9 @@ def test_roles_are_given_and_taken_and_a_user_is_deleted_by_name(dash: Dash, adm
     expect(page.get_by_role("button", name="Take the role away: default")).to_be_visible()
     assert admin.get("/api/v1/users/ada").json()["roles"] == {"default": "viewer"}
     page.get_by_label("Role: default").click()
-    page.get_by_role("option", name=re.compile("^Admin")).click()
-    expect(page.get_by_text("Saved").first).to_be_visible()
+    with page.expect_response(lambda response: response.request.method == "PUT") as given:
+        page.get_by_role("option", name=re.compile("^Admin")).click()
+    assert given.value.ok
     assert admin.get("/api/v1/users/ada").json()["roles"] == {"default": "admin"}
     dash.look("user")
     page.get_by_role("button", name="Take the role away: default").click()
