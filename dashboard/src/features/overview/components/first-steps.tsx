@@ -23,7 +23,9 @@ export function FirstSteps() {
   const [hidden, setHidden] = useState(() => isHidden(project));
   const wanted = can("developer") && !hidden;
   const path = { project };
-  const workers = useApi("GET /api/v1/projects/{project}/workers", { path, query: { limit: LOOKED_AT } }, { enabled: wanted });
+  const workers = useApi("GET /api/v1/projects/{project}/workers", { path, query: { limit: LOOKED_AT } }, {
+    enabled: wanted,
+  });
   const sites = useApi("GET /api/v1/projects/{project}/sites", { path, query: { limit: 1 } }, { enabled: wanted });
   if (!wanted || workers.data === undefined || sites.data === undefined) return null;
   const own = workers.data.items.some(({ source, versions }) => source !== "folder" || versions > 1);
