@@ -30,6 +30,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
         ("default/runs?min_ms=-1", 400, "bad_request"),
         ("default/runs?min_ms=1e300", 400, "bad_request"),
         ("default/runs/export?min_ms=7.6e307", 400, "bad_request"),
+        ("default/runs/export?max_ms=8.4e307", 400, "bad_request"),
         ("default/runs?since=yesterday", 400, "bad_request"),
         ("default/lines?level=loud", 400, "bad_request"),
         ("default/runs/export?limit=0", 400, "bad_request"),

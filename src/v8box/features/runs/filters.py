@@ -40,7 +40,7 @@ def run_query(
         bool | None, Query(description="Whether it failed: a 5xx, or an end that nobody asked for.")
     ] = None,
     min_ms: Annotated[float | None, Query(ge=0, le=1e12, description="It took so long, or longer.")] = None,
-    max_ms: Annotated[float | None, Query(ge=0, description="It took no longer.")] = None,
+    max_ms: Annotated[float | None, Query(ge=0, le=1e12, description="It took no longer.")] = None,
     method: Annotated[str | None, _word("`GET`, …", 32)] = None,
     trigger: Annotated[str | None, _word("`http`, `schedule`, …", 32)] = None,
     text: Annotated[str | None, _word("In the path, in what was thrown, or in a line that it printed.", 200)] = None,
