@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -235,6 +236,23 @@ async def test_a_segment_of_another_version_is_read_and_left_alone(tmp_path: Pat
     found = (await kept.runs(RunQuery(), 10)).items
     assert [(each.path, each.client, each.bytes_in) for each in found] == [("/2", "203.0.113.7", 0), ("/1", "", 7)]
     assert len([file for file in files(tmp_path) if file.suffix == ".db"]) == 2
+    await kept.close()
+
+
+async def test_a_segment_with_another_order_of_fields_is_searched_by_them(tmp_path: Path) -> None:
+    kept = await open_store(tmp_path)
+    kept.run(a_run(path="/1", method="PUT", trace="a" * 32, bytes_in=7))
+    await kept.close()
+    (file,) = files(tmp_path)
+    connection = apsw.Connection(str(file))
+    for table, column in (("fields", "names"), ("runs", "rest")):
+        text = connection.execute(f"select {column} from {table}").get
+        connection.execute(f"update {table} set {column} = ?", (json.dumps(json.loads(text)[::-1]),))
+    connection.close()
+    kept = await open_store(tmp_path)
+    kept.run(a_run(path="/2", method="PUT", trace="a" * 32))
+    for query in (RunQuery(method="PUT"), RunQuery(trace="a" * 32)):
+        assert [each.path for each in (await kept.runs(query, 10)).items] == ["/2", "/1"]
     await kept.close()
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from v8box.storage.sql import load_queries
 from v8box.telemetry.records import LineRecord, RunRecord, rank
-from v8box.telemetry.store.rows import REST, id_of
+from v8box.telemetry.store.rows import id_of
 
 SLOW_MILLISECONDS: Final = 1_000.0
 """Slower runs have an index of their own."""
@@ -106,9 +106,9 @@ class RunQuery(Query):
         if self.trigger is not None:
             add("trigger", trigger=self.trigger)
         if self.method is not None:
-            add("method", method=self.method, method_place=REST.index("method"))
+            add("method", method=self.method)
         if self.trace is not None:
-            add("trace", trace=self.trace, trace_place=REST.index("trace"))
+            add("trace", trace=self.trace)
         if self.failed is False:
             add("not_failed")
         if self.min_duration is not None:

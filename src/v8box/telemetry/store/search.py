@@ -278,7 +278,9 @@ def _ids(
     more: dict[str, Any],
 ) -> list[bytes]:
     index, conditions, values = query.conditions()
-    values = {**values, "low": low, "high": high, "limit": limit, **more}
+    # Each file has its own order of what has no column; what it does not know is null, which nothing equals.
+    places = {f"{name}_place": reader.rest.index(name) if name in reader.rest else None for name in ("method", "trace")}
+    values = {**values, **places, "low": low, "high": high, "limit": limit, **more}
     for name in ("runs", "printed"):
         if name in values:
             values[name] = apsw.carray(values[name] or (b"",))
