@@ -26,7 +26,7 @@ _BOUNDS: Final = Bounds()
 
 
 class TooManyDeploys(V8BoxError):
-    """Too many deploys wait for their turn. Try again in a moment."""
+    """Too many deploys and imports wait for their turn. Try again in a moment."""
 
     status = 503
     code = "too_many_deploys"
