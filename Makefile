@@ -94,7 +94,7 @@ gen: $(INSTALLED_DEV) ## write what is made of the code: the references of comma
 	$(PY) -m v8box.cli.api_types dashboard/src/api/generated/api.ts
 	$(PY) -m v8box.catalog.manifest_schema > docs/v8box.schema.json
 
-bench: $(INSTALLED) ## measure the box against its baselines (ARGS='--quick', '--only NAME', '--write')
+bench: $(INSTALLED_DEV) $(DASHBOARD) ## measure the box against its baselines (ARGS='--quick', '--only NAME', '--write')
 	@$(call needs,wrk,wrk)
 	@PATH=$$PATH:/usr/sbin; $(call needs,nginx,nginx-light)
 	@$(PY) -m benchmarks $(ARGS)

@@ -267,7 +267,7 @@ async def test_what_workers_count_themselves(client: httpx.AsyncClient, kept: Ke
         ("b", {}, [1.0, 0]),
     ]
     depth = await chart(client, f"{HERE}/custom/depth", since=HOUR_BEGINS, step=60)
-    assert depth["items"][0]["values"] == [7.0, None]
+    assert depth["items"][0]["values"] == [7.0, 7.0], "it holds until it is set again"
     took = await chart(client, f"{HERE}/custom/took_seconds", since=HOUR_BEGINS, step=60)
     assert took["items"][0]["values"] == [0.4, None]
     assert took["items"][0]["counts"] == [2, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
@@ -100,10 +101,15 @@ def _series(key: Key, stretches: Sequence[Figures]) -> dict[str, Any]:
     if key.kind == "counter":
         found["values"] = each(lambda figures: figures.get(REQUESTS))
     elif key.kind == "gauge":
-        found["values"] = each(lambda figures: figures.last.get("value"))
+        found["values"] = _held(each(lambda figures: figures.last.get("value")))
     else:
         found["values"] = each(lambda figures: figures.get(DURATION_MS) / figures.get(TIMED) if figures.sums else None)
         found["counts"] = each(lambda figures: figures.get(TIMED))
         for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
             found[name] = [figures.quantile(share, BOUNDS) for figures in stretches]
     return found
+
+
+def _held(values: Sequence[float | None]) -> list[float | None]:
+    """A gauge is written down when it was set, and holds until it is set again."""
+    return list(accumulate(values, lambda before, value: before if value is None else value))
