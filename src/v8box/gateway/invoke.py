@@ -38,8 +38,6 @@ class Exchange:
 
     __slots__ = (
         "_gone",
-        "_incoming",
-        "_max_body_bytes",
         "_pool",
         "_pump",
         "_watch",
@@ -50,6 +48,8 @@ class Exchange:
         "ended",
         "extra_headers",
         "failure",
+        "incoming",
+        "max_body_bytes",
         "passage",
         "placement",
         "receive",
@@ -74,14 +74,14 @@ class Exchange:
     ) -> None:
         # per gateway
         self._pool = pool
-        self._max_body_bytes = max_body_bytes
+        self.max_body_bytes = max_body_bytes
         # per request
         self.passage = passage
         self.placement = placement
         self.request_id = request_id
         self.began = began
         self.extra_headers: list[tuple[bytes, bytes]] | None = None
-        self._incoming = incoming
+        self.incoming = incoming
         self.receive = receive
         self.send = send
         self._pump: asyncio.Task[None] | None = None
@@ -98,13 +98,26 @@ class Exchange:
         """When the head of an answer was sent whose body is a stream."""
         self.ended = 0.0
 
+    def again(self, receive: Receive, send: Send) -> Exchange:
+        """Another run for the same request, without what policies say of its answer."""
+        return Exchange(
+            self._pool,
+            self.placement,
+            self.incoming,
+            self.request_id,
+            receive,
+            send,
+            self.max_body_bytes,
+            time.perf_counter(),
+        )
+
     async def perform(self, invocation: Invocation) -> None:
         """Runs the worker and sends what it answers. Raises what `errors.answer` knows when nothing was sent yet."""
-        incoming = self._incoming
+        incoming = self.incoming
         if incoming.has_body:
             length = incoming.content_length
-            if length is not None and length > self._max_body_bytes:
-                raise PayloadTooLarge(f"The request body is longer than {self._max_body_bytes} bytes.")
+            if length is not None and length > self.max_body_bytes:
+                raise PayloadTooLarge(f"The request body is longer than {self.max_body_bytes} bytes.")
             if length is not None and length <= INLINE_BODY_BYTES:
                 invocation.body = await self._read_whole(length)
                 self.bytes_in = length
@@ -192,10 +205,10 @@ class Exchange:
                 chunk: bytes = message.get("body", b"")
                 received += len(chunk)
                 self.bytes_in = received
-                if received > self._max_body_bytes:
+                if received > self.max_body_bytes:
                     run.cancel("the request body is too large")
                     if not run.response.done():
-                        error = PayloadTooLarge(f"The request body is longer than {self._max_body_bytes} bytes.")
+                        error = PayloadTooLarge(f"The request body is longer than {self.max_body_bytes} bytes.")
                         run.response.set_exception(error)
                     return
                 run.progress = asyncio.get_running_loop().time()
@@ -210,7 +223,7 @@ class Exchange:
         self.abandon("the client went away")
 
     async def _drop_body(self, received: int) -> None:
-        while received <= self._max_body_bytes:
+        while received <= self.max_body_bytes:
             message = await self.receive()
             received += len(message.get("body", b""))
             self.bytes_in = received

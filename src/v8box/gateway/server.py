@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from v8box.catalog.model import Placement, Route, RouteTable
+from v8box.catalog.model import Route, RouteTable
 from v8box.errors import (
     HeadersTooLarge,
     MethodNotAllowed,
@@ -203,29 +203,16 @@ class Gateway:
             await _send_error(send, answer, scope["method"])
             return
         most = passage.max_body_bytes(self._max_body_bytes)
+        exchange = Exchange(self._pool, placement, incoming, request_id, receive, send, most, started, passage)
+        if sandboxed:
+            exchange.extra_headers = sandboxed
         call: CacheCall | None = None
         try:
             if placement.manifest.cache.enabled and not trigger:
-                call = self._cached_call(
-                    scope,
-                    receive,
-                    send,
-                    incoming,
-                    target,
-                    route,
-                    placement,
-                    invocation,
-                    client,
-                    request_id,
-                    most,
-                    passage,
-                    sandboxed,
-                )
+                query = scope["query_string"].decode("latin-1")
+                call = self._cached_call(exchange, invocation, target, route, query, client)
                 await self._cache.answer(call)
             else:
-                exchange = Exchange(self._pool, placement, incoming, request_id, receive, send, most, started, passage)
-                if sandboxed:
-                    exchange.extra_headers = sandboxed
                 await self.perform(exchange, invocation, target.rest, client)
         except BrokenResponse as error:
             logger.info("request %s: %s", request_id, error)
@@ -239,20 +226,7 @@ class Gateway:
                 await _send_error(send, answer, invocation.method)
 
     def _cached_call(
-        self,
-        scope: MutableMapping[str, Any],
-        receive: Receive,
-        send: Send,
-        incoming: Incoming,
-        target: Target,
-        route: Route,
-        placement: Placement,
-        invocation: Invocation,
-        client: str,
-        request_id: str,
-        most: int,
-        passage: FreePassage,
-        extra: list[tuple[bytes, bytes]],
+        self, exchange: Exchange, invocation: Invocation, target: Target, route: Route, query: str, client: str
     ) -> CacheCall:
         """What the response cache needs to answer, and to ask the worker where it cannot."""
 
@@ -260,24 +234,9 @@ class Gateway:
             asked = Invocation(self._ids.new(), invocation.method, invocation.url, pairs, origin=invocation.origin)
             if query is not None:
                 asked.url = invocation.url.partition("?")[0] + ("?" + query if query else "")
-            exchange = Exchange(self._pool, placement, incoming, request_id, receive, send, most, time.perf_counter())
-            await self.perform(exchange, asked, target.rest, client)
+            await self.perform(exchange.again(receive, send), asked, target.rest, client)
 
-        return worker_call(
-            route,
-            placement,
-            target,
-            scope["query_string"].decode("latin-1"),
-            invocation.method,
-            list(invocation.headers),
-            incoming.has_body,
-            request_id,
-            receive,
-            send,
-            fetch,
-            None if passage is FREE else passage.finish,
-            extra,
-        )
+        return worker_call(route, target, exchange, invocation, query, fetch)
 
     async def perform(self, exchange: Exchange, invocation: Invocation, path: str, client: str) -> None:
         """One run, which is written down however it ends. Raises what `errors.answer` knows."""

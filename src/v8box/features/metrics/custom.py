@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
@@ -112,4 +111,7 @@ def _series(key: Key, stretches: Sequence[Figures]) -> dict[str, Any]:
 
 def _held(values: Sequence[float | None]) -> list[float | None]:
     """A gauge is written down when it was set, and holds until it is set again."""
-    return list(accumulate(values, lambda before, value: before if value is None else value))
+    found: list[float | None] = []
+    for value in values:
+        found.append(found[-1] if value is None and found else value)
+    return found

@@ -5,34 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from v8box.catalog.model import Placement, Route
+from v8box.catalog.model import Route
 from v8box.catalog.policies import CacheRules
 from v8box.catalog.sites import SiteRoute
-from v8box.gateway.cache.call import CacheCall, Fetch, Finish, Pairs, Receive, Send
+from v8box.gateway.cache.call import CacheCall, Fetch, Receive, Send
 from v8box.gateway.cache.entries import Owner
 from v8box.gateway.cache.keys import Key, key_query, passed_query
 from v8box.gateway.headers import Incoming
+from v8box.gateway.invoke import Exchange
+from v8box.gateway.policies.passage import FREE
 from v8box.gateway.routing import Target
+from v8box.sandbox.interface import Invocation
 
 _OF_PROXIES: Final = CacheRules(enabled=True)
 
 
 def worker_call(
-    route: Route,
-    placement: Placement,
-    target: Target,
-    query: str,
-    method: str,
-    pairs: Pairs,
-    has_body: bool,
-    request_id: str,
-    receive: Receive,
-    send: Send,
-    fetch: Fetch,
-    finish: Finish | None,
-    extra: Sequence[tuple[bytes, bytes]],
+    route: Route, target: Target, exchange: Exchange, invocation: Invocation, query: str, fetch: Fetch
 ) -> CacheCall:
     """A request for a worker that keeps answers."""
+    placement, passage = exchange.placement, exchange.passage
     rules = placement.manifest.cache
     if not rules.keep_on_deploy:
         scope = f"{placement.project}:{placement.worker} {placement.key}"
@@ -47,15 +39,15 @@ def worker_call(
         live=route,
         address=None if counted is None else Key(scope, target.host_name.lower() + target.prefix, target.rest, counted),
         passed_query=passed_query(query, rules),
-        method=method,
-        pairs=pairs,
-        has_body=has_body,
-        request_id=request_id.encode(),
-        receive=receive,
-        send=send,
+        method=invocation.method,
+        pairs=list(invocation.headers),
+        has_body=exchange.incoming.has_body,
+        request_id=exchange.request_id.encode(),
+        receive=exchange.receive,
+        send=exchange.send,
         fetch=fetch,
-        finish=finish,
-        extra=extra,
+        finish=None if passage is FREE else passage.finish,
+        extra=exchange.extra_headers or (),
     )
 
 
