@@ -14,10 +14,13 @@ import apsw
 import pytest
 from tests.fakes.records import a_line, a_run
 
+from v8box.storage import load_queries
 from v8box.telemetry.records import LineRecord, RunRecord
 from v8box.telemetry.store import LineQuery, RunQuery, RunStore, store
+from v8box.telemetry.store.segment import TABLES
 
 BUDGET = 16 * 1024 * 1024
+SPAN = load_queries("v8box.telemetry.store", "query.sql")["span"]
 
 
 async def open_store(folder: Path, budget_bytes: int = BUDGET, days: float = 14) -> RunStore:
@@ -48,6 +51,19 @@ async def texts(kept: RunStore) -> list[str]:
 
 def say(kept: RunStore, text: str, fields: Any = None) -> None:
     kept.line(a_line(text, fields=fields), len(text))
+
+
+async def test_the_ends_of_a_file_are_found_without_reading_it(kept: RunStore) -> None:
+    kept.run(a_run())
+    say(kept, "here")
+    await kept.flush()
+    (path,) = kept.folder.glob("runs-*.db")
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    for table in TABLES:
+        steps = [row[3] for row in connection.execute("explain query plan " + SPAN.format(table=table))]
+        assert len([step for step in steps if step.startswith(f"SEARCH {table}")]) == 2, steps
+        assert not [step for step in steps if step.startswith(f"SCAN {table}")], steps
+    connection.close()
 
 
 async def test_what_is_held_is_written_and_found_again_by_the_next_box(tmp_path: Path) -> None:
