@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import logging
-import re
 import signal
 import time
 from collections.abc import Collection
@@ -16,10 +14,12 @@ import msgspec
 from v8box.catalog.model import Placement
 from v8box.errors import StopReason
 from v8box.kit import procfs
-from v8box.sandbox.calls import Calls, meter_of
-from v8box.sandbox.channel import Channel, Inbound, Outbound
-from v8box.sandbox.curve import CURVE_SECONDS, REPORTED, Curve, running
-from v8box.sandbox.growth import Growth
+from v8box.sandbox.channel import Outbound
+from v8box.sandbox.curve import REPORTED, running
+from v8box.sandbox.heads import (
+    failure_head,
+    loaded_head,
+)
 from v8box.sandbox.heap import NEEDED_FACTOR, NEEDED_MORE_BYTES, HeapReader, SnapshotFailed, Write
 from v8box.sandbox.interface import (
     CallServer,
@@ -28,12 +28,11 @@ from v8box.sandbox.interface import (
     LogLine,
     MemoryState,
     Profile,
-    RunFailed,
     SandboxObserver,
     SandboxState,
     StartupFailed,
 )
-from v8box.sandbox.limits import Account
+from v8box.sandbox.limits import Account, flood_death
 from v8box.sandbox.protocol import (
     LOG_FLOOD_EXIT_CODE,
     LOG_FLOOD_FACTOR,
@@ -43,63 +42,18 @@ from v8box.sandbox.protocol import (
     Kind,
     Level,
     ProtocolError,
-    unpack_credit,
 )
-from v8box.sandbox.run import MAX_MESSAGE_BYTES, Messages, Response, Run
+from v8box.sandbox.receiver import Receiver
+from v8box.sandbox.run import Run
 from v8box.sandbox.spawner import Child, ExitStatus
 from v8box.sandbox.ticks import TickLog
-from v8box.telemetry.records import Measurement
+from v8box.sandbox.watch import Watch
 
-logger = logging.getLogger(__name__)
-
-_END, _TEXT, _DONE, _UPGRADE, _BODY = int(Flag.END), int(Flag.TEXT), int(Flag.DONE), int(Flag.UPGRADE), int(Flag.BODY)
+_END, _UPGRADE = int(Flag.END), int(Flag.UPGRADE)
 _encode = msgspec.json.encode
 _MIB = 1024 * 1024
 _LAST_OUTPUT_BYTES = 4096
-_MAX_METRIC_BYTES_PER_TICK = 64 * 1024
-_MAX_LOG_BYTES_PER_TICK = 8 * _MIB
 _MAX_STREAM = 0xFFFF_FFF0
-_MAX_STACK_CHARS = 20_000
-_MAX_MESSAGE_CHARS = 2_000
-_MAX_WORD_CHARS = 64
-_SPAN = re.compile("[0-9a-f]{16}")
-_MAX_HOST_CHARS = 255
-_LEAK_MARGIN = 0.25
-"""A process that leaks is replaced when less than this share of its memory is left."""
-_STALLED_LOOKS = 3
-"""A process that says nothing for so many looks gets no new runs while another can take them."""
-
-
-class _Failure(msgspec.Struct):
-    name: str
-    message: str
-    stack: str | None = None
-    status: int | None = None
-    caller: bool = False
-
-
-class _Loaded(msgspec.Struct):
-    shape: str
-
-
-class _Reason(msgspec.Struct):
-    reason: str
-
-
-class _Close(msgspec.Struct):
-    code: int
-    reason: str
-
-
-_response_head = msgspec.json.Decoder(tuple[int, list[tuple[str, str]]]).decode
-_failure_head = msgspec.json.Decoder(_Failure).decode
-_loaded_head = msgspec.json.Decoder(_Loaded).decode
-_reason_head = msgspec.json.Decoder(_Reason).decode
-_close_head = msgspec.json.Decoder(_Close).decode
-_fetch_head = msgspec.json.Decoder(tuple[int, str, str, str]).decode
-_fetched_head = msgspec.json.Decoder(tuple[int, int, str]).decode
-_metric_head = msgspec.json.Decoder(list[Measurement]).decode
-_log_head = msgspec.json.Decoder(list[tuple[str | None, int, float, str, Any]]).decode
 
 
 class DenoSandbox:
@@ -111,8 +65,9 @@ class DenoSandbox:
         self._observer = observer
         self.profile = profile
         self.tick_log = TickLog() if profile.ticks_us else None
-        self.channel = Channel(self)
-        self._calls = Calls(self.channel, calls)
+        self._receiver = Receiver(self, calls, observer, loop.time)
+        self.channel = self._receiver.channel
+        self.runs = self._receiver.runs
         self._child: Child | None = None
         # life
         self.state = SandboxState.STARTING
@@ -127,28 +82,20 @@ class DenoSandbox:
         self.placement: Placement | None = None
         self.shape = ""
         self.account: Account | None = None
-        self._curve: Curve | None = None
-        """Of a sandbox that had runs within the last minute."""
-        self._growth: Growth | None = None
-        self._leak_told = False
+        self._watch: Watch | None = None
         self._heap: HeapReader | None = None
         self.inspected = False
         self._most_data = 0
-        self.runs: dict[int, Run] = {}
-        """Of the runs, by their ids: log lines say no more."""
         self.run_count = 0
         self._trimmed_runs = 0
         self.stalled = False
         self.retiring = False
         self.demoted = False
-        self._unaccounted = False
-        self._idle_look = 0.0
+        self.began = False
+        """A run began in it while it had none, since it was last looked at."""
+        self.heard = False
+        """It said something, since it was last looked at."""
         self._next_stream = 2
-        self._silent = False
-        self._silent_looks = 0
-        self._ping_sent = False
-        self._log_bytes = 0
-        self._metric_bytes = 0
         self.on_free = _nothing
         """Called when a run has ended and a lease may be had."""
 
@@ -159,6 +106,11 @@ class DenoSandbox:
         self._child = child
         child.on_output(self._on_output)
         child.exited.add_done_callback(self._on_exit)
+
+    @property
+    def is_ended(self) -> bool:
+        """The box has ended it, or it has ended; its process may still be there."""
+        return self._death is not None
 
     @property
     def pid(self) -> int:
@@ -194,6 +146,7 @@ class DenoSandbox:
         limits = placement.manifest.limits
         usage = self._child.usage()
         self.account = Account(limits, usage.private_bytes, usage.cpu_seconds)
+        self._watch = Watch(self, self._child, self.account)
         # A second fence behind the watchdog's: what grows faster than it looks fails to allocate.
         data = procfs.data_bytes(self._child.pid)
         self._most_data = data + limits.memory_mb * _MIB * (NEEDED_FACTOR + 2) + NEEDED_MORE_BYTES
@@ -270,7 +223,7 @@ class DenoSandbox:
         self._death = death
         for run in tuple(self.runs.values()):
             run.kill(death)
-            self._end_run(run)
+            self.end_run(run)
         for waiting in (self._hello, self._loaded):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(StartupFailed(death.detail, None, death))
@@ -283,7 +236,7 @@ class DenoSandbox:
         if death.reason not in REPORTED:
             return death
         now = self._loop.time()
-        curve = () if self._curve is None else self._curve.points(now)
+        curve = () if self._watch is None else self._watch.curve(now)
         return dataclasses.replace(death, runs=running(runs, now), run_count=len(runs), curve=curve)
 
     def _explain(self, status: ExitStatus | None) -> Death:
@@ -300,15 +253,10 @@ class DenoSandbox:
                 return Death(reason=StopReason.MEMORY, detail=detail, limit=limit, used=used)
             return Death(reason=StopReason.CRASH, detail=f"the process died of signal {status.signal}")
         if status.code == LOG_FLOOD_EXIT_CODE:
-            return self._flood_death()
+            return flood_death(self.account.limits.log_kb if self.account else None)
         if self.state is SandboxState.STARTING or self._loaded is None:
             return Death(reason=StopReason.STARTUP, detail=f"the runtime ended with code {status.code} while starting")
         return Death(reason=StopReason.EXIT, detail=f"the worker ended its process with code {status.code}")
-
-    def _flood_death(self) -> Death:
-        limit = self.account.limits.log_kb if self.account else None
-        detail = f"the worker kept on printing far beyond limits.log_kb ({limit})"
-        return Death(reason=StopReason.LOG_BYTES, detail=detail, limit=limit, used=(limit or 0) * LOG_FLOOD_FACTOR)
 
     def _on_output(self, data: bytes) -> None:
         """What reached the real stdout or stderr: messages of the runtime, and writers that go around the shim."""
@@ -321,10 +269,9 @@ class DenoSandbox:
             return
         budget = self.account.limits.log_kb * 1024
         if self._output_bytes > budget * LOG_FLOOD_FACTOR:
-            self.kill(self._flood_death())
+            self.kill(flood_death(self.account.limits.log_kb))
         elif self._output_bytes <= budget:
-            text = data.decode("utf-8", "replace").rstrip("\n")
-            self._observer.logged(self.placement, [LogLine(None, Level.INFO, time.time() * 1000, text)])
+            self.say(Level.INFO, data.decode("utf-8", "replace").rstrip("\n"))
 
     # ---- runs
 
@@ -342,7 +289,7 @@ class DenoSandbox:
         run.invocation = invocation
         run.origin = invocation.origin
         if not self.runs:
-            self._unaccounted = True
+            self.began = True
         self.runs[stream] = run
         self.run_count += 1
         flags = _UPGRADE if invocation.upgrade else 0
@@ -359,15 +306,13 @@ class DenoSandbox:
         if self._trimmed_runs != self.run_count:
             self._trimmed_runs = self.run_count
             self.channel.send(Kind.TRIM, 0, 0)
-            if self._growth is not None and (state := self.memory()) is not None:
-                self._growth.collecting(state.used_bytes)
+            if self._watch is not None and self.state is not SandboxState.DEAD:
+                self._watch.collecting()
 
     def used_memory(self) -> float:
         """The worker's memory as a share of its limit."""
-        if self.account is None or self._child is None or self.state is SandboxState.DEAD:
-            return 0.0
-        used = self.account.used_bytes(self._child.usage().private_bytes)
-        return used / (self.account.limits.memory_mb * _MIB)
+        state = self.memory()
+        return 0.0 if state is None else state.used_bytes / state.limit_bytes
 
     async def heap_snapshot(self, write: Write) -> int:
         """Gives a snapshot of the heap to `write`. Meanwhile the process answers nobody and no limit is judged; it is
@@ -388,44 +333,25 @@ class DenoSandbox:
         finally:
             self._heap = None
             self.inspected = False
-            if self._death is None and self.account is not None:
-                self._spare(self._loop.time(), child.usage().cpu_seconds)
-
-    def _spare(self, now: float, cpu_seconds: float) -> None:
-        """What the snapshot costs is nobody's fault: neither its processor time nor the time that runs wait for it."""
-        if self.account is not None:
-            self.account.skip(cpu_seconds)
-        for run in self.runs.values():
-            run.progress = now
-        self._silent = self._ping_sent = False
+            if self._death is None and self._watch is not None:
+                self._watch.spare(self._loop.time())
 
     def memory(self) -> MemoryState | None:
-        account, child = self.account, self._child
-        if account is None or child is None or self.state is SandboxState.DEAD:
-            return None
-        used = account.used_bytes(child.usage().private_bytes)
-        leak = None if self._growth is None else self._growth.leak
-        return MemoryState(
-            used_bytes=used,
-            peak_bytes=max(used, account.peak_bytes),
-            limit_bytes=account.limits.memory_mb * _MIB,
-            runs=self.run_count,
-            leak_bytes_per_run=None if leak is None else leak.bytes_per_run,
-        )
+        return None if self._watch is None or self.state is SandboxState.DEAD else self._watch.memory()
 
-    def _end_run(self, run: Run) -> None:
+    def end_run(self, run: Run) -> None:
         if self.runs.pop(run.stream, None) is None:
             return
         if run.calls is not None and self.placement is not None:
-            self._calls.end_run(self.placement, run)
+            self._receiver.calls.end_run(self.placement, run)
         if run.death is not None and self._death is None:
             self._tell_stopped(run, run.death)
         run.finish()
         if not self.runs:
             self.idle_since = self._loop.time()
             self._output_bytes = 0
-            if self.demoted and self._child is not None:
-                self._demote(self._child, False)
+            if self.demoted:
+                self.demote(False)
         if self.state is SandboxState.DRAINING:
             self._end_if_drained()
         self.on_free()
@@ -439,103 +365,14 @@ class DenoSandbox:
         run.cancel(cancel_reason)
         run.kill(death)
 
-    # ---- frames
+    # ---- what the process says of itself
 
-    def on_frame(self, kind: int, flags: int, stream: int, head: bytes, body: bytes) -> None:
-        self._silent = False
-        try:
-            if kind == 6:  # Kind.RESPONSE: the only one that comes with every run
-                self._on_response(flags, stream, head, body)
-            elif kind == 10:  # Kind.DONE; a run that is over here may end there a moment later
-                if (run := self.runs.get(stream)) is not None:
-                    self._on_done(run)
-            else:
-                self._on_other(kind, flags, stream, head, body)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise ProtocolError(f"a head of kind {kind} that cannot be read: {error}") from error
-
-    def _on_response(self, flags: int, stream: int, head: bytes, body: bytes) -> None:
-        run = self.runs.get(stream)
-        if run is None:
-            raise ProtocolError("a RESPONSE to no run")
-        status, headers = _response_head(head)
-        if run.response.done():
-            if run.cancelled is None:
-                raise ProtocolError("a second RESPONSE to one run")
-        elif flags & _UPGRADE:
-            if not run.may_upgrade:
-                raise ProtocolError("an upgrade that nobody asked for")
-            run.upgraded = True
-            run.messages = Messages(self.channel, run)
-            run.response.set_result(Response(101, headers, b"", True))
-        else:
-            if not 200 <= status <= 599:
-                raise ProtocolError(f"status {status}")
-            if flags & _END:
-                if len(body) > WINDOW_BYTES:
-                    raise ProtocolError("a whole body longer than a window")
-                run.response.set_result(Response(status, headers, body))
-            else:
-                run.body = Inbound(self.channel, stream)
-                if body:
-                    run.body.feed(body, False)
-                run.response.set_result(Response(status, headers, run.body))
-        run.progress = self._loop.time()
-        if flags & _DONE:
-            self._on_done(run)
-
-    def _on_done(self, run: Run) -> None:
-        if not run.response.done():
-            if run.cancelled is None:
-                raise ProtocolError("a run that ended without a response")
-            run.kill(Death(reason=StopReason.CLIENT_GONE, detail=run.cancelled))
-        elif run.body is not None:
-            run.body.fail("the run ended before its body was complete")
-        if run.messages is not None:
-            run.messages.lost()
-        self._end_run(run)
-
-    def _on_other(self, kind: int, flags: int, stream: int, head: bytes, body: bytes) -> None:
+    def on_life(self, kind: int, flags: int, head: bytes, body: bytes) -> None:
+        """Takes a frame that is about no run. Raises `ProtocolError`."""
         match kind:
-            case Kind.CALL:
-                if self.placement is None:
-                    raise ProtocolError("a CALL from a blank")
-                self._calls.open(self.placement, self.runs, flags, stream, head, body)
-            case Kind.BODY:
-                self._on_body(flags, stream, body)
-            case Kind.CREDIT:
-                self._on_credit(stream, body)
-            case Kind.LOG:
-                self._on_log(head)
-            case Kind.FETCH:
-                self._on_fetch(flags, stream, head)
-            case Kind.METRIC:
-                self._on_metric(head)
-            case Kind.FAILED:
-                self._on_failed(stream, head)
-            case Kind.CANCEL:
-                reason = _reason_head(head).reason
-                if stream & 1:
-                    self._calls.cancel(stream, reason)
-                elif (run := self.runs.get(stream)) is not None and run.request is not None:
-                    run.request.fail(reason)
-            case Kind.MESSAGE:
-                run = self.runs.get(stream)
-                if run is not None and run.cancelled is not None:
-                    return  # sent before the worker knew
-                if run is None or run.messages is None or len(body) > MAX_MESSAGE_BYTES:
-                    raise ProtocolError("a WebSocket message that cannot be delivered")
-                run.progress = self._loop.time()
-                run.messages.feed(bool(flags & _TEXT), body)
-            case Kind.CLOSE:
-                run = self.runs.get(stream)
-                if run is not None and run.messages is not None and run.cancelled is None:
-                    closing = _close_head(head)
-                    if not 1000 <= closing.code <= 4999:
-                        raise ProtocolError("a close code that is none")
-                    run.messages.close(closing.code, closing.reason)
             case Kind.PONG:
-                self._ping_sent = False
+                if self._watch is not None:
+                    self._watch.answered()
                 if self.stalled:
                     self.stalled = False
                     self.on_free()
@@ -548,96 +385,12 @@ class DenoSandbox:
             case Kind.LOADED:
                 if self._loaded is None or self._loaded.done():
                     raise ProtocolError("LOADED out of turn")
-                self.shape = _loaded_head(head).shape
+                self.shape = loaded_head(head).shape
                 self._loaded.set_result(None)
             case Kind.LOAD_FAILED:
                 self._on_load_failed(head)
             case _:
                 raise ProtocolError(f"a frame of kind {kind} from a worker")
-
-    def _on_body(self, flags: int, stream: int, body: bytes) -> None:
-        if stream & 1:
-            self._calls.body(stream, body, bool(flags & _END))
-            return
-        run = self.runs.get(stream)
-        if run is not None and run.cancelled is not None:
-            return  # sent before the worker knew
-        if run is None or run.body is None:
-            raise ProtocolError("a BODY on no stream")
-        run.progress = self._loop.time()
-        run.body.feed(body, bool(flags & _END))
-
-    def _on_credit(self, stream: int, body: bytes) -> None:
-        if len(body) != 4:
-            raise ProtocolError("a CREDIT without its count")
-        (count,) = unpack_credit(body)
-        if stream & 1:
-            self._calls.credit(stream, count)
-            return
-        run = self.runs.get(stream)
-        if run is None:
-            return
-        run.progress = self._loop.time()
-        if run.messages is not None:
-            run.messages.grant(count)
-        elif run.request is not None:
-            run.request.grant(count)
-
-    def _on_failed(self, stream: int, head: bytes) -> None:
-        run = self.runs.get(stream)
-        if run is None:
-            raise ProtocolError("a FAILED of no run")
-        if run.failure is not None:
-            raise ProtocolError("a second FAILED of one run")
-        failure = _failure_head(head)
-        status = failure.status if failure.status is not None and 400 <= failure.status <= 599 else None
-        stack = failure.stack[:_MAX_STACK_CHARS] if failure.stack else None
-        message = failure.message[:_MAX_MESSAGE_CHARS]
-        error = run.failure = RunFailed(failure.name[:200], message, stack, status, caller=failure.caller)
-        if not run.response.done():
-            run.response.set_exception(error)
-        elif run.body is not None:
-            run.body.fail(f"the worker threw while it was sending: {error}")
-        if self.placement is not None and not failure.caller:
-            text = stack or f"{failure.name[:200]}: {message}"
-            line = LogLine(run.id, Level.ERROR, time.time() * 1000, text, origin=run.origin, thrown=True)
-            self._observer.logged(self.placement, [line])
-
-    def _on_fetch(self, flags: int, stream: int, head: bytes) -> None:
-        run = self.runs.get(stream)
-        if run is None:
-            return  # it has just ended here
-        meter = meter_of(run)
-        if flags & _END:
-            number, status, error = _fetched_head(head)
-            meter.fetched(number, status if 100 <= status <= 599 else 0, error[:_MAX_WORD_CHARS])
-        else:
-            number, method, host, span = _fetch_head(head)
-            span = span if _SPAN.fullmatch(span) else ""
-            meter.fetch(number, method[:_MAX_WORD_CHARS], host[:_MAX_HOST_CHARS], span)
-
-    def _on_log(self, head: bytes) -> None:
-        self._log_bytes += len(head)
-        kilobytes = self.account.limits.log_kb if self.account else 0
-        if self._log_bytes > max(_MAX_LOG_BYTES_PER_TICK, kilobytes * 1024 * LOG_FLOOD_FACTOR):
-            self.kill(self._flood_death())
-            return
-        if self.placement is not None:
-            origins = {run.id: run.origin for run in self.runs.values()}
-            lines = [LogLine(*line, origin=origins.get(line[0]) if line[0] else None) for line in _log_head(head)]
-            self._observer.logged(self.placement, lines)
-
-    def _on_metric(self, head: bytes) -> None:
-        """What comes faster than is allowed between two looks is not even read: its time would be others'."""
-        placement = self.placement
-        if placement is None:
-            raise ProtocolError("a METRIC from a blank")
-        before = self._metric_bytes
-        self._metric_bytes += len(head)
-        if self._metric_bytes <= _MAX_METRIC_BYTES_PER_TICK:
-            self._observer.measured(placement, _metric_head(head), lost=False)
-        elif before <= _MAX_METRIC_BYTES_PER_TICK:
-            self._observer.measured(placement, [], lost=True)
 
     def _on_hello(self, head: bytes) -> None:
         if self._hello.done():
@@ -650,12 +403,10 @@ class DenoSandbox:
     def _on_load_failed(self, head: bytes) -> None:
         if self._loaded is None or self._loaded.done():
             raise ProtocolError("LOAD_FAILED out of turn")
-        failure = _failure_head(head)
+        failure = failure_head(head)
         message = f"{failure.name}: {failure.message}"
         death = Death(reason=StopReason.STARTUP, detail=f"the module threw while loading: {message}")
-        if self.placement is not None:
-            text = failure.stack or message
-            self._observer.logged(self.placement, [LogLine(None, Level.ERROR, time.time() * 1000, text, thrown=True)])
+        self.say(Level.ERROR, failure.stack or message, thrown=True)
         self._loaded.set_exception(StartupFailed(message, failure.stack, death, failure.name))
         self.kill(death)
 
@@ -663,104 +414,30 @@ class DenoSandbox:
 
     def tick(self, now: float) -> None:
         """Looks at the process once; the pool calls it every `limits.TICK_SECONDS` while it is loading or busy."""
-        self._log_bytes = self._metric_bytes = 0
-        account, child = self.account, self._child
-        if account is None or child is None or self._death is not None or child.exited.done():
-            return
-        usage = child.usage()
-        if self._unaccounted:
-            self._unaccounted = False
-            account.skip(usage.cpu_seconds)
-        if self._curve is None:
-            self._curve = Curve()
-        used = account.used_bytes(usage.private_bytes)
-        self._curve.note(now, usage.cpu_seconds, used, len(self.runs))
-        if self.inspected:
-            self._spare(now, usage.cpu_seconds)
-            return
-        self._look_at_growth(now, used, account.limits.memory_mb)
-        blocked = self._ping_sent and self._silent  # for a tick at least
-        verdict = account.judge(now, usage.cpu_seconds, usage.private_bytes, self.runs.values(), blocked=blocked)
-        if verdict.kill is not None:
-            self.kill(verdict.kill)
-            return
-        if verdict.trim:
-            self.channel.send(Kind.TRIM, 0, 0)
-        for run in self.runs.values():
-            on_slow, run.on_slow = run.on_slow, None
-            if on_slow is not None:
-                on_slow()
-        for run in verdict.overdue:
-            death = account.wall_death(run, now)
-            self._tell(run, f"stopped ({death.reason}): {death.detail}")
-            self.abandon(run, death, StopReason.WALL)
-        if verdict.lingering:
-            if self.stalled or all(run.cancelled is not None for run in self.runs.values()):
-                self.kill(account.wall_death(verdict.lingering[0], now))
-                return
-            self.retiring = True  # the others in this process may finish; then it goes
-        self._silent_looks = self._silent_looks + 1 if blocked else 0
-        self.stalled = self._silent_looks >= _STALLED_LOOKS
-        hog = account.is_hog(usage.cpu_seconds, self.runs.values())
-        if hog != self.demoted:
-            self._demote(child, hog)
-        if self.runs:
-            if not self._ping_sent:
-                self._ping_sent = True
-                self.channel.send(Kind.PING, 0, 0)
-            self._silent = True
+        self._receiver.next_tick()
+        if self._watch is not None:
+            self._watch.look(now)
 
     def tick_idle(self, now: float) -> None:
         """Looks at a process without runs; the pool calls it every second or so."""
-        account, child = self.account, self._child
-        if account is None or child is None or self._death is not None or child.exited.done() or self.runs:
-            return
-        usage = child.usage()
-        cpu_seconds, since = usage.cpu_seconds, self._idle_look
-        self._idle_look = now
-        if self.inspected:
-            account.skip(cpu_seconds)
-            return
-        if self._curve is not None and now - self.idle_since > CURVE_SECONDS:
-            self._curve = None
-        self._look_at_growth(now, account.used_bytes(usage.private_bytes), account.limits.memory_mb)
-        if since < self.idle_since:
-            account.skip(cpu_seconds)  # some of it was a run's
-        elif (death := account.judge_idle(cpu_seconds, now - since)) is not None:
-            self.kill(death)
+        if self._watch is not None:
+            self._watch.look_idle(now)
 
-    def _look_at_growth(self, now: float, used: int, limit_mb: int) -> None:
-        """What leaks is told once, and replaced before it breaches its limit; the runs it has may finish."""
-        if not self.run_count:
-            return
-        growth = self._growth
-        if growth is None:
-            growth = self._growth = Growth(limit_mb * _MIB)
-        if growth.look(now, self.run_count, used):
-            self.channel.send(Kind.TRIM, 0, 0)
-        leak = growth.leak
-        if leak is None:
-            return
-        left = max(0, limit_mb * _MIB - used)
-        if not self._leak_told and self.placement is not None:
-            self._leak_told = True
-            runs = round(left / leak.bytes_per_run)
-            text = f"{leak.words()}: limits.memory_mb ({limit_mb}) is reached in about {runs} more"
-            self._observer.logged(self.placement, [LogLine(None, Level.WARN, time.time() * 1000, text)])
-        if left < limit_mb * _MIB * _LEAK_MARGIN:
-            self.retiring = True
-
-    def _tell(self, run: Run, text: str) -> None:
+    def say(self, level: Level, text: str, run: Run | None = None, *, thrown: bool = False) -> None:
+        """A line of the box's own in the worker's log."""
         if self.placement is not None:
-            line = LogLine(run.id, Level.ERROR, time.time() * 1000, text, origin=run.origin)
+            id_, origin = (None, None) if run is None else (run.id, run.origin)
+            line = LogLine(id_, level, time.time() * 1000, text, origin=origin, thrown=thrown)
             self._observer.logged(self.placement, [line])
 
-    def _demote(self, child: Child, hog: bool) -> None:
+    def demote(self, hog: bool) -> None:
         """A hog goes last on the processors until it behaves; where that cannot be undone it is replaced instead."""
         self.demoted = hog
+        if self._child is None:
+            return
         if hog:
-            child.demote()
-        elif not child.restore():
+            self._child.demote()
+        elif not self._child.restore():
             self.retiring = True
 
 

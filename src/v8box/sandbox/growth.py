@@ -1,4 +1,4 @@
-"""Whether a process keeps more and more memory the more it does. Pure judgement; `deno.py` measures and acts.
+"""Whether a process keeps more and more memory the more it does. Pure judgement; `watch.py` measures and acts.
 
 Garbage says nothing, so only what is left after a collection counts. A process that has grown is asked to collect, at
 first every few seconds, and ever less often when it turns out that it was garbage.

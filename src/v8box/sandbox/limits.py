@@ -1,4 +1,4 @@
-"""When a run or a sandbox has used more than its share. Pure judgement on figures; `deno.py` measures and acts.
+"""When a run or a sandbox has used more than its share. Pure judgement on figures; `watch.py` measures and acts.
 
 Processor time is measured per process. While several runs are in one process, what it burns between two looks is split
 evenly among them, and a loop that keeps the process from answering at all is charged in full: so one spinning run is
@@ -14,6 +14,7 @@ from typing import Final
 from v8box.catalog.model import Limits
 from v8box.errors import StopReason
 from v8box.sandbox.interface import Death
+from v8box.sandbox.protocol import LOG_FLOOD_FACTOR
 from v8box.sandbox.run import Run
 
 TICK_SECONDS: Final = 0.05
@@ -153,3 +154,9 @@ class Account:
         limit, used = self.limits.wall_ms, round((now - run.started) * 1000)
         detail = f"the run took longer than limits.wall_ms ({limit})"
         return Death(reason=StopReason.WALL, detail=detail, limit=limit, used=used)
+
+
+def flood_death(limit_kb: int | None) -> Death:
+    """The death of a worker that printed on and on."""
+    detail = f"the worker kept on printing far beyond limits.log_kb ({limit_kb})"
+    return Death(reason=StopReason.LOG_BYTES, detail=detail, limit=limit_kb, used=(limit_kb or 0) * LOG_FLOOD_FACTOR)
