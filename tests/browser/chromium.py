@@ -12,5 +12,5 @@ def launch(driver: Playwright) -> Browser:
     return driver.chromium.launch(
         executable_path=chromium(),
         args=["--no-sandbox", *(f"--disable-{each}" for each in _OFF)],
-        timeout=30_000,
+        timeout=120_000,
     )

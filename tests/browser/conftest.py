@@ -15,7 +15,7 @@ from tests.e2e.box import RunningBox
 from tests.servers.installation import vite
 
 HERE = Path(__file__).parent
-WAIT_MS = 10_000
+WAIT_MS = 45_000
 
 
 @dataclass

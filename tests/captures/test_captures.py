@@ -82,7 +82,7 @@ class Box:
         async with self.client() as client:
             asked = await client.post("projects/default/workers/hello/profile", json={"seconds": 1})
             assert asked.status_code == 202, asked.text
-            ended = await client.get(f"operations/{asked.json()['id']}", params={"wait": 20})
+            ended = await client.get(f"operations/{asked.json()['id']}", params={"wait": 30})
             return ended.json()
 
     async def list(self) -> list[str]:
@@ -146,7 +146,7 @@ async def test_a_snapshot_that_fails_leaves_nothing(box: Box) -> None:
     box.pool.failure = SnapshotFailed("The process ended.")
     async with box.client() as client:
         asked = await client.post("projects/default/workers/hello/heap-snapshot", json={})
-        ended = (await client.get(f"operations/{asked.json()['id']}", params={"wait": 20})).json()
+        ended = (await client.get(f"operations/{asked.json()['id']}", params={"wait": 30})).json()
     assert ended["problem"]["code"] == "snapshot_failed"
     assert box.files == set()
 

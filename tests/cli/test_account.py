@@ -29,7 +29,7 @@ def url(shell: Shell) -> str:
 
 def sign_in(shell: Shell, password: str, code: str | None = None) -> httpx.Response:
     body = {"username": "ada", "password": password, **({} if code is None else {"code": code})}
-    return httpx.post(f"{url(shell)}/api/v1/session", json=body, trust_env=False)
+    return httpx.post(f"{url(shell)}/api/v1/session", json=body, trust_env=False, timeout=60)
 
 
 def test_a_password_is_changed_by_whoever_knows_it(ada: Shell, tmp_path: Path) -> None:

@@ -47,5 +47,5 @@ async def databases(
 async def client(databases: Databases) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=signed_in(build_api([build_router(databases)])))
     base = "http://localhost/admin/database/"
-    async with httpx.AsyncClient(transport=transport, base_url=base, timeout=30) as client:
+    async with httpx.AsyncClient(transport=transport, base_url=base, timeout=60) as client:
         yield client

@@ -17,7 +17,7 @@ from v8box.storage import Database, FolderBlobs
 
 E = TypeVar("E")
 DENO = find_deno()
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 120
 
 
 @pytest.fixture(scope="session")

@@ -496,7 +496,7 @@ async def test_an_archive_without_workers_is_a_site(
     problem(await client.post(DEPLOY, **archive), 400, "bad_request")
     problem(await client.post(DEPLOY, data={"site": "a", "worker": "b"}, **archive), 400, "bad_request")
     later = await client.post(DEPLOY, data={"site": "docs"}, **archive, headers={"prefer": "respond-async"})
-    ended = await client.get(f"http://localhost{later.headers['location']}?wait=20")
+    ended = await client.get(f"http://localhost{later.headers['location']}?wait=30")
     assert (ended.json()["state"], ended.json()["result"]["site"]["name"]) == ("succeeded", "docs")
     assert served.left() == []
 

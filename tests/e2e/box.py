@@ -20,6 +20,7 @@ from v8box.features.deploy.discovery import Discovery
 
 START_SECONDS, WAIT_SECONDS = 180.0, 60.0  # until a test is given up; none takes as long, however busy the machine
 QUIET_SECONDS = 0.3
+LOOK_SECONDS = 0.02
 
 
 class RunningBox:
@@ -102,10 +103,11 @@ class RunningBox:
         return self._admin
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Looks until it is so. Each look is a request, so there is nothing to sleep for in between."""
+        """Looks until it is so, and leaves the processors to others in between."""
         deadline = time.monotonic() + WAIT_SECONDS
         while not condition():
             assert time.monotonic() < deadline, "it never came true"
+            time.sleep(LOOK_SECONDS)
 
     def run(self, worker: str, method: str = "GET", **options: object) -> httpx.Response:
         """Calls a worker."""

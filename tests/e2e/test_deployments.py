@@ -58,7 +58,7 @@ class Callers:
             thread.join()
 
     def _call(self) -> None:
-        with httpx.Client(timeout=30, trust_env=False) as client:
+        with httpx.Client(timeout=60, trust_env=False) as client:
             while not self._stop.is_set():
                 try:
                     answer = client.get(self._url)

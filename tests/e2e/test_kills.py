@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 import httpx
 import pytest
-from tests.e2e.box import RunningBox
+from tests.e2e.box import WAIT_SECONDS, RunningBox
 from tests.e2e.conftest import WORKERS
 
 BOXES, KILLS = 5, 10
@@ -32,7 +32,7 @@ class Writers:
             thread.start()
 
     def _write(self, service: str) -> None:
-        with httpx.Client(base_url=self._box.client.base_url, timeout=10, trust_env=False) as client:
+        with httpx.Client(base_url=self._box.client.base_url, timeout=WAIT_SECONDS, trust_env=False) as client:
             for number in itertools.count():
                 entry = f"{self._cycle:02}-{number}."
                 try:
@@ -49,7 +49,7 @@ class Writers:
     def wait(self, count: int) -> None:
         """Until so many writes are acknowledged in all, and each service has one."""
         with self._answered:
-            assert self._answered.wait_for(lambda: self.refused or self._enough(count), 30), "nobody writes"
+            assert self._answered.wait_for(lambda: self.refused or self._enough(count), WAIT_SECONDS), "nobody writes"
 
     def _enough(self, count: int) -> bool:
         counts = [len(entries) for entries in self.acknowledged.values()]
@@ -57,7 +57,7 @@ class Writers:
 
     def join(self) -> None:
         for thread in self._threads:
-            thread.join(30)
+            thread.join(WAIT_SECONDS)
 
 
 def kill(box: RunningBox) -> None:

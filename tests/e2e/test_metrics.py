@@ -105,7 +105,8 @@ def test_what_workers_count_themselves_reaches_prometheus_and_the_charts(
         ("n_seconds", "histogram", ["counted"]),
     ]
     shown = box.admin.get("/api/v1/projects/default/metrics/custom/depth").json()["items"][0]
-    assert shown["values"][-1] == 42
+    known = [value for value in shown["values"] if value is not None]  # the present moment may be too short for one
+    assert known[-1] == 42
     logged = box.admin.get("/api/v1/projects/default/workers/module/logs", params={"level": "warn"}).json()["items"]
     texts = [each["text"] for each in logged if "ctx.metrics" in (each["text"] or "")]
     assert len(texts) == 2, texts
@@ -142,13 +143,17 @@ def test_promtool_takes_what_a_real_box_shows(box: RunningBox) -> None:
 
 def test_it_is_for_this_machine_or_a_token(box: RunningBox) -> None:
     assert box.client.get("/metrics", headers={"x-forwarded-for": "203.0.113.7"}).status_code == 401
-    by_name = httpx.get(f"http://127.0.0.1:{box.port}/metrics", headers={"host": "admin.localhost"}, trust_env=False)
+    by_name = httpx.get(
+        f"http://127.0.0.1:{box.port}/metrics", headers={"host": "admin.localhost"}, trust_env=False, timeout=60
+    )
     assert by_name.status_code == 401
     good = {"authorization": f"Bearer {TOKEN}", "x-forwarded-for": "203.0.113.7"}
     assert box.client.get("/metrics", headers=good).status_code == 200
     assert box.client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}0"}).status_code == 401
     assert box.client.post("/metrics").status_code == 405
-    site = httpx.get(f"http://127.0.0.1:{box.port}/metrics", headers={"host": "blog.localhost"}, trust_env=False)
+    site = httpx.get(
+        f"http://127.0.0.1:{box.port}/metrics", headers={"host": "blog.localhost"}, trust_env=False, timeout=60
+    )
     assert site.status_code == 404
 
 
@@ -166,7 +171,8 @@ def test_the_charts_of_the_box_show_the_same(box: RunningBox) -> None:
     box.until(lambda: found()["totals"]["requests"] >= 3)
     chart = found()
     assert sum(chart["series"]["requests"]) == chart["totals"]["requests"]
-    assert [marker["change"] for marker in chart["markers"]] == ["deployed"]
+    hour = box.admin.get("/api/v1/projects/default/metrics", params={"worker": "counted", "from": "now-1h"}).json()
+    assert [marker["change"] for marker in hour["markers"]] == ["deployed"]
     whole = box.admin.get("/api/v1/box/metrics", params={"from": "now-5m"}).json()
     assert max(value or 0 for value in whole["box"]["machine_memory_total_bytes"]) > 0
 

@@ -70,7 +70,7 @@ def api(box: RunningBox) -> Iterator[httpx.Client]:
         base_url=f"http://localhost:{box.port}/api/v1/projects/default",
         headers={"authorization": f"Bearer {credential}"},
         trust_env=False,
-        timeout=20,
+        timeout=60,
     ) as client:
         yield client
 
@@ -136,7 +136,7 @@ def test_browsers_see_a_page(box: RunningBox) -> None:
 
 def test_a_limit_holds_for_many_at_once(box: RunningBox, api: httpx.Client) -> None:
     async def ask() -> list[httpx.Response]:
-        async with httpx.AsyncClient(base_url=f"http://localhost:{box.port}", trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=f"http://localhost:{box.port}", trust_env=False, timeout=60) as client:
             return await asyncio.gather(*(client.get("/run/limited") for _ in range(40)))
 
     used = 3 - int(box.run("limited").headers["ratelimit"].split("r=")[1].split(";")[0])

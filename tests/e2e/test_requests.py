@@ -329,7 +329,7 @@ def test_a_worker_closes_with_its_code(box: RunningBox) -> None:
         assert socket.subprotocol == "echo"
         socket.send("close")
         with pytest.raises(websockets.ConnectionClosed) as closed:
-            socket.recv(timeout=10)
+            socket.recv(timeout=60)
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "as you wish")
 

@@ -127,7 +127,7 @@ def site(box: RunningBox) -> Iterator[httpx.Client]:
     with httpx.Client(
         base_url=f"http://localhost:{box.port}",
         headers={"host": f"blog.localhost:{box.port}"},
-        timeout=20,
+        timeout=60,
         trust_env=False,
     ) as client:
         yield client
@@ -187,7 +187,7 @@ def test_a_mounted_worker_that_is_not_there_is_named(site: httpx.Client) -> None
 async def test_a_websocket_reaches_the_mounted_worker(box: RunningBox) -> None:
     async with websockets.connect(f"ws://blog.localhost:{box.port}/api/chat", host="127.0.0.1") as socket:
         await socket.send("hello")
-        assert await asyncio.wait_for(socket.recv(), 20) == "/api/chat hello"
+        assert await asyncio.wait_for(socket.recv(), 60) == "/api/chat hello"
 
 
 async def test_a_websocket_to_a_file_is_refused(box: RunningBox) -> None:
@@ -205,7 +205,7 @@ def shop(box: RunningBox) -> Iterator[httpx.Client]:
     with httpx.Client(
         base_url=f"http://localhost:{box.port}",
         headers={"host": f"shop.localhost:{box.port}"},
-        timeout=20,
+        timeout=60,
         trust_env=False,
     ) as client:
         yield client

@@ -39,7 +39,7 @@ def test_a_variable_is_in_the_next_request_and_a_secret_nowhere_else(directory: 
     try:
         token = (directory / "data" / "keys" / "local.token").read_text().strip()
         admin = httpx.Client(
-            base_url=box.client.base_url, headers={"authorization": f"Bearer {token}"}, trust_env=False, timeout=20
+            base_url=box.client.base_url, headers={"authorization": f"Bearer {token}"}, trust_env=False, timeout=60
         )
         found = admin.get(URL, params={"worker": "hello", "effective": "true"}).json()["items"]
         assert [(each["name"], each["missing"]) for each in found] == [("GREETING", False), ("TOKEN", True)]
@@ -52,7 +52,7 @@ def test_a_variable_is_in_the_next_request_and_a_secret_nowhere_else(directory: 
         done = admin.post(URL, json=body, params={"worker": "hello"})
         assert done.status_code == 200, done.text
         assert box.run("hello").json()["data"] == {"token": SECRET, "greeting": "of the API", "same": True}
-        running.join(20)
+        running.join(60)
         assert answers[0].status_code == 200
 
         assert [box.run("hello").status_code for _ in range(20)] == [200] * 20
@@ -98,13 +98,13 @@ class VaultThread:
 
         self._thread.start()
         self._serving = asyncio.run_coroutine_threadsafe(serve(), self._loop)
-        assert ready.wait(10)
+        assert ready.wait(60)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)
-        self._serving.result(10)
+        self._serving.result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
 

@@ -87,7 +87,7 @@ def make_world(tmp_path: Path) -> MakeWorld:
 
         async with (
             serving(mounted, backpressure=1024) as port,
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}{root_path}", timeout=30) as http,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}{root_path}", timeout=60) as http,
         ):
             try:
                 yield World(app, tokens, databases, port, http)

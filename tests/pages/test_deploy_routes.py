@@ -333,11 +333,11 @@ async def test_a_deploy_may_go_on_by_itself(client: httpx.AsyncClient, web: Web,
     headers = {"prefer": "respond-async"}
     accepted = await client.post(f"{BLOG}/releases", files={"file": zipped(PAGES)}, headers=headers)
     assert accepted.status_code == 202
-    ended = (await client.get(f"http://localhost{accepted.headers['location']}?wait=20")).json()
+    ended = (await client.get(f"http://localhost{accepted.headers['location']}?wait=30")).json()
     assert (ended["state"], ended["kind"], ended["result"]["number"]) == ("succeeded", "release.create", 1)
     assert (await web.get("/")).body == b"<h1>home</h1>"
     accepted = await client.post(f"{BLOG}/releases", files={"file": b"PK nothing"}, headers=headers)
-    ended = (await client.get(f"http://localhost{accepted.headers['location']}?wait=20")).json()
+    ended = (await client.get(f"http://localhost{accepted.headers['location']}?wait=30")).json()
     assert (ended["state"], ended["problem"]["code"]) == ("failed", "bad_archive")
     assert world.staged() == []
 

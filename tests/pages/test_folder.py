@@ -24,7 +24,7 @@ class Watched:
         self.sites = FolderSites(self.pages, world.service, on_event=self.events.put_nowait, first_retry_seconds=0)
 
     async def next(self) -> SiteEvent:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.events.get()
 
 

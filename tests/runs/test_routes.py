@@ -239,7 +239,7 @@ class Stream:
 
     async def event(self) -> tuple[str, str, Any]:
         """The kind, the id and the data of the next one."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 body = (await self._sent.get()).get("body", b"").decode()
                 if body.startswith("id: "):
@@ -278,7 +278,7 @@ class Socket:
         self._sent.put_nowait(dict(message))
 
     async def next(self) -> Any:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             message = await self._sent.get()
         return json.loads(message["text"]) if message["type"] == "websocket.send" else message
 

@@ -35,7 +35,7 @@ class Signed:
 
     async def send(self, box: Box, body: bytes | None = None, method: str | None = None) -> httpx.Response:
         url = f"{box.endpoint}{self.path}" + (f"?{self.query}" if self.query else "")
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             return await client.request(
                 method or self.method,
                 url,

@@ -24,7 +24,7 @@ HERE = BucketId("one", "v8box")
 
 
 async def fetch(method: str, url: str, **options: Any) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         return await client.request(method, url, **options)
 
 

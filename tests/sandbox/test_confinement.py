@@ -25,7 +25,7 @@ from v8box.sandbox import seccomp
 from v8box.sandbox.spawner import Confinement, ExitStatus, Spawner, SpawnSpec, runtime_paths
 
 DENO = os.path.join(os.path.dirname(sys.executable), "deno")
-DEADLINE = 30.0
+DEADLINE = 60.0
 DENO_ENV = {"DENO_DIR": "/dev/null/nowhere", "NO_COLOR": "1", "DENO_NO_UPDATE_CHECK": "1"}
 
 DENO_ATTEMPTS = r"""

@@ -31,7 +31,7 @@ from v8box.sandbox.runtime import DenoRuntime, find_deno
 from v8box.sandbox.shim import build_shim
 from v8box.sandbox.spawner import Spawner
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 GONE = Death(reason=StopReason.CLIENT_GONE, detail="the client went away")
 
 Load = Callable[[str], Awaitable[Sandbox]]

@@ -24,7 +24,7 @@ from v8box.sandbox.spawner import Child, Confinement, ExitStatus, Spawner, Spawn
 SOURCE = str(Path(v8box.__file__).parent.parent)
 SYSTEM = Confinement(read_only=("/bin", "/usr", "/lib", "/lib64", "/etc/ld.so.cache"), read_write=("/dev/null",))
 MEGABYTE = 1024 * 1024
-DEADLINE = 20.0
+DEADLINE = 60.0
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 

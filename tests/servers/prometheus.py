@@ -52,7 +52,7 @@ class Prometheus(ServerProcess):
 
     def get(self, path: str, **query: str) -> Any:
         """`data` of an answer of its API."""
-        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{urlencode(query)}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{urlencode(query)}", timeout=60) as answer:
             found = json.load(answer)
         assert found["status"] == "success", found
         return found["data"]

@@ -74,7 +74,7 @@ class SqldServer(ServerProcess):
     def create_namespace(self, name: str, **configuration: object) -> None:
         """Makes an empty database, as an administrator does beforehand."""
         made = httpx.post(
-            f"{self.admin_url}/v1/namespaces/{name}/create", json=configuration, timeout=10, trust_env=False
+            f"{self.admin_url}/v1/namespaces/{name}/create", json=configuration, timeout=60, trust_env=False
         )
         made.raise_for_status()
 

@@ -29,7 +29,7 @@ from tests.servers import (
 )
 from tests.servers.process import ServerProcess
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def query(server: SqldServer, sql: str, *, namespace: str = "default", token: str = "") -> list[list[Any]]:
@@ -37,7 +37,7 @@ def query(server: SqldServer, sql: str, *, namespace: str = "default", token: st
     if token:
         headers["authorization"] = f"Bearer {token}"
     body = {"requests": [{"type": "execute", "stmt": {"sql": sql}}, {"type": "close"}]}
-    answer = httpx.post(f"{server.url}/v2/pipeline", json=body, headers=headers, timeout=10, trust_env=False)
+    answer = httpx.post(f"{server.url}/v2/pipeline", json=body, headers=headers, timeout=60, trust_env=False)
     answer.raise_for_status()
     result = answer.json()["results"][0]
     assert result["type"] == "ok", result

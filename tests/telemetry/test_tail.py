@@ -64,7 +64,7 @@ async def collect(stream: AsyncIterator[Any], count: int) -> list[Any]:
 
 async def events(stream: AsyncIterator[Any], count: int) -> list[Event | Gap]:
     found: list[Event | Gap] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(found) < count:
             each = await anext(stream)
             if each is not None:

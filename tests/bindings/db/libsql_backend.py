@@ -37,5 +37,5 @@ def empty(server: SqldServer) -> None:
     """Deletes every namespace; the server makes its default one again by itself."""
     namespaces = server.directory / "data" / "dbs"  # made with the first of them
     for name in os.listdir(namespaces) if namespaces.exists() else ():
-        gone = httpx.delete(f"{server.admin_url}/v1/namespaces/{name}", timeout=30, trust_env=False)
+        gone = httpx.delete(f"{server.admin_url}/v1/namespaces/{name}", timeout=60, trust_env=False)
         assert gone.status_code in (200, 404), gone.text

@@ -78,7 +78,7 @@ def ask_server(server: SqldServer, namespace: str, token: str, sql: str = "SELEC
     named = base64.b64encode(namespace.encode()).rstrip(b"=").decode()
     headers = {"x-namespace-bin": named} | ({"Authorization": f"Bearer {token}"} if token else {})
     body = {"requests": [{"type": "execute", "stmt": {"sql": sql}}, {"type": "close"}]}
-    return httpx.post(f"{server.url}/v3/pipeline", json=body, headers=headers, timeout=10, trust_env=False).status_code
+    return httpx.post(f"{server.url}/v3/pipeline", json=body, headers=headers, timeout=60, trust_env=False).status_code
 
 
 async def test_every_database_has_a_key_of_its_own(server: SqldServer, tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ def tells(server: SqldServer, sql: str) -> bool:
         f"{server.url}/v3/pipeline",
         json={"requests": [{"type": "execute", "stmt": {"sql": sql}}, {"type": "close"}]},
         headers={"x-namespace-bin": "ZGVmYXVsdA"},  # default
-        timeout=10,
+        timeout=60,
         trust_env=False,
     )
     return str(server.directory) in answer.text

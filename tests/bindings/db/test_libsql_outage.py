@@ -11,12 +11,13 @@ import msgspec
 import pytest
 from tests.servers.sqld import SqldServer
 
-from v8box.bindings.db.interface import DatabaseId, Statement
+from v8box.bindings.db.interface import DatabaseId, DbLimits, Statement
 from v8box.bindings.db.libsql import LibsqlServer
 from v8box.bindings.interface import BindingError
 
 ONE = DatabaseId("one")
-HANGS_SECONDS = 4.5  # well before a statement's own deadline would end it
+LIMITS = DbLimits(statement_seconds=600)
+HANGS_SECONDS = 60.0  # well before a statement's own deadline would end it
 
 
 @pytest.fixture
@@ -28,7 +29,11 @@ def server(tmp_path: Path) -> Iterator[SqldServer]:
 @pytest.fixture
 async def databases(server: SqldServer, tmp_path: Path) -> AsyncIterator[LibsqlServer]:
     backend = LibsqlServer(
-        f"{server.url}?authToken=secret", admin_url=server.admin_url, admin_token="secret", key_file=tmp_path / "key"
+        f"{server.url}?authToken=secret",
+        admin_url=server.admin_url,
+        admin_token="secret",
+        key_file=tmp_path / "key",
+        limits=LIMITS,
     )
     await backend.start()
     yield backend
@@ -96,7 +101,7 @@ async def test_a_server_that_is_down_is_named_and_found_again(databases: LibsqlS
 
 async def test_a_box_starts_without_its_server(server: SqldServer, tmp_path: Path) -> None:
     server.kill()
-    backend = LibsqlServer(server.url, admin_url=server.admin_url, key_file=tmp_path / "key")
+    backend = LibsqlServer(server.url, admin_url=server.admin_url, key_file=tmp_path / "key", limits=LIMITS)
     async with asyncio.timeout(HANGS_SECONDS):
         await backend.start()
     try:

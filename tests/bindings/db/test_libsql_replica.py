@@ -48,7 +48,7 @@ async def rows(databases: LibsqlServer, sql: str, args: Any = None) -> list[list
 
 def served(server: SqldServer) -> float:
     """How many requests the server has answered."""
-    metrics = httpx.get(f"{server.admin_url}/metrics", timeout=10, trust_env=False).text
+    metrics = httpx.get(f"{server.admin_url}/metrics", timeout=60, trust_env=False).text
     return sum(
         float(line.rpartition(" ")[2])
         for line in metrics.splitlines()

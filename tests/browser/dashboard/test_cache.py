@@ -117,7 +117,7 @@ def test_an_empty_cache_teaches_and_a_first_key_is_made(dash: Dash, keys: Keys) 
 
 def test_keys_are_found_folder_by_folder_and_by_how_they_begin(dash: Dash, keys: Keys) -> None:
     for number in range(3):
-        keys.put(f"session:{number}", "v", ttl_seconds=600)
+        keys.put(f"session:{number}", "v", ttl_seconds=9 * 3_600)
     keys.put("pages/home", "v")
     keys.put(ODD, "odd")
     keys.put(BINARY, {"base64": b64encode(bytes(range(256))).decode()})
@@ -135,7 +135,7 @@ def test_keys_are_found_folder_by_folder_and_by_how_they_begin(dash: Dash, keys:
 
     table.get_by_role("link", name="session:").click()
     expect(key(page, "1")).to_be_visible()
-    expect(table.get_by_role("row").filter(has_text="9m").first).to_be_visible()  # it counts down
+    expect(table.get_by_role("row").filter(has_text="8h 59m").first).to_be_visible()  # it counts down
     assert "prefix=session" in page.url
     page.get_by_role("navigation", name="Folders of the key").get_by_role("link", name="cache").click()
     page.get_by_role("searchbox", name="Begins with…").fill("rep")

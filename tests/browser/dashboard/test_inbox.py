@@ -24,9 +24,13 @@ def thrown(box: RunningBox, admin: httpx.Client) -> Iterator[str]:
     box.wait_line("thrower is live", mark)
     assert box.run("thrower").status_code == 500
     found: list[str] = []
-    while not found:
+
+    def there() -> bool:
         items = admin.get("/api/v1/inbox").json()["items"]
-        found = [each["id"] for each in items if each["kind"] == "error" and each["worker"] == "thrower"]
+        found[:] = [each["id"] for each in items if each["kind"] == "error" and each["worker"] == "thrower"]
+        return bool(found)
+
+    box.until(there)
     yield found[0]
     file.unlink()
 

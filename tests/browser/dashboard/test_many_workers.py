@@ -14,6 +14,14 @@ from tests.browser.dashboard.conftest import PASSWORD, ROOT, Dash
 from tests.e2e.box import RunningBox
 
 COUNT = 1_000
+TYPE = """(input, text) => {
+  const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set;
+  for (let length = 1; length <= text.length; length++) {
+    set.call(input, text.slice(0, length));
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+}"""
+"""Letter by letter, faster than any machine is slow."""
 LIST = re.compile(r"/api/v1/projects/default/workers(\?|$)")
 
 
@@ -64,7 +72,7 @@ def test_a_list_is_fetched_and_drawn_as_far_as_it_is_seen(dash: Dash) -> None:
     assert len([url for url in asked if "cursor=" in url]) == COUNT // 100 - 1
 
     asked.clear()
-    page.get_by_label("Find a worker").press_sequentially("search-0103", delay=5)
+    page.get_by_label("Find a worker").evaluate(TYPE, "search-0103")
     expect(rows).to_have_count(1)
     assert len(asked) <= 3  # not one for each letter
     page.get_by_label("Find a worker").fill("")

@@ -180,7 +180,7 @@ def test_a_link_opens_without_a_session(dash: Dash, bucket: str) -> None:
     dialog.get_by_role("button", name="Make link").click()
     link = dialog.get_by_label("Link", exact=True).inner_text()
     dash.look("object-link")
-    with httpx.Client(trust_env=False) as anybody:
+    with httpx.Client(trust_env=False, timeout=60) as anybody:
         assert anybody.get(link).text == "odd"
         assert anybody.put(link, content=b"x").status_code == 403
     dialog.get_by_role("button", name="Close").last.click()
@@ -194,7 +194,7 @@ def test_a_link_opens_without_a_session(dash: Dash, bucket: str) -> None:
     dialog.get_by_role("button", name="Make link").click()
     expect(dialog).to_contain_text("-H 'content-type: image/png'")
     link = dialog.get_by_label("Link", exact=True).inner_text()
-    with httpx.Client(trust_env=False) as anybody:
+    with httpx.Client(trust_env=False, timeout=60) as anybody:
         assert anybody.put(link, content=b"x", headers={"content-type": "image/png"}).status_code == 200
     dialog.get_by_role("button", name="Close").last.click()
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
-from tests.browser.dashboard.conftest import Dash
+from tests.browser.dashboard.conftest import WAIT_MS, Dash
 
 SITES = "/api/v1/projects/default/sites"
 MARKUP = "<img src=x onerror=alert(1)> \U0001f600"
@@ -266,6 +266,10 @@ def test_an_upload_is_stopped(dash: Dash, admin: httpx.Client, folder: Path) -> 
     page.locator("input[webkitdirectory]").set_input_files(folder)
     page.get_by_role("button", name="Deploy").click()
     expect(page.get_by_text("2 new files")).to_be_visible()
+    for _ in range(WAIT_MS // 20):
+        if len(held) == 2:
+            break
+        page.wait_for_timeout(20)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("Stopped. Nothing has changed.")).to_be_visible()
     assert len(held) == 2

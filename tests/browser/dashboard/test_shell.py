@@ -52,7 +52,7 @@ def test_a_second_factor_is_asked_for_after_the_password(
 ) -> None:
     name, password = "two-steps@example.com", "a sentence is good"
     admin.post("/api/v1/users", json={"name": name, "password": password}).raise_for_status()
-    with httpx.Client(base_url=f"http://localhost:{box.port}", trust_env=False) as own:
+    with httpx.Client(base_url=f"http://localhost:{box.port}", trust_env=False, timeout=60) as own:
         own.post("/api/v1/session", json={"username": name, "password": password}).raise_for_status()
         own.put("/api/v1/session/password", json={"present": password, "password": password + "!"}).raise_for_status()
         secret = own.post("/api/v1/session/totp", json={"password": password + "!"}).json()["secret"]
@@ -90,7 +90,7 @@ def test_a_temporary_password_is_replaced_before_anything_else(
 
 
 def test_when_a_session_ends_elsewhere_the_sign_in_is_shown(arrive: Callable[..., Dash], box: RunningBox) -> None:
-    with httpx.Client(base_url=f"http://localhost:{box.port}", trust_env=False) as other:
+    with httpx.Client(base_url=f"http://localhost:{box.port}", trust_env=False, timeout=60) as other:
         other.post("/api/v1/session", json={"username": "admin", "password": PASSWORD}).raise_for_status()
         dash = arrive(other)
         page = dash.open("/projects/default")
@@ -100,7 +100,7 @@ def test_when_a_session_ends_elsewhere_the_sign_in_is_shown(arrive: Callable[...
 
 
 def test_signing_out_leaves_nothing_behind(arrive: Callable[..., Dash], box: RunningBox) -> None:
-    with httpx.Client(base_url=f"http://localhost:{box.port}", trust_env=False) as own:
+    with httpx.Client(base_url=f"http://localhost:{box.port}", trust_env=False, timeout=60) as own:
         own.post("/api/v1/session", json={"username": "admin", "password": PASSWORD}).raise_for_status()
         dash = arrive(own)
     page = dash.open("/projects/default")

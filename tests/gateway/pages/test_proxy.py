@@ -91,7 +91,7 @@ async def test_nothing_of_the_boxs_own_network(origin: str, host: str) -> None:
     proxy = HostProxy()
     try:
         with pytest.raises(ProxyFailed):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await pass_on(proxy, f"http://{host}:{port}/")
     finally:
         await proxy.stop()

@@ -64,7 +64,7 @@ async def running(url: str) -> AsyncIterator[Node]:
         await node.store.stop()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while True:
             if condition():

@@ -312,7 +312,7 @@ async def test_it_writes_by_itself(kept: RunStore, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(RunStore, "_write", noted)
     kept.run(a_run(path="/1"))
     task = asyncio.create_task(kept.write_forever())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await written.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
