@@ -19,54 +19,39 @@ from typing import TYPE_CHECKING, Final
 
 from granian.server.embed import Server
 
-from v8box.api import Guard, LazyApp
 from v8box.api.auth import Auth
-from v8box.api.dashboard import BuiltFiles, Dashboard
 from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.api.staging import Staging
-from v8box.app.admin import AdminParts, build_admin_api, forget_worker, variable_names
+from v8box.app.admin import AdminParts, forget_worker
 from v8box.app.bundling import build_bundler, build_function_builds
+from v8box.app.deploying import open_deploying
+from v8box.app.foundations import open_foundations
+from v8box.app.front import build_gateway
 from v8box.app.health import open_health
-from v8box.app.metrics import open_scraper
 from v8box.app.notifications import open_notifications
 from v8box.app.sites import open_sites
 from v8box.app.telemetry import open_telemetry
 from v8box.bindings import registry
 from v8box.bindings.valkey import PrivateValkey
-from v8box.catalog.catalog import Catalog
-from v8box.catalog.model import DEFAULT_PROJECT, Placement
-from v8box.catalog.projects import Projects, Usage, quotas_of
-from v8box.catalog.variables import Variables
 from v8box.errors import V8BoxError
 from v8box.features.api_keys.service import ApiKeys
 from v8box.features.captures import Captures
 from v8box.features.deploy import Alone, DeployEvent, FolderDeploys, scaffold
-from v8box.features.deploy.files import WorkerFiles
-from v8box.features.deploy.uploads import Uploads
-from v8box.features.health.pages import build_pages
 from v8box.features.health.service import Health, Phase
 from v8box.features.hrana import HranaApp, Tokens
 from v8box.features.metrics.gauges import Gauges
-from v8box.features.metrics.page import MetricsPage
 from v8box.features.pages import FolderSites, SiteEvent
-from v8box.features.pages.internal import InternalApp
 from v8box.features.pages.retention import retain_forever as retain_sites_forever
-from v8box.features.projects import Room
-from v8box.features.s3_api import AccessKeys, S3Api, UrlPresigner
-from v8box.features.workers.canary import Canaries
-from v8box.features.workers.retention import retain_forever
+from v8box.features.s3_api import AccessKeys, UrlPresigner
 from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.failures import Failures
 from v8box.gateway.http import allow_many_files, free_port, http_server
 from v8box.gateway.origins import Origins
-from v8box.gateway.policies.book import PolicyBook
 from v8box.gateway.policies.counts import Counts
 from v8box.gateway.policies.limit_sync import LimitSync
 from v8box.gateway.policies.limiter import Limiter
-from v8box.gateway.policies.order import Parts
 from v8box.gateway.routing import Router
-from v8box.gateway.server import Gateway, GatewayParts
 from v8box.gateway.services import ServiceCalls
 from v8box.gateway.trials import Trials
 from v8box.kit.lock import AlreadyLocked, DirectoryLock
@@ -82,15 +67,12 @@ from v8box.sandbox.shim import build_shim
 from v8box.sandbox.spawner import Spawner
 from v8box.sandbox.tools import Helpers
 from v8box.settings import Settings, hidden_variables
-from v8box.settings import Vault as VaultSettings
-from v8box.storage import Database, FolderBlobs, backups
+from v8box.storage import Database
 from v8box.storage.encryption import Encryption
-from v8box.telemetry import audit, audit_chain
 from v8box.telemetry.records import LineRecord
-from v8box.telemetry.redactor import Redactor, Redactors
 
 if TYPE_CHECKING:
-    from v8box.catalog.variables.vault import VaultSource
+    pass
 
 logger = logging.getLogger(__name__)
 
@@ -185,44 +167,13 @@ class Box:
         deno = find_deno()
         helpers = Helpers(spawner, deno)
 
-        catalog_file, backups_folder = data / "catalog.db", data / "backups"
-        await asyncio.to_thread(backups.check, catalog_file, backups_folder)
-        database = await Database.open(catalog_file)
-        self._stack.push_async_callback(database.close)
-        encryption = await Encryption.open(
-            database,
-            data / "keys",
-            master_key=settings.box.master_key,
-            previous=settings.box.master_key_previous,
-        )
-        blobs = FolderBlobs(data / "blobs")
-        await blobs.open()
-        await audit.open_audit(database)
-        vault = _vault(settings.vault)
-        if vault is not None:
-            self._stack.push_async_callback(vault.close)
-        projects = await Projects.open(database, quotas_of(settings.projects))
-        variables = await Variables.open(
-            database, encryption, vault, quota=lambda project: projects.quotas(project).variables
-        )
-        usage = await Usage.open(database, projects)
-        self._stack.push_async_callback(usage.close)
-        room = Room(projects)
-        catalog = await Catalog.open(
-            database, blobs, revision=variables.revision, quota=lambda project: projects.quotas(project).workers
-        )
-        variables.subscribe(catalog.refresh_variables)
-        if vault is not None:
-            catalog.subscribe(vault.follow)
-            vault.follow(catalog.routes)
-            self._tasks.forever(vault.run(), "vault")
-        redactors = Redactors()
-
-        telemetry = await open_telemetry(settings, data, database, catalog, variables, self._stack, self._tasks)
-        maps, redactor = SourceMaps(catalog.source_map), partial(_redactor, redactors)
-        journal = Journal(telemetry.feed, maps, self._listeners.on_line, redactor)
+        base = await open_foundations(settings, data, self._stack, self._tasks)
+        database, catalog = base.database, base.catalog
+        telemetry = await open_telemetry(settings, data, database, catalog, base.variables, self._stack, self._tasks)
+        maps = SourceMaps(catalog.source_map)
+        journal = Journal(telemetry.feed, maps, self._listeners.on_line, base.redactor)
         self._stack.push_async_callback(journal.stop)
-        failures = Failures(telemetry.feed, maps, redactor)
+        failures = Failures(telemetry.feed, maps, base.redactor)
         self._stack.push_async_callback(failures.stop)
 
         folder = await asyncio.to_thread(RuntimeFolder, data)
@@ -230,7 +181,7 @@ class Box:
         (valkey_url, restart_valkey), shim, auth = await asyncio.gather(
             self._valkey(helpers, folder.path),
             build_shim(deno, data / "cache" / "shim", self._build_environ(data)),
-            self._auth(database, encryption),
+            self._auth(database, base.encryption),
         )
         tokens = await Tokens.open(database)
         self._stack.push_async_callback(tokens.close)
@@ -248,15 +199,15 @@ class Box:
             catalog=catalog,
             cache=cache,
             helpers=helpers,
-            admission=room,
+            admission=base.room,
             functions=build_function_builds(bundler, catalog),
-            forget_worker=partial(forget_worker, variables, telemetry),
+            forget_worker=partial(forget_worker, base.variables, telemetry),
             on_event=self._listeners.on_site,
             stack=self._stack,
             tasks=self._tasks,
         )
         origins = Origins(settings.otlp.trace_ratio)
-        calls = ServiceCalls(lambda: catalog.routes, usage, origins, settings.requests.max_body_bytes)
+        calls = ServiceCalls(lambda: catalog.routes, base.usage, origins, settings.requests.max_body_bytes)
         self._stack.push_async_callback(calls.stop)
         presigner = UrlPresigner(keys.box_key, settings.s3_url(self.port))
         services = registry.build(
@@ -268,15 +219,15 @@ class Box:
                 fetch_asset=sites.assets.fetch,
                 call_service=calls,
                 presign=presigner,
-                admit=room.admit_database,
-                object_bytes_of=room.object_bytes,
-                buckets_of=room.buckets,
+                admit=base.room.admit_database,
+                object_bytes_of=base.room.object_bytes,
+                buckets_of=base.room.buckets,
             )
         )
         cache.groups.follow_routes(catalog.routes)
         catalog.subscribe(cache.groups.follow_routes)
         self._tasks.forever(cache.store.sweep_forever(), "response cache")
-        room.watch(services.databases, services.objects, sites.service.bytes.of)
+        base.room.watch(services.databases, services.objects, sites.service.bytes.of)
         for binding in services.bindings.values():
             await binding.start()
             self._stack.push_async_callback(binding.stop)
@@ -294,7 +245,7 @@ class Box:
             runtime,
             catalog.bundle,
             settings.sandboxes,
-            load_variables=partial(_load_variables, variables, redactors),
+            load_variables=base.load_variables,
             on_failure=self._fail,
         )
         telemetry.rollups.gauges = Gauges(pool.look, data)
@@ -303,39 +254,16 @@ class Box:
         self._tasks.forever(captures.sweep_forever(), "captures")
         catalog.subscribe(pool.follow)
 
-        deploy_listeners = [self._listeners.on_deploy]
-        deploys = FolderDeploys(
-            settings.directory,
-            data,
-            catalog,
-            bundler,
-            on_event=partial(_tell_each, deploy_listeners),
-            alone=self._alone,
-            variable_names=partial(variable_names, variables),
-        )
-        staging = Staging(data / "staged-workers")
-        await staging.open()
+        deploying = await open_deploying(settings, base, bundler, telemetry.rates, alone=self._alone, tasks=self._tasks)
+        deploying.listeners.append(self._listeners.on_deploy)
         imports = Staging(data / "staged-imports")
         await imports.open()
-        uploads = Uploads(
-            catalog,
-            bundler,
-            admit=partial(_admit_workers, projects, catalog),
-            from_folder=lambda project, worker: project == DEFAULT_PROJECT and worker in deploys.workers,
-        )
-        canaries = await Canaries.open(database, catalog, telemetry.rates)
-        self._tasks.forever(canaries.run(), "canaries")
-        self._tasks.forever(deploys.run(), "deploys")
         self._tasks.forever(sites.folder.run(), "sites")
         self._tasks.forever(sites.optimiser.run(), "optimiser of sites")
         self._tasks.forever(retain_sites_forever(sites.service, settings.sites.keep_releases), "retention of sites")
-        self._tasks.forever(retain_forever(catalog.versions, settings.versions.keep), "retention")
-        self._tasks.forever(audit_chain.prune_forever(database, settings.audit.days), "retention of the audit log")
-        self._tasks.forever(usage.write_forever(), "usage")
         self._tasks.forever(api_keys.write_forever(), "API keys: last use")
-        self._tasks.forever(room.measure_forever(), "storage of projects")
+        self._tasks.forever(base.room.measure_forever(), "storage of projects")
         self._tasks.add(self._watch_spawner(), "nursery watch")
-        self._tasks.forever(backups.back_up_forever(catalog_file, backups_folder), "backups")
 
         idempotency = await Idempotency.open(database)
         self._stack.push_async_callback(idempotency.close)
@@ -344,10 +272,10 @@ class Box:
         health = self._health = open_health(
             settings,
             services=services,
-            more={} if vault is None else {"vault": vault.health},
+            more={} if base.vault is None else {"vault": base.vault.health},
             telemetry=telemetry,
             operations=operations,
-            usage=usage,
+            usage=base.usage,
             pool=pool,
             spawner=spawner,
             missing_rungs=self.missing_rungs,
@@ -356,18 +284,18 @@ class Box:
         notices = await open_notifications(
             settings,
             database=database,
-            encryption=encryption,
+            encryption=base.encryption,
             telemetry=telemetry,
             catalog=catalog,
             health=health,
-            projects=projects,
-            usage=usage,
-            room=room,
-            canaries=canaries,
+            projects=base.projects,
+            usage=base.usage,
+            room=base.room,
+            canaries=deploying.canaries,
             stack=self._stack,
             tasks=self._tasks,
         )
-        deploy_listeners.append(notices.deploy_event)
+        deploying.listeners.append(notices.deploy_event)
         hrana = HranaApp(services.databases, tokens)
         self._stack.push_async_callback(hrana.stop)
         admin = AdminParts(
@@ -379,86 +307,41 @@ class Box:
             keys=keys,
             presigner=presigner,
             catalog=catalog,
-            variables=variables,
-            encryption=encryption,
+            variables=base.variables,
+            encryption=base.encryption,
             auth=auth,
             idempotency=idempotency,
             operations=operations,
-            canaries=canaries,
+            canaries=deploying.canaries,
             telemetry=telemetry,
             captures=captures,
             pool=pool,
             trials=Trials(settings.box.domain, lambda: gateway),
-            deploys=deploys,
-            uploads=uploads,
-            staging=staging,
+            deploys=deploying.folder,
+            uploads=deploying.uploads,
+            staging=deploying.staging,
             imports=imports,
             sites=sites,
             address=partial(settings.site_url, port=self.port),
-            files=WorkerFiles(settings.directory, data, deploys, catalog, uploads, staging),
+            files=deploying.files,
             settings=settings,
             run_url=settings.run_url(self.port),
             router=lambda: Router(settings.box.domain, sites.server.domains),
             health=health,
             notices=notices,
-            projects=projects,
-            usage=usage,
-            room=room,
+            projects=base.projects,
+            usage=base.usage,
+            room=base.room,
             cache=cache,
             api_keys=api_keys,
             counts=counts,
         )
-        policies = PolicyBook(Parts(keyring=api_keys.keyring, limiter=limiter, counts=counts, usage=usage))
-        catalog.subscribe(policies.follow)
-        scraper = open_scraper(
-            settings,
-            database=database,
-            telemetry=telemetry,
-            catalog=catalog,
-            pool=pool,
-            health=health,
-            cache=cache,
-            refusals=counts,
-            sites=sites.server,
-        )
-        gateway = Gateway(
-            GatewayParts(
-                box=settings.box,
-                requests=settings.requests,
-                routes=lambda: catalog.routes,
-                pool=pool,
-                pages={
-                    **build_pages(health, auth.identities, settings.box),
-                    "/metrics": MetricsPage(scraper, auth.identities, settings.box, settings.metrics),
-                },
-                sites=sites.server,
-                mounts={
-                    "admin": Dashboard(
-                        Guard(LazyApp(partial(build_admin_api, admin)), identities=auth.identities, box=settings.box),
-                        BuiltFiles(),
-                    ),
-                    "db": hrana,
-                    "s3": S3Api(services.objects, keys),
-                    "internal": InternalApp(
-                        settings.box.domain,
-                        lambda: catalog.routes,
-                        lambda: sites.service.sites.table,
-                        sites.service.sites.domains_of,
-                    ),
-                },
-                feed=telemetry.feed,
-                origins=origins,
-                rates=telemetry.rates,
-                failures=failures,
-                policies=policies,
-                cache=cache,
-            )
-        )
+        gateway = build_gateway(admin, limiter=limiter, origins=origins, failures=failures, hrana=hrana)
         calls.attach(pool, gateway.perform)
         self._server = http_server(gateway, settings.box.host, self.port, settings.requests)
         self._serving = asyncio.create_task(self._server.serve(), name="http server")
         # A registry that cannot be reached must not keep the other workers, or the box itself, from being ready.
-        settled = self._tasks.add(_settle(deploys, sites.folder), "first deploys")
+        settled = self._tasks.add(_settle(deploying.folder, sites.folder), "first deploys")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop signal")
         await asyncio.wait((settled, stopping), timeout=_SETTLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -565,39 +448,3 @@ async def _settle(deploys: FolderDeploys, sites: FolderSites) -> None:
 
 def _nothing(_: str) -> None:
     """A start that failed has said so itself."""
-
-
-def _vault(settings: VaultSettings) -> VaultSource | None:
-    """The Vault that variables come from, if there is one. Imported when it is: an HTTP client takes its time."""
-    if settings.address is None:
-        return None
-    from v8box.catalog.variables.vault import VaultSource
-    from v8box.catalog.variables.vault_client import VaultClient
-
-    return VaultSource(VaultClient(settings), settings)
-
-
-def _tell_each(listeners: Sequence[Callable[[DeployEvent], None]], event: DeployEvent) -> None:
-    for listener in listeners:
-        listener(event)
-
-
-async def _admit_workers(projects: Projects, catalog: Catalog, project: str, workers: Sequence[str]) -> None:
-    """Whether the project, if there is one, may have these workers too. Raises `ProjectNotFound`, `QuotaExceeded`."""
-    projects.get(project)
-    names = {each.worker for each in await catalog.workers(project)}
-    more = len(set(workers) - names)
-    if more:
-        projects.check_room(project, "workers", len(names) + more - 1)
-
-
-async def _load_variables(variables: Variables, redactors: Redactors, placement: Placement) -> Mapping[str, str]:
-    """What a sandbox starts with; from here on its log does not show the secrets among it."""
-    where = (placement.project, placement.environment, placement.worker)
-    loaded = await variables.load(*where)
-    redactors.learn(*where, loaded.secrets)
-    return loaded.values
-
-
-def _redactor(redactors: Redactors, placement: Placement) -> Redactor:
-    return redactors.of(placement.project, placement.environment, placement.worker)
