@@ -113,6 +113,25 @@ async def test_work_can_be_cancelled(operations: Operations, job: Job, client: h
     assert (await client.get(at)).json() == body
 
 
+async def test_work_lets_go_of_what_it_holds_also_when_it_is_cancelled_at_once(database: Database) -> None:
+    operations = await Operations.open(database)
+    held: list[str] = []
+
+    async def work(_: Progress) -> None:
+        held.append("took")
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            held.append("let go")
+
+    started = await operations.start("release.create", "shop", ADA.actor, work)
+    cancelled = await operations.cancel(started.id)
+    assert (cancelled.state, held, operations.running) == (State.CANCELLED, ["took", "let go"], 0)
+    stopped = await operations.start("release.create", "shop", ADA.actor, work)
+    await operations.close()
+    assert (held[2:], (await operations.get(stopped.id)).state) == (["took", "let go"], State.FAILED)
+
+
 async def test_what_a_stop_or_a_crash_interrupts_is_failed_after_it(database: Database, job: Job) -> None:
     stopped = await Operations.open(database)
     first = await start(stopped, job)

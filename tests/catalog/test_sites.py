@@ -141,7 +141,16 @@ async def test_previews(sites: Sites) -> None:
     assert (route.key, route.password_hash, route.expires_at) == ("a" * 64, "hash", soon.timestamp())
     assert "hash" not in repr(route)
     await sites.set_preview("default", "blog", "draft", second.number, ADA)
-    assert sites.table.previews["draft--blog"].key == "b" * 64
+    route = sites.table.previews["draft--blog"]
+    assert (route.key, route.password_hash, route.expires_at) == ("b" * 64, "hash", soon.timestamp())
+    await sites.set_preview("default", "blog", "draft", first.number, ADA, password_hash=None, expires_at=None)
+    route = sites.table.previews["draft--blog"]
+    assert (route.key, route.password_hash, route.expires_at) == ("a" * 64, None, None)
+    over = datetime.now(UTC) - timedelta(hours=1)
+    await sites.set_preview("default", "blog", "draft", first.number, ADA, password_hash="hash", expires_at=over)
+    await sites.set_preview("default", "blog", "draft", second.number, ADA)
+    route = sites.table.previews["draft--blog"]
+    assert (route.password_hash, route.expires_at) == ("hash", None)  # it answers again, and asks as before
     await sites.delete_preview("default", "blog", "draft", ADA)
     assert "draft--blog" not in sites.table.previews
     with pytest.raises(NotFound):

@@ -103,7 +103,7 @@ def no_sites(cache: ResponseCache) -> SiteServer:
     async def missing(_: str) -> bytes:
         raise AssertionError("there is no site")
 
-    async def wrong(_: str, __: str) -> bool:
+    async def wrong(*_: str | None) -> bool:
         return False
 
     releases = Releases(missing)

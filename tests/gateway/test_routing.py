@@ -111,6 +111,10 @@ def test_host_names_of_somebodys_own_answer_once_they_are_known() -> None:
 
 def test_what_programs_of_the_machine_ask() -> None:
     assert DOMAIN.resolve(b"127.0.0.1:8000", b"/internal/tls/ask").mount == "internal"
+    assert DOMAIN.resolve(b"blog.example.com", b"/.well-known/v8box/x").mount == "internal"
+    # A site's own folder, and a bucket, may be called so.
+    assert DOMAIN.resolve(b"blog.example.com", b"/internal/notes.html").site == "blog"
+    assert DOMAIN.resolve(b"s3.example.com", b"/internal/notes.txt").mount == "s3"
 
 
 @pytest.mark.parametrize("host", [b"admin.localhost", b"admin.localhost.", b"ADMIN.localhost:8000"])

@@ -105,6 +105,8 @@ class _Running:
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
         self.cancelled = False
+        self.begun = asyncio.Event()
+        """A task that is cancelled before it never runs a line: what the work holds would stay held for ever."""
         self.task: asyncio.Task[Any]
 
     def show(self, **progress: Any) -> None:
@@ -139,6 +141,9 @@ class Operations:
 
     async def close(self) -> None:
         """Cancels what is at work and waits for it; it is failed as interrupted."""
+        for running in tuple(self._running.values()):
+            if hasattr(running, "task"):
+                await running.begun.wait()
         await self._tasks.cancel()
 
     @property
@@ -208,11 +213,13 @@ class Operations:
             await self.get(operation_id)
             raise OperationEnded
         running.cancelled = True
+        await running.begun.wait()
         running.task.cancel()
         await asyncio.wait((running.task,))
         return await self.get(operation_id)
 
     async def _run(self, running: _Running, work: Work) -> None:
+        running.begun.set()
         state, result, failure = State.FAILED, None, None
         try:
             result, state = await work(Progress(running)), State.SUCCEEDED

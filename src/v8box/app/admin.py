@@ -272,7 +272,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         ),
         *pages.build_routers(parts.sites.service, parts.address, parts.sites.passwords),
         site_deploys.build_router(parts.sites.service, parts.address, parts.operations),
-        domain_routes.build_router(parts.sites.service.sites),
+        domain_routes.build_router(parts.sites.service.sites, parts.settings.box.domain),
         rule_routes.build_router(parts.sites.service, parts.sites.server.load, parts.address),
         settings_routes.build_router(parts.sites.service),
         optimise.build_router(parts.sites.optimiser),

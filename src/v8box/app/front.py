@@ -64,6 +64,7 @@ def build_gateway(
                     lambda: catalog.routes,
                     lambda: sites.service.sites.table,
                     sites.service.sites.domains_of,
+                    settings.box.trusted_proxies,
                 ),
             },
             feed=telemetry.feed,

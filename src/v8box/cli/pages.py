@@ -228,17 +228,24 @@ def set_preview(
     name: Label,
     release: Number,
     password: Annotated[
-        bool,
-        typer.Option("--password", help="Ask visitors for a password: it is asked for, or read from standard input."),
-    ] = False,
-    expires: Annotated[str | None, typer.Option("--expires", help="How long it is there: 7d, 12h …")] = None,
+        bool | None,
+        typer.Option(
+            "--password/--no-password",
+            help="Ask visitors for a password: it is asked for, or read from standard input. Or no longer.",
+            show_default="as it was",
+        ),
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option("--expires", help="How long it is there: 7d, 12h …, or never.", show_default="as it was"),
+    ] = None,
 ) -> None:
-    """Show a release under a name. The same name again shows another one there."""
+    """Show a release under a name. The same name again shows another one there, for the same people and as long."""
     body: dict[str, Any] = {"release": release}
-    if password:
-        body["password"] = _new_password()
+    if password is not None:
+        body["password"] = _new_password() if password else None
     if expires is not None:
-        body["expires_in_seconds"] = parse_seconds(expires)
+        body["expires_in_seconds"] = None if expires == "never" else parse_seconds(expires)
     made = command.api.put(command.at("sites", site, "previews", name), body)
     fields = {
         "preview": made["label"],

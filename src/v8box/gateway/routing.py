@@ -20,7 +20,8 @@ from v8box.errors import BadRequest, NotFound
 _LABEL: Final = "[a-z0-9][a-z0-9_-]{0,62}"
 _ENVIRONMENT: Final = "[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
 _WORKER: Final = re.compile(rf"(?:({_LABEL})(?::|%3[Aa]))?({_LABEL})(?:(?:@|%40)({_ENVIRONMENT}))?")
-_INTERNAL: Final = ("/internal/", "/.well-known/v8box/")
+_INTERNAL: Final = "/internal/"
+_PROOF: Final = "/.well-known/v8box/"
 _SITE_LABEL: Final = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _BOX_PAGES: Final = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 """On the admin's host, what is no part of the dashboard: whoever watches the box asks there."""
@@ -46,6 +47,9 @@ class HostKind(Enum):
 
 
 _HOSTS: Final = {"admin": HostKind.ADMIN, "api": HostKind.API, "db": HostKind.DB, "s3": HostKind.S3}
+
+_WITH_FOLDERS: Final = frozenset({HostKind.SITE, HostKind.DOMAIN, HostKind.S3})
+"""Hosts where a folder or a bucket may be called `internal`."""
 
 Mount = Literal["admin", "db", "s3", "internal"]
 """An application of the box: the admin API, databases for LibSQL clients, buckets for S3 clients, and what programs on
@@ -115,7 +119,7 @@ class Router:
         host = raw_host.decode("ascii").lower()
         kind, detail = self._kind(name)
         path = raw_path.decode("latin-1")
-        if path.startswith(_INTERNAL):
+        if path.startswith(_PROOF) or (path.startswith(_INTERNAL) and kind not in _WITH_FOLDERS):
             return Target(host, False, "", path, "", "internal")
         if kind is HostKind.UNKNOWN:
             raise NotFound("There is nothing at this host name.")
@@ -145,16 +149,16 @@ class Router:
     def _kind(self, name: str) -> tuple[HostKind, str]:
         """What a host name stands for; with it the environment of its workers, or its site."""
         name = name.rstrip(".")
-        if name in self._domains():
-            return HostKind.DOMAIN, name
         label, _, domain = name.partition(".")
-        if domain == self._domain:
+        if domain == self._domain:  # first: nobody's name may stand for a part of the box
             if label in _HOSTS:
                 return _HOSTS[label], PRODUCTION
             if (match := _API_LABEL.fullmatch(label)) is not None and "--" not in match[1]:
                 return HostKind.API, match[1]
-            if _SITE_LABEL.fullmatch(label):
-                return HostKind.SITE, label
+        if name in self._domains():
+            return HostKind.DOMAIN, name
+        if domain == self._domain and _SITE_LABEL.fullmatch(label):
+            return HostKind.SITE, label
         if self._open and not name.endswith(".localhost"):
             return HostKind.PATHS, PRODUCTION
         return HostKind.UNKNOWN, PRODUCTION  # paths must not answer on the hosts of sites

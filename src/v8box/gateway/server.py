@@ -134,13 +134,7 @@ class Gateway:
     ) -> tuple[Invocation, str]:
         """The request as the worker will see it, and the client's address. The request's id is the client's to choose;
         the run's is not, since bindings keep state by it."""
-        client = incoming.forwarded(
-            scope["client"][0] if scope["client"] else "",
-            scope["scheme"],
-            target.host_name,
-            target.prefix,
-            self._trusted,
-        )
+        client = self._tell_of_client(scope, incoming, target)
         origin = self._origins.of(incoming, request_id, client)
         incoming.pairs += (("x-request-id", request_id), ("traceparent", origin.header))
         if origin.state:
@@ -150,6 +144,11 @@ class Gateway:
         if query:
             url += "?" + query.decode("latin-1")
         return Invocation(run_id, scope["method"], url, incoming.pairs, origin=origin), client
+
+    def _tell_of_client(self, scope: MutableMapping[str, Any], incoming: Incoming, target: Target) -> str:
+        """Adds to the request who it comes from; gives the client's address."""
+        peer = scope["client"][0] if scope["client"] else ""
+        return incoming.forwarded(peer, scope["scheme"], target.host_name, target.prefix, self._trusted)
 
     # ---- http
 
@@ -268,13 +267,7 @@ class Gateway:
     ) -> tuple[Target, Route, list[tuple[bytes, bytes]]] | None:
         """Answers from a site; gives the worker that answers instead, where one is mounted, and what the site says to
         its answer. Raises `V8BoxError`."""
-        incoming.forwarded(
-            scope["client"][0] if scope["client"] else "",
-            scope["scheme"],
-            target.host_name,
-            target.prefix,
-            self._trusted,
-        )
+        self._tell_of_client(scope, incoming, target)
         extra = self._path_mode.headers if target.shared_host else ()
         mounted = await self._sites.answer(scope, receive, send, incoming, target, request_id, extra)
         if mounted is None:
@@ -323,6 +316,7 @@ class Gateway:
                 await self._mounted(scope, receive, send, target, incoming.request_id or self._ids.new())
                 return
             if target.site is not None:
+                self._tell_of_client(scope, incoming, target)
                 key = await self._sites.worker_at(scope, incoming, target)
                 route = self._routes().workers.get(key)
                 if route is None:

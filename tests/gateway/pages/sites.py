@@ -91,7 +91,7 @@ class TestSite:
         self.loads += 1
         return await asyncio.to_thread(self.files.path(key).read_bytes)
 
-    async def _verify(self, password: str, hashed: str) -> bool:
+    async def _verify(self, password: str, hashed: str, _: str | None) -> bool:
         return password == hashed
 
     async def ask(

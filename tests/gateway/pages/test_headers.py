@@ -45,6 +45,20 @@ def test_all_blocks_that_fit_are_merged() -> None:
     assert of("/assets/a/app.js")["cache-control"] == "no-cache, max-age=31536000"
 
 
+def test_a_host_with_a_placeholder_as_cloudflare_writes_it() -> None:
+    text = "https://:project.pages.example/*\n  X-Robots-Tag: noindex\n  X-Of: :project\n"
+    assert of("/a", "blog.pages.example", text) == {"x-robots-tag": "noindex", "x-of": "blog"}
+    assert of("/a", "a.blog.pages.example", text) == {}
+
+
+def test_letter_case_of_a_path_does_not_count_and_stays_in_a_value() -> None:
+    text = "/Caf\u00c9/:Page/*\n  Link: </:Page/:splat>\n/\u00c9*\n  X-Start: :splat\n/a/*.PDF\n  X-Paper: yes\n"
+    assert of("/caf%C3%A9/News/A/b", text=text) == {"link": "</News/A/b>"}
+    assert of("/CAF%C3%89/News/", text=text) == {"link": "</News/>"}
+    assert of("/%C3%89toile", text=text) == {"x-start": "toile"}
+    assert of("/A/b/c.pdf", text=text) == {"x-paper": "yes"}
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

@@ -50,6 +50,24 @@ def lead(text: str, path: str, **asked: object) -> tuple[int, str, int] | None:
         ("/docs/*.html /d/:splat", "/docs/a/b.html", "/d/a/b", 301),
         ("~^/old/(\\d+)$ /new/$1 301", "/old/17", "/new/17", 301),
         ("/force /x 200!", "/force", "/x", 200),
+        # The rest of a path is what stands there, with the slash at its end: elsewhere that may be another page.
+        ("/api/* https://api.example/:splat 200", "/api/users/", "https://api.example/users/", 200),
+        ("/old/* /new/:splat", "/old/a/b/", "/new/a/b/", 301),
+        ("/old/* /new/:splat", "/old/", "/new/", 301),
+        (
+            "/go/* https://archive.example/:splat",
+            "/go/https://a.example/x/",
+            "https://archive.example/https://a.example/x/",
+            301,
+        ),
+        ("/a/:b /c/:b", "/a/x/", "/c/x", 301),
+        # Whoever writes rules writes them in his own script.
+        ("/lama /\u65b0\u3057\u3044?q=\u00e9#\u00fc", "/lama", "/%E6%96%B0%E3%81%97%E3%81%84?q=%C3%A9#%C3%BC", 301),
+        ("/\u65b0 /x", "/%E6%96%B0", "/x", 301),
+        ("/a https://other.example/\u00e9/%C3%A9", "/a", "https://other.example/%C3%A9/%C3%A9", 301),
+        ("/in id=:id https://auth.example?next=:id", "/in?id=7", "https://auth.example?next=7", 301),
+        ("~^/go(.*)$ https://good.example$1 301", "/go/x", "https://good.example/x", 301),
+        ("~^/go(.*)$ https://good.example$1 301", "/go", "https://good.example", 301),
     ],
 )
 def test_a_rule_leads_somewhere(text: str, path: str, place: str, status: int) -> None:
@@ -115,9 +133,47 @@ def test_a_path_never_becomes_a_host(path: str) -> None:
             )
 
 
+@pytest.mark.parametrize("path", ["/go.evil.example/x", "/go@evil.example", "/go:8080", "/go\\evil.example"])
+def test_what_an_expression_takes_of_a_path_never_becomes_a_part_of_the_host(path: str) -> None:
+    found = lead("~^/go(.*)$ https://good.example$1 301", path)
+    assert found is not None
+    assert found[1].startswith("https://good.example/")
+
+
+def test_what_the_answer_depended_on_is_told() -> None:
+    rules, _ = parse("/a /b 302 Language=de Cookie=x\n/c /d 302 Country=de\n/c /e 200!\n/f /g 302 Role=admin")
+    for path, wanted in (("/a", {"language", "cookie"}), ("/c", {"country"}), ("/nothing", set())):
+        looked_at: set[str] = set()
+        Redirects(rules).find(Asked(host="h", path=path), looked_at=looked_at)
+        assert looked_at == wanted
+
+
+@pytest.mark.parametrize(
+    ("host", "place"),
+    [
+        ("shop.pages.example", "/of/shop"),
+        ("SHOP.pages.example", "/of/SHOP"),
+        ("a.b.pages.example", None),
+        ("pages.example", None),
+        ("shop.pages.example.", "/of/shop"),
+    ],
+)
+def test_a_placeholder_in_a_host_is_one_label(host: str, place: str | None) -> None:
+    found = lead("https://:name.pages.example/* /of/:name 302", "/x", host=host)
+    assert (None if found is None else found[1]) == place
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
+        ("~^/(.*)$ https://$1/ 301", "has a host"),
+        ("~^/(.*)$ https://a.$1.example/ 301", "host of a URL"),
+        ("~^/(.*)$ https://$1.example/ 301", "host of a URL"),
+        ("/a https://m\u00fcnchen.example/", "xn--"),
+        ("https:///x /b", "a host and a path"),
+        ("https://a..example/x /b", "a host and a path"),
+        ("https://:a.example/:a /b", "stands once"),
+        ("https://*.example/* /b", "one *"),
         ("/a", "nowhere to go"),
         ("/a 200", "nowhere to go"),
         ("/a/* 404", "nowhere to go"),
@@ -154,6 +210,12 @@ def test_a_line_that_is_no_rule_is_told_with_its_number(line: str, reason: str) 
 def test_cloudflare_says_302_and_redirects_before_files() -> None:
     ((rule,), _) = parse("/a /b", "cloudflare")
     assert (rule.status, rule.force) == (302, True)
+    # Of an application's page for all paths Cloudflare wants nothing: it would go before every script.
+    for line in ("/* /index.html 200", "/app/* /app/index 200"):
+        ((rule,), _) = parse(line, "cloudflare")
+        assert not rule.force
+    ((rule,), _) = parse("/* /app/:splat 200", "cloudflare")
+    assert rule.force
 
 
 def test_rules_have_a_bound() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,65 @@ async def test_a_file_goes_before_a_rule_unless_it_is_forced(tmp_path: Path) -> 
     gone = await site.get("/gone")
     assert (gone.status, gone.body) == (410, b"<h1>home</h1>")
     assert (await site.get("/no")).status == 404
+
+
+async def test_a_rule_answers_any_method(tmp_path: Path) -> None:
+    site = TestSite(tmp_path, PAGES, redirects_text="/form /thanks 303\n/gone /nothing 410")
+    sent = await site.get("/form", "POST")
+    assert (sent.status, sent.headers["location"]) == (303, "/thanks")
+    with pytest.raises(MethodNotAllowed):
+        await site.get("/gone", "POST")
+
+
+async def test_who_asks_with_another_language_is_not_answered_by_a_cache_in_between(tmp_path: Path) -> None:
+    page = TestSite(tmp_path, {}).asset("/index.html", b"home" * 50, gzip=b"packed")
+    rules = "/ /de 302! Language=de\n/ /beta 302! Cookie=beta\n/us / 200 Country=us\n"
+    site = TestSite(tmp_path, {**PAGES, "/index.html": page}, redirects_text=rules)
+    moved = await site.get("/", accept_language="de")
+    assert (moved.status, moved.headers["vary"]) == (302, "Accept-Language")
+    stayed = await site.get("/", accept_language="fr")
+    assert stayed.headers["vary"] == "Accept-Encoding, Cookie, Accept-Language"
+    assert "vary" not in (await site.get("/about", accept_language="de")).headers
+
+
+async def test_no_path_is_so_long_that_neither_rules_nor_workers_are_asked(tmp_path: Path) -> None:
+    """A page of an application answers any path: not one that its own headers, or who guards it, would not fit."""
+    one_page = SiteSettings(not_found_handling="single-page-application")
+    guarded = SiteSettings(not_found_handling="single-page-application", mounts=(Mount("/*", "guard"),))
+    endless = "/a" * 4_000
+    for settings in (one_page, guarded):
+        site = TestSite(tmp_path, PAGES, settings=settings, headers_text="/*\n  X-Frame-Options: DENY\n")
+        with pytest.raises(NotFound):
+            await site.ask(endless)
+    deep = await TestSite(tmp_path, PAGES, settings=one_page, headers_text="/*\n  X-Frame-Options: DENY\n").get(
+        "/a" * 300
+    )
+    assert (deep.status, deep.headers["x-frame-options"]) == (200, "DENY")
+
+
+async def test_after_a_rollback_nobody_keeps_what_was_live_before_by_its_date(tmp_path: Path) -> None:
+    site = TestSite(tmp_path, PAGES)
+    told = (await site.get("/")).headers["last-modified"]
+    assert (await site.get("/", if_modified_since=told)).status == 304
+    later = "Fri, 02 Jan 2026 00:00:00 GMT"  # of a release that was taken back
+    assert (await site.get("/", if_modified_since=later)).status == 200
+    assert (await site.get("/", if_modified_since="yesterday")).status == 200
+    assert (await site.get("/", if_modified_since=told, if_none_match='"other"')).status == 200
+
+
+async def test_long_addresses_and_headers_are_not_remembered(tmp_path: Path) -> None:
+    site = TestSite(tmp_path, PAGES)
+    await site.get("/")
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(200):
+            await site.get(f"/{number}{'x' * 8_000}")
+            await site.get(f"/{number}", accept=f"{number}{'y' * 8_000}")
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 1_000_000
 
 
 async def test_a_site_that_is_one_page(tmp_path: Path) -> None:

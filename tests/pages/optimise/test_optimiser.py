@@ -46,7 +46,7 @@ FILES: Mapping[str, str | bytes] = {
 async def get(world: OptimisedWorld, path: str, **headers: str) -> Answer:
     """What a visitor gets."""
 
-    async def verify(*_: str) -> bool:
+    async def verify(*_: str | None) -> bool:
         return False
 
     pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]

@@ -103,7 +103,7 @@ class Throttle:
 
     def begin(self, address: str | None, name: str, *, address_is_known: bool) -> Attempt:
         """Raises `TooManyAttempts` for one that comes too early."""
-        by_address, by_name = _address_key(address), _name_key(name)
+        by_address, by_name = address_key(address), _name_key(name)
         wait = self._wait(by_address, _ADDRESS)
         if not address_is_known:
             wait = max(wait, self._wait(by_name, _NAME))
@@ -175,7 +175,7 @@ class Throttle:
                 sql.execute(_queries["set_failures"], row)
 
 
-def _address_key(address: str | None) -> str:
+def address_key(address: str | None) -> str:
     """An IPv6 client has a whole /64 to itself."""
     try:
         parsed = ipaddress.ip_address((address or "").partition("%")[0])

@@ -11,11 +11,13 @@ from v8box.catalog.sites.model import (
     SiteRoute,
     SiteTable,
 )
-from v8box.catalog.sites.sites import BadSiteName, ReleaseInUse, Sites, SiteTaken, check_site_name
+from v8box.catalog.sites.sites import KEEP, BadSiteName, Keep, ReleaseInUse, Sites, SiteTaken, check_site_name
 
 __all__ = [
+    "KEEP",
     "BadSiteName",
     "Domain",
+    "Keep",
     "Preview",
     "ReleaseInUse",
     "ReleaseInfo",

@@ -92,7 +92,10 @@ order by site, label
 insert into previews (site, label, release, password_hash, expires_at, created_at)
 values (:site, :label, :release, :password_hash, :expires_at, :at)
 on conflict (site, label) do update
-set release = excluded.release, password_hash = excluded.password_hash, expires_at = excluded.expires_at
+set release = excluded.release,
+    password_hash = iif(:keep_password, previews.password_hash, excluded.password_hash),
+    expires_at = iif(:keep_end, iif(previews.expires_at > :at, previews.expires_at, null), excluded.expires_at)
+returning password_hash, expires_at
 
 -- name: delete_preview
 delete from previews where site = :site and label = :label returning label

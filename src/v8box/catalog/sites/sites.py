@@ -13,8 +13,9 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from enum import Enum, auto
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -27,6 +28,8 @@ from v8box.errors import BadRequest, NotFound, V8BoxError
 from v8box.storage import Database, Transaction, Value, load_migrations, load_queries
 from v8box.telemetry import audit
 from v8box.telemetry.actors import RETENTION, Actor
+
+T = TypeVar("T")
 
 RESERVED_NAMES: Final = frozenset(
     {
@@ -42,6 +45,15 @@ _HOST: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+
 _queries: Final = load_queries("v8box.catalog.sites")
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
 _log: Final = logging.getLogger(__name__)
+
+
+class Keep(Enum):
+    """What a change leaves as it is."""
+
+    KEEP = auto()
+
+
+KEEP: Final = Keep.KEEP
 
 
 class BadSiteName(BadRequest):
@@ -421,20 +433,23 @@ class Sites:
         number: int,
         actor: Actor,
         *,
-        password_hash: str | None = None,
-        expires_at: datetime | None = None,
+        password_hash: str | Keep | None = KEEP,
+        expires_at: datetime | Keep | None = KEEP,
     ) -> None:
-        """Shows a release under a name. Raises `BadRequest`, `NotFound`."""
+        """Shows a release under a name. A password that is there stays unless it is taken off: another release at the
+        same name throws nothing open. So does an end that is still to come. Raises `BadRequest`, `NotFound`."""
         if not LABEL.fullmatch(label) or "--" in label or _ID.fullmatch(label):
             raise BadRequest("A preview's label is 1 to 32 of a-z, 0-9 and dash, no two dashes in a row, and no id")
         await self.release(project, site, number)
         row: dict[str, Value] = {"site": site, "label": label, "release": number, "at": _now()}
-        row["password_hash"] = password_hash
-        row["expires_at"] = None if expires_at is None else expires_at.astimezone(UTC).isoformat()
+        row["keep_password"], row["password_hash"] = password_hash is KEEP, _given(password_hash)
+        until = _given(expires_at)
+        row["keep_end"] = expires_at is KEEP
+        row["expires_at"] = None if until is None else until.astimezone(UTC).isoformat()
 
         def write(sql: Transaction) -> None:
-            sql.execute(_queries["set_preview"], row)
-            after = {"label": label, "release": number, "password": password_hash is not None}
+            ((held, end),) = sql.rows(_queries["set_preview"], row)
+            after = {"label": label, "release": number, "password": held is not None, "expires_at": end}
             _note(sql, "site.preview", project, site, actor, None, after)
 
         await self._change(write)
@@ -506,6 +521,10 @@ class Sites:
             _note(sql, "site.domain_delete", project, site, actor, {"host": host})
 
         await self._change(write)
+
+
+def _given(value: T | Keep | None) -> T | None:
+    return None if isinstance(value, Keep) else value
 
 
 def _go_live(

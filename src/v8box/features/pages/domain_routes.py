@@ -9,14 +9,16 @@ from fastapi import APIRouter, Response
 from v8box.api.access import Principal, Role, Scope, needs
 from v8box.api.v1 import Page, Paged, answer, created, no_content, router_v1
 from v8box.catalog.sites import Sites
-from v8box.features.pages.domains import Fetch, FindTexts, check, fetch, find_texts
+from v8box.features.pages.domains import Fetch, FindTexts, check, check_not_the_boxs, fetch, find_texts
 from v8box.features.pages.schemas import DomainInfo, Host, NewDomain, Project, SiteName
 
 _READ = [needs(Role.VIEWER)]
 Admin = Annotated[Principal, needs(Role.ADMIN, Scope.DEPLOY)]
 
 
-def build_router(sites: Sites, *, texts: FindTexts = find_texts, fetches: Fetch = fetch) -> APIRouter:
+def build_router(
+    sites: Sites, domain_of_box: str, *, texts: FindTexts = find_texts, fetches: Fetch = fetch
+) -> APIRouter:
     """The routes on host names. `texts` and `fetches` are how a proof is looked for."""
     routes = router_v1("/projects/{project}/sites/{site}/domains", "sites")
 
@@ -29,6 +31,7 @@ def build_router(sites: Sites, *, texts: FindTexts = find_texts, fetches: Fetch 
     @routes.post("", response_model=DomainInfo, status_code=201)
     async def add_domain(project: Project, site: SiteName, body: NewDomain, who: Admin) -> Response:
         """Adds a host name. It answers once it is verified: set the record or point the name here, then verify."""
+        check_not_the_boxs(body.host, domain_of_box)
         domain = await sites.add_domain(project, site, body.host, who.actor)
         return created(DomainInfo.of(domain), f"/projects/{project}/sites/{site}/domains/{domain.host}")
 
@@ -36,6 +39,7 @@ def build_router(sites: Sites, *, texts: FindTexts = find_texts, fetches: Fetch 
     async def verify_domain(project: Project, site: SiteName, host: Host, who: Admin) -> Response:
         """Looks for the proof, and lets the host name answer when it is there."""
         domain = await sites.domain(project, site, host.lower())
+        check_not_the_boxs(domain.host, domain_of_box)
         if domain.verified_at is None:
             await check(domain, texts, fetches)
             domain = await sites.verify_domain(project, site, domain.host, who.actor)

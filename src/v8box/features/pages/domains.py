@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from v8box.catalog.sites import Domain
-from v8box.errors import V8BoxError
+from v8box.errors import BadRequest, V8BoxError
 from v8box.kit.addresses import is_public
 
 FindTexts = Callable[[str], Awaitable[Sequence[str]]]
@@ -26,11 +26,29 @@ _SECONDS: Final = 5.0
 _log: Final = logging.getLogger(__name__)
 
 
+class DomainOfTheBox(BadRequest):
+    """This name is the box's own to give: it leads here whoever asks for it, so nothing can prove whose it is."""
+
+    code = "domain_of_the_box"
+
+
 class DomainNotVerified(V8BoxError):
     """Nothing proves yet that this host name is yours."""
 
     status = 409
     code = "domain_not_verified"
+
+
+def check_not_the_boxs(host: str, domain: str) -> None:
+    """Of the names below the box's own domain, the first level has the box's parts and the sites. `www` is none of
+    them. Raises `DomainOfTheBox`."""
+    name = host.rstrip(".").lower()
+    label = name.removesuffix(f".{domain}")
+    if label != name and "." not in label and label != "www":
+        raise DomainOfTheBox(
+            f"{name[:253]} is below the box's own domain, where sites answer by their names: call a site {label[:63]}, "
+            "or use a name of a domain of your own."
+        )
 
 
 async def check(domain: Domain, find_texts: FindTexts, fetch: Fetch) -> None:

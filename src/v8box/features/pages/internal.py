@@ -1,8 +1,9 @@
 """What programs ask the box without signing in: whether a certificate may be had for a host, and domain proofs.
 
 `/internal/tls/ask?domain=<host>` is the question that Caddy's on-demand TLS asks (its documentation: 200 is yes). Only
-this machine may ask it. It says yes to hosts that something answers at, so nobody makes the box ask for certificates of
-names that he points here. `/.well-known/v8box/<token>` answers with the token at the very host that it was made for.
+this machine and the trusted proxies may ask it, directly. It says yes to hosts that something answers at, so nobody
+makes the box ask for certificates of names that he points here. `/.well-known/v8box/<token>` answers with the token at
+the very host that it was made for; not below the box's own domain, which leads here whoever asks for a proof.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from v8box.api.asgi import Receive, Scope, Send
 from v8box.catalog.model import RouteTable
 from v8box.catalog.sites import Domain, SiteTable
 from v8box.features.pages.domains import WELL_KNOWN
+from v8box.kit.proxies import Network, is_trusted
 
 ASK: Final = "/internal/tls/ask"
 _LABELS: Final = frozenset({"admin", "api", "db", "s3"})
@@ -33,8 +35,10 @@ class InternalApp:
         routes: Callable[[], RouteTable],
         sites: Callable[[], SiteTable],
         domains_of: Callable[[str], Awaitable[Sequence[Domain]]],
+        trusted: Sequence[Network] = (),
     ) -> None:
         self._domain = domain
+        self._trusted = trusted
         self._routes = routes
         self._sites = sites
         self._domains_of = domains_of
@@ -44,7 +48,7 @@ class InternalApp:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             await _answer(send, 405, b"")
         elif path == ASK:
-            allowed = _is_local(scope) and self.is_known(_asked_host(scope))
+            allowed = self._may_ask(scope) and self.is_known(_asked_host(scope))
             await _answer(send, 200 if allowed else 404, b"")
         elif path.startswith(WELL_KNOWN):
             await self._prove(scope, send, path.removeprefix(WELL_KNOWN))
@@ -65,9 +69,21 @@ class InternalApp:
         match = _ENVIRONMENT.fullmatch(label)
         return match is not None and any(route.environment == match[1] for route in self._routes().workers.values())
 
+    def _may_ask(self, scope: Scope) -> bool:
+        """A proxy adds headers to what it passes on, and then somebody else may be asking."""
+        client: Any = scope.get("client")
+        if client is None or _header(scope, b"x-forwarded-for") or _header(scope, b"forwarded"):
+            return False
+        try:
+            local = ipaddress.ip_address(client[0]).is_loopback
+        except ValueError:
+            return False
+        return local or is_trusted(client[0], self._trusted)
+
     async def _prove(self, scope: Scope, send: Send, token: str) -> None:
         host = _header(scope, b"host").partition(":")[0].rstrip(".").lower()
-        known = [each.token for each in await self._domains_of(host)] if _TOKEN.fullmatch(token) else []
+        own = host == self._domain or host.endswith(f".{self._domain}")
+        known = [each.token for each in await self._domains_of(host)] if _TOKEN.fullmatch(token) and not own else []
         if token in known:
             await _answer(send, 200, token.encode())
         else:
@@ -77,16 +93,6 @@ class InternalApp:
 def _asked_host(scope: Scope) -> str:
     query: Mapping[str, list[str]] = parse_qs(scope["query_string"].decode("latin-1"))
     return query.get("domain", [""])[0]
-
-
-def _is_local(scope: Scope) -> bool:
-    """Direct from this machine: a proxy adds headers, and then somebody else may be asking."""
-    client: Any = scope.get("client")
-    try:
-        local = client is not None and ipaddress.ip_address(client[0]).is_loopback
-    except ValueError:
-        return False
-    return local and not _header(scope, b"x-forwarded-for")
 
 
 def _header(scope: Scope, name: bytes) -> str:

@@ -12,7 +12,7 @@ from v8box.api.access import Principal, Role, Scope, needs
 from v8box.api.audited import changes_nothing
 from v8box.api.auth.passwords import Passwords
 from v8box.api.v1 import Page, Paged, answer, created, no_content, router_v1
-from v8box.catalog.sites import Site
+from v8box.catalog.sites import KEEP, Keep, Site
 from v8box.errors import BadRequest
 from v8box.features.pages.schemas import (
     Difference,
@@ -225,10 +225,18 @@ def _previews(service: PagesService, address: Address, passwords: Passwords) -> 
 
     @routes.put("/{label}", response_model=PreviewInfo)
     async def set_preview(project: Project, site: SiteName, label: Label, body: NewPreview, who: Writer) -> Response:
-        """Shows a release under a name, to all who know it or to those with a password, for ever or for a while."""
-        lasts = None if body.expires_in_seconds is None else timedelta(seconds=body.expires_in_seconds)
-        until = None if lasts is None else datetime.now(UTC) + lasts
-        hashed = None if body.password is None else await passwords.hash(body.password)
+        """Shows a release under a name, to all who know it or to those with a password, for ever or for a while. Of a
+        preview that is there, what is left out stays as it is: another release throws nothing open."""
+        until: datetime | Keep | None = None
+        if "expires_in_seconds" not in body.model_fields_set:
+            until = KEEP
+        elif body.expires_in_seconds is not None:
+            until = datetime.now(UTC) + timedelta(seconds=body.expires_in_seconds)
+        hashed: str | Keep | None = None
+        if "password" not in body.model_fields_set:
+            hashed = KEEP
+        elif body.password is not None:
+            hashed = await passwords.hash(body.password)
         await service.sites.set_preview(
             project, site, label, body.release, who.actor, password_hash=hashed, expires_at=until
         )

@@ -20,6 +20,7 @@ from v8box.features.pages.service import PagesService
 from v8box.gateway.headers import Incoming
 from v8box.gateway.pages.foresee import foresee
 from v8box.gateway.pages.headers import Headers
+from v8box.gateway.pages.patterns import host_that_fits
 from v8box.gateway.pages.release import LoadedRelease
 from v8box.gateway.pages.release import Release as ReleaseContents
 from v8box.gateway.pages.serve import SiteRequest
@@ -119,7 +120,7 @@ def _blocks_for(contents: ReleaseContents, request: SiteRequest, kind: str) -> l
 def _files_of_blocks(contents: ReleaseContents) -> list[int | None]:
     """How many files each header rule is for, at all of their addresses: `/a/index.html` is `/a/`, too."""
     blocks = contents.headers
-    hosts = {urlsplit(each.source).hostname or "" for each in blocks}
+    hosts = {host_that_fits(each.source) for each in blocks}
     if not blocks or len(contents.files) * len(hosts) > MAX_COUNTED:
         return [None] * len(blocks)
     headers = Headers(blocks)

@@ -232,7 +232,9 @@ def _mount(value: Any) -> Mount:
 
 
 def _redirect(values: Mapping[str, Any], line: int, compat: redirect_rules.Compat) -> Redirect:
-    unknown = values.keys() - {"from", "to", "status", "force", "query", "conditions", "signed", "headers"}
+    if refused := values.keys() & {"signed", "headers"}:
+        raise ValueError(f"{min(refused)}: what goes to another host is neither signed nor given headers here")
+    unknown = values.keys() - {"from", "to", "status", "force", "query", "conditions"}
     if unknown:
         raise ValueError(f"{min(unknown)} is not known")
     source, target = values.get("from"), values.get("to", "/:splat")

@@ -245,8 +245,15 @@ class NewPreview(Shape):
     """What a preview shows."""
 
     release: int = Field(ge=1)
-    password: str | None = Field(default=None, min_length=8, max_length=200, description="Visitors are asked for it.")
-    expires_in_seconds: int | None = Field(default=None, ge=60, le=366 * 86_400)
+    password: str | None = Field(
+        default=None,
+        min_length=8,
+        max_length=200,
+        description="Visitors are asked for it. `null`: anybody may look. Left out: as it was, at first for anybody.",
+    )
+    expires_in_seconds: int | None = Field(
+        default=None, ge=60, le=366 * 86_400, description="`null`: never. Left out: as it was, at first never."
+    )
 
 
 class PreviewInfo(BaseModel):

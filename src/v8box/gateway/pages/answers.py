@@ -134,9 +134,13 @@ async def send_prepared(send: Send, hot: HotFiles, prepared: Prepared, own: Head
 
 def _common(body: Body, headers: HeaderList, at: int) -> HeaderList:
     """What a file's answer says whether or not its bytes follow."""
+    varies = [name.encode() for name in body.varies]
+    if varies:
+        varies += [value for name, value in headers if name == b"vary"]
+        headers = [pair for pair in headers if pair[0] != b"vary"]
     head = [SERVER, *headers, (b"etag", body.etag.encode()), (b"last-modified", negotiate.http_date(at))]
-    if body.varies:
-        head.append((b"vary", ", ".join(body.varies).encode()))
+    if varies:
+        head.append((b"vary", b", ".join(varies)))
     return head
 
 
@@ -158,7 +162,7 @@ async def send_file(
     if status == 200:
         if negotiate.fails_precondition(body.etag, at, asked.if_match, asked.if_unmodified_since):
             return await _empty(send, 412, head)
-        if negotiate.is_known(body.etag, at, asked.if_none_match, asked.if_modified_since):
+        if _is_known(body, at, asked):
             return await _empty(send, 304, head)
     _describe(head, body, status)
     size = body.stored.size
@@ -181,6 +185,13 @@ async def send_file(
         await send({"type": "http.response.start", "status": status, "headers": head})
         await send({"type": "http.response.pathsend", "path": str(path)})
     return status, size
+
+
+def _is_known(body: Body, at: int, asked: Conditions) -> bool:
+    """By its tag, or by the very date that the client was told: a release that was gone back to has an earlier one."""
+    if asked.if_none_match is None and asked.if_modified_since is not None:
+        return negotiate.read_date(asked.if_modified_since) == at
+    return negotiate.is_known(body.etag, at, asked.if_none_match, None)
 
 
 async def _empty(send: Send, status: int, head: HeaderList) -> tuple[int, int]:

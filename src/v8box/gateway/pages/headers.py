@@ -8,13 +8,12 @@ that the box itself answers for, cannot be set.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
-from v8box.gateway.pages.patterns import PLACEHOLDER, PatternError, PatternTree, check_pattern
+from v8box.gateway.pages.patterns import PLACEHOLDER, HostedPatterns, PatternError, check_source
 from v8box.gateway.pages.redirects import Ignored
 
 MAX_BLOCKS: Final = 1_000
@@ -85,17 +84,6 @@ def make(line: int, source: str, headers: Sequence[tuple[str, str]]) -> HeaderBl
     return HeaderBlock(line, source, tuple(_checked(name, value) for name, value in headers))
 
 
-def check_source(source: str) -> None:
-    """Raises `PatternError`."""
-    if source.startswith("/"):
-        check_pattern(source)
-        return
-    parts = urlsplit(source)
-    if not parts.hostname or parts.query or parts.fragment or PLACEHOLDER.search(parts.hostname):
-        raise PatternError("a URL here has a host and a path, nothing else")
-    check_pattern(parts.path or "/")
-
-
 def _is_source(text: str) -> bool:
     return text.startswith(("/", "https://", "http://"))
 
@@ -130,14 +118,8 @@ class Headers:
 
     def __init__(self, blocks: Sequence[HeaderBlock]) -> None:
         self._blocks = tuple(blocks)
-        plain = [(place, block.source) for place, block in enumerate(blocks) if block.source.startswith("/")]
-        self._tree = PatternTree(plain, ignore_case=True) if plain else None
-        hosts: dict[str, list[tuple[int, str]]] = {}
-        for place, block in enumerate(blocks):
-            if not block.source.startswith("/"):
-                parts = urlsplit(block.source)
-                hosts.setdefault((parts.hostname or "").lower(), []).append((place, parts.path or "/"))
-        self._hosts = {host: PatternTree(patterns, ignore_case=True) for host, patterns in hosts.items()}
+        sources = [(place, block.source) for place, block in enumerate(blocks)]
+        self._patterns = HostedPatterns(sources, ignore_case=True)
 
     def __bool__(self) -> bool:
         return bool(self._blocks)
@@ -148,19 +130,13 @@ class Headers:
 
     def places(self, host: str, path: str) -> list[int]:
         """Of the blocks that fit, from 0, in their order."""
-        return sorted({place for place, _ in self._fitting(host, path)})
-
-    def _fitting(self, host: str, path: str) -> Sequence[tuple[int, Mapping[str, str]]]:
-        found = [] if self._tree is None else self._tree.matches(path)
-        if (of_host := self._hosts.get(host)) is not None:
-            found = sorted([*found, *of_host.matches(path)], key=lambda match: match[0])
-        return found
+        return sorted({place for place, _ in self._patterns.matches(host, path)})
 
     def of(self, host: str, path: str) -> dict[str, str | None]:
         """What the answer for this path gets: by name the value, or None where the site takes the header off."""
         merged: dict[str, str | None] = {}
         seen: set[int] = set()
-        for place, held in self._fitting(host, path):
+        for place, held in self._patterns.matches(host, path):
             if place in seen:
                 continue
             seen.add(place)

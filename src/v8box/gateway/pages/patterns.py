@@ -1,4 +1,5 @@
-"""Paths with placeholders, as `_redirects` and `_headers` have them: `:name` is one segment, `*` is the rest.
+"""Paths with placeholders, as `_redirects` and `_headers` have them: `:name` is one segment, `*` is the rest. A whole
+URL may stand in a path's place; in its host `:name` is one label.
 
 Many patterns are matched at once by a tree of segments, so that ten thousand cost no more than a few. A segment is
 compared decoded, and never divided by what it decodes to: `%2F` is no slash. A `*` that does not stand at the end
@@ -8,7 +9,7 @@ compared decoded, and never divided by what it decodes to: `%2F` is no slash. A 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -18,7 +19,10 @@ PLACEHOLDER: Final = re.compile(r":([A-Za-z]\w*)", re.ASCII)
 _WHOLE_PLACEHOLDER: Final = re.compile(r":[A-Za-z]\w*", re.ASCII)
 SPLAT: Final = "splat"
 _SAFE: Final = "-._~!$&'()*+,;=:@"
+_URL: Final = re.compile(r"https?://(?P<host>[A-Za-z0-9.:*_-]+?)(?::[0-9]{1,5})?(?P<path>/[^?#]*)?", re.ASCII)
 MAX_SEGMENTS: Final = 100
+MAX_PATH_SEGMENTS: Final = 4 * MAX_SEGMENTS
+"""Of a path that is looked for: no pattern fits a longer one, not even `/*`."""
 
 
 class PatternError(ValueError):
@@ -43,11 +47,47 @@ def check_pattern(pattern: str) -> None:
     parts = segments_of(pattern)
     if len(parts) > MAX_SEGMENTS:
         raise PatternError(f"a path has {MAX_SEGMENTS} segments at most")
+    _check_placeholders(pattern)
+
+
+def _check_placeholders(pattern: str) -> None:
     names = PLACEHOLDER.findall(pattern)
     if len(set(names)) != len(names) or SPLAT in names:
         raise PatternError("a placeholder stands once, and none is called :splat")
     if pattern.count("*") > 1:
         raise PatternError("a path has one * at most")
+
+
+def split_source(source: str) -> tuple[str, str]:
+    """Host and path of what a rule is for; the host is empty where it is a path alone. Raises `PatternError`."""
+    if not source.startswith(("http://", "https://")):
+        return "", source
+    match = _URL.fullmatch(source)
+    if match is None:
+        raise PatternError("a URL to come from has a host and a path, nothing else")
+    return match["host"].lower() if ":" not in match["host"] else match["host"], match["path"] or "/"
+
+
+def check_source(source: str) -> None:
+    """Whether it is a pattern of a path, or of a host and a path. Raises `PatternError`."""
+    host, path = split_source(source)
+    check_pattern(path)
+    if host:
+        _check_placeholders(host + path)
+        if any(not label for label in PLACEHOLDER.sub("x", host).split(".")):
+            raise PatternError("a URL to come from has a host and a path, nothing else")
+
+
+def placeholders_of(source: str) -> set[str]:
+    """The names that may stand in where a rule leads to. Raises `PatternError`."""
+    host, path = split_source(source)
+    names = set(PLACEHOLDER.findall(host + path))
+    return names | {SPLAT} if "*" in host + path else names
+
+
+def host_that_fits(source: str) -> str:
+    """A host that the rule is for; empty where it is for any."""
+    return PLACEHOLDER.sub("any", split_source(source)[0]).replace("*", "any")
 
 
 class _Node:
@@ -79,31 +119,32 @@ class PatternTree:
         self._ignore_case = ignore_case
         self._loose: list[tuple[int, re2._Regexp]] = []
         for place, pattern in patterns:
-            self._add(place, pattern.lower() if ignore_case else pattern)
+            self._add(place, pattern)
 
     def _add(self, place: int, pattern: str) -> None:
         if "*" in pattern[:-1]:
-            self._loose.append((place, _expression(pattern)))
+            self._loose.append((place, _expression(pattern, ignore_case=self._ignore_case)))
             return
         node = self._root
         parts = segments_of(pattern)
         splat = bool(parts) and parts[-1].endswith("*")
         last = parts.pop()[:-1] if splat else ""
         for part in parts:
-            node = _step(node, part)
+            node = _step(node, part, ignore_case=self._ignore_case)
         if not splat:
             node.ends.append(place)
         elif last:
-            node.starts.append((last, place))
+            node.starts.append((_lower(last) if self._ignore_case else last, place))
         else:
             node.splats.append(place)
 
     def matches(self, path: str) -> list[Match]:
         """Every pattern that fits, in the order of their places."""
-        parts = segments_of(path.lower() if self._ignore_case else path)
-        if len(parts) > 4 * MAX_SEGMENTS:
+        parts = segments_of(path)
+        if len(parts) > MAX_PATH_SEGMENTS:
             return []
-        found = list(_walk(self._root, parts, 0, {}))
+        known = [_lower(part) for part in parts] if self._ignore_case else parts
+        found = list(_walk(self._root, _Path(parts, known, "/" if path.endswith("/") else ""), 0, {}))
         if self._loose:
             whole = "/" + "/".join(map(encoded, parts))
             for place, expression in self._loose:
@@ -113,7 +154,69 @@ class PatternTree:
         return found
 
 
-def _expression(pattern: str) -> re2._Regexp:
+class HostedPatterns:
+    """Patterns of paths, and of paths at some hosts."""
+
+    def __init__(self, sources: Iterable[tuple[int, str]], *, ignore_case: bool = False) -> None:
+        """`sources`: each with its place. All have passed `check_source`."""
+        by_host: dict[str, list[tuple[int, str]]] = {}
+        for place, source in sources:
+            host, path = split_source(source)
+            by_host.setdefault(host, []).append((place, path))
+        trees = {host: PatternTree(found, ignore_case=ignore_case) for host, found in by_host.items()}
+        self._anywhere = trees.pop("", None)
+        self._hosts = {host: tree for host, tree in trees.items() if not _is_open(host)}
+        self._open = [(_host_expression(host), tree) for host, tree in trees.items() if _is_open(host)]
+
+    @property
+    def ordered(self) -> bool:
+        """Whether only one tree is asked, so that what it finds is in order already."""
+        return not self._hosts and not self._open
+
+    def matches(self, host: str, path: str) -> list[Match]:
+        """Every pattern that fits, in the order of their places."""
+        found = [] if self._anywhere is None else self._anywhere.matches(path)
+        if self.ordered:
+            return found
+        name = host.rstrip(".")
+        if (of_host := self._hosts.get(name)) is not None:
+            found += of_host.matches(path)
+        for expression, tree in self._open:
+            fits = expression.fullmatch(name)
+            if fits is not None:
+                found += [(place, {**fits.groupdict(), **held}) for place, held in tree.matches(path)]
+        found.sort(key=lambda match: match[0])
+        return found
+
+
+def _is_open(host: str) -> bool:
+    return "*" in host or ":" in host
+
+
+def _host_expression(host: str) -> re2._Regexp:
+    """A placeholder is one label of a host or a part of it, `*` anything."""
+    text = re2.escape(host).replace(re2.escape("*"), f"(?P<{SPLAT}>.*)")
+    colon = re2.escape(":")
+    text = re.sub(rf"{re.escape(colon)}([A-Za-z][A-Za-z0-9_]*)", r"(?P<\1>[^/.]+)", text)
+    return re2.compile(text, _options(ignore_case=True))
+
+
+def _options(*, ignore_case: bool) -> re2.Options:
+    options = re2.Options()
+    options.case_sensitive = not ignore_case
+    options.log_errors = False
+    return options
+
+
+def _lower(text: str) -> str:
+    """As many characters as before."""
+    lower = text.lower()
+    return (
+        lower if len(lower) == len(text) else "".join(low if len(low := each.lower()) == 1 else each for each in text)
+    )
+
+
+def _expression(pattern: str, *, ignore_case: bool) -> re2._Regexp:
     """For a pattern with a `*` in the middle; it is matched against the encoded path."""
     written = "/" + "/".join(
         "*".join(":".join(encoded(text) for text in piece.split(":")) for piece in part.split("*"))
@@ -121,12 +224,13 @@ def _expression(pattern: str) -> re2._Regexp:
     )
     text = re2.escape(written).replace(re2.escape("*"), f"(?P<{SPLAT}>.*)")
     colon = re2.escape(":")
-    return re2.compile(re.sub(rf"{re.escape(colon)}([A-Za-z]\w*)", r"(?P<\1>[^/]+)", text, flags=re.ASCII))
+    text = re.sub(rf"{re.escape(colon)}([A-Za-z]\w*)", r"(?P<\1>[^/]+)", text, flags=re.ASCII)
+    return re2.compile(text, _options(ignore_case=ignore_case))
 
 
-def _step(node: _Node, part: str) -> _Node:
+def _step(node: _Node, part: str, *, ignore_case: bool) -> _Node:
     if not PLACEHOLDER.search(part):
-        return node.literal.setdefault(part, _Node())
+        return node.literal.setdefault(_lower(part) if ignore_case else part, _Node())
     if _WHOLE_PLACEHOLDER.fullmatch(part):
         name = part[1:]
         for known, child in node.named:
@@ -142,7 +246,7 @@ def _step(node: _Node, part: str) -> _Node:
         re.escape(piece) + (f"([^{re.escape(pieces[index + 1][0])}]+)" if pieces[index + 1] else "(.+)")
         for index, piece in enumerate(pieces[:-1])
     ) + re.escape(pieces[-1])
-    pattern = re.compile(expression, re.DOTALL)
+    pattern = re.compile(expression, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
     for other, other_names, child in node.mixed:
         if (other.pattern, other_names) == (expression, names):
             return child
@@ -151,28 +255,45 @@ def _step(node: _Node, part: str) -> _Node:
     return child
 
 
-def _walk(node: _Node, parts: Sequence[str], at: int, held: dict[str, str]) -> Iterator[Match]:
+class _Path:
+    """A path that is looked for. `known`: its parts as patterns have them; `slash`: what stands at its end."""
+
+    __slots__ = ("known", "parts", "slash")
+
+    def __init__(self, parts: Sequence[str], known: Sequence[str], slash: str) -> None:
+        self.parts = parts
+        self.known = known
+        self.slash = slash
+
+    def rest(self, at: int, skip: int = 0) -> str:
+        """What a `*` stands for: from a part on, less its first characters. The slash at the end belongs to it: to the
+        place it leads to, `/a` and `/a/` need not be the same."""
+        if at == len(self.parts):
+            return ""
+        return "/".join(map(encoded, (self.parts[at][skip:], *self.parts[at + 1 :]))) + self.slash
+
+
+def _walk(node: _Node, path: _Path, at: int, held: dict[str, str]) -> Iterator[Match]:
     for place in node.splats:
-        yield place, {**held, SPLAT: "/".join(map(encoded, parts[at:]))}
-    if at == len(parts):
+        yield place, {**held, SPLAT: path.rest(at)}
+    if at == len(path.parts):
         for place in node.ends:
             yield place, dict(held)
         return
-    part = parts[at]
+    part, known = path.parts[at], path.known[at]
     for start, place in node.starts:
-        if part.startswith(start):
-            rest = (part[len(start) :], *parts[at + 1 :])
-            yield place, {**held, SPLAT: "/".join(map(encoded, rest))}
-    child = node.literal.get(part)
+        if known.startswith(start):
+            yield place, {**held, SPLAT: path.rest(at, len(start))}
+    child = node.literal.get(known)
     if child is not None:
-        yield from _walk(child, parts, at + 1, held)
+        yield from _walk(child, path, at + 1, held)
     if not part:
         return
     for name, child in node.named:
-        yield from _walk(child, parts, at + 1, {**held, name: encoded(part)})
+        yield from _walk(child, path, at + 1, {**held, name: encoded(part)})
     for pattern, names, child in node.mixed:
         fits = pattern.fullmatch(part)
         if fits is not None:
             yield from _walk(
-                child, parts, at + 1, {**held, **dict(zip(names, map(encoded, fits.groups()), strict=True))}
+                child, path, at + 1, {**held, **dict(zip(names, map(encoded, fits.groups()), strict=True))}
             )

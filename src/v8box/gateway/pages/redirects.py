@@ -16,7 +16,15 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 import msgspec
 import re2
 
-from v8box.gateway.pages.patterns import PLACEHOLDER, SPLAT, PatternError, PatternTree, check_pattern
+from v8box.gateway.pages.patterns import (
+    PLACEHOLDER,
+    SPLAT,
+    HostedPatterns,
+    PatternError,
+    check_source,
+    placeholders_of,
+    split_source,
+)
 
 Compat = Literal["netlify", "cloudflare"]
 
@@ -26,6 +34,10 @@ STATUSES: Final = frozenset({200, 301, 302, 303, 307, 308, 404, 410, 451})
 _DEFAULT_STATUS: Final[Mapping[Compat, int]] = {"netlify": 301, "cloudflare": 302}
 _STATUS: Final = re.compile(r"([0-9]{1,5})(!?)")
 _PAIR: Final = re.compile(r"([^=\s]+)=(.*)")
+_INDEX: Final = re.compile(r"/index(\.html)?$")
+_HEAD: Final = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+")
+_GROUP: Final = re.compile(r"\$[1-9]")
+_SAFE: Final = "!#$%&'()*+,/:;=?@[]~-._"
 _CONDITIONS: Final = ("country", "language", "role", "cookie")
 _RESERVED: Final = "/.well-known/v8box"
 _MAX_EXPRESSION_MEMORY: Final = 1 << 20
@@ -112,7 +124,7 @@ def make(
 ) -> Redirect:
     """A rule of parts, as `netlify.toml` has them. Raises `PatternError`."""
     _check_source(source)
-    _check_target(target, status)
+    target = _check_target(source, target, status)
     if status not in STATUSES:
         raise PatternError(f"the status {status} is none of {', '.join(map(str, sorted(STATUSES)))}")
     _check_placeholders(source, target, query or {})
@@ -155,8 +167,8 @@ def _read(number: int, words: Sequence[str], compat: Compat) -> Redirect:
         if pair is None:
             raise PatternError(f"{word[:80]} is no condition: Country=, Language=, Role= and Cookie= are")
         conditions[pair[1].lower()] = tuple(value for value in pair[2].split(",") if value)
-    if compat == "cloudflare":
-        force = True
+    if compat == "cloudflare" and not (status == 200 and source.endswith(("/", "/*")) and _INDEX.search(target)):
+        force = True  # but the page of an application would go before all of its files: Cloudflare refuses such a rule
     return make(number, source, target, status, force=force, query=query, conditions=conditions)
 
 
@@ -168,16 +180,10 @@ def _check_source(source: str) -> None:
     if source.startswith("~"):
         _compile(source)
         return
-    path = source
-    if source.startswith(("http://", "https://")):
-        parts = urlsplit(source)
-        if not parts.hostname or parts.query or parts.fragment:
-            raise PatternError("a URL to come from has a host and a path, nothing else")
-        path = parts.path or "/"
-    if "?" in path or "#" in path:
+    if source.startswith("/") and ("?" in source or "#" in source):
         raise PatternError("a query is written as k=v behind the path")
-    check_pattern(path)
-    if unquote(path).startswith(_RESERVED):
+    check_source(source)
+    if unquote(split_source(source)[1]).startswith(_RESERVED):
         raise PatternError(f"{_RESERVED} belongs to the box")
 
 
@@ -191,14 +197,17 @@ def _compile(source: str) -> re2._Regexp:
         raise PatternError(f"the expression cannot be used: {str(error)[:120]}") from error
 
 
-def _check_target(target: str, status: int) -> None:
+def _check_target(source: str, target: str, status: int) -> str:
+    """Gives it as it stands in a URL: what people write in their own script is encoded."""
     if target.startswith("/"):
         if target.startswith(("//", "/\\")):
             raise PatternError("a path to go to begins with one slash")
-        return
+        return quote(target, safe=_SAFE)
+    head, tail = _split_target(target)
+    fixed = head[:-2] if source.startswith("~") and _GROUP.fullmatch(head[-2:]) else head  # https://example.com$1
     try:
-        parts = urlsplit(target)
-        if PLACEHOLDER.search(parts.netloc):
+        parts = urlsplit(fixed + tail)
+        if PLACEHOLDER.search(parts.netloc) or (source.startswith("~") and _GROUP.search(parts.netloc)):
             raise PatternError("the host of a URL to go to is fixed")
         host, port = parts.hostname, parts.port
     except ValueError as error:
@@ -207,16 +216,22 @@ def _check_target(target: str, status: int) -> None:
         raise PatternError("a URL to go to has a host, and no user")
     if status in (404, 410, 451):
         raise PatternError(f"a {status} shows a page of the site, not one of elsewhere")
+    if not _HEAD.fullmatch(fixed):
+        raise PatternError("the host of a URL to go to is in ASCII (xn--… for others)")
+    return head + quote(tail, safe=_SAFE)
+
+
+def _split_target(target: str) -> tuple[str, str]:
+    """A URL's scheme and host, and what comes behind."""
+    behind = re.compile("[/?#]").search(target, target.find("://") + 3)
+    return (target, "") if behind is None else (target[: behind.start()], target[behind.start() :])
 
 
 def _check_placeholders(source: str, target: str, query: Mapping[str, str]) -> None:
     if source.startswith("~"):
         return
-    given = set(PLACEHOLDER.findall(urlsplit(source).path if source.startswith("http") else source))
-    given |= {value[1:] for value in query.values() if value.startswith(":")}
-    if "*" in source:
-        given.add(SPLAT)
-    path = urlsplit(target)._replace(scheme="", netloc="").geturl() if target.startswith("http") else target
+    given = placeholders_of(source) | {value[1:] for value in query.values() if value.startswith(":")}
+    path = _split_target(target)[1] if target.startswith("http") else target
     missing = [name for name in PLACEHOLDER.findall(path) if name not in given]
     if missing:
         raise PatternError(f":{missing[0]} is not in what it comes from")
@@ -229,21 +244,25 @@ class Redirects:
         self.rules = tuple(rules)
         self.hits = [0] * len(self.rules) if hits is None else hits
         """How often each rule was the one."""
-        plain = [(place, rule.source) for place, rule in enumerate(rules) if rule.source.startswith("/")]
-        self._tree = PatternTree(plain) if plain else None
-        self._hosts: dict[str, PatternTree] = _by_host(rules)
+        self._patterns = HostedPatterns(
+            (place, rule.source) for place, rule in enumerate(rules) if rule.source[0] != "~"
+        )
         self._expressions = [
             (place, _compile(rule.source)) for place, rule in enumerate(rules) if rule.source[0] == "~"
         ]
 
-    def find(self, asked: Asked, wanted: Callable[[Redirect], bool] = lambda _: True) -> Found | None:
-        """The first rule that fits and is `wanted`."""
+    def find(
+        self, asked: Asked, wanted: Callable[[Redirect], bool] = lambda _: True, looked_at: set[str] | None = None
+    ) -> Found | None:
+        """The first rule that fits and is `wanted`. `looked_at` gets the conditions that this depended on."""
         if not self.rules:
             return None
         for place, held in self._candidates(asked):
             rule = self.rules[place]
             if not wanted(rule):
                 continue
+            if looked_at is not None:
+                looked_at.update(rule.conditions)
             taken = _query_fits(rule, asked)
             if taken is None or not _conditions_fit(rule, asked):
                 continue
@@ -252,25 +271,14 @@ class Redirects:
         return None
 
     def _candidates(self, asked: Asked) -> list[tuple[int, Mapping[str, str]]]:
-        found = [] if self._tree is None else self._tree.matches(asked.path)
-        if (of_host := self._hosts.get(asked.host)) is not None:
-            found += of_host.matches(asked.path)
+        found = self._patterns.matches(asked.host, asked.path)
         for place, expression in self._expressions:
             match = expression.search(asked.path)
             if match is not None:
                 found.append((place, {str(number): value or "" for number, value in enumerate(match.groups(), 1)}))
-        if self._hosts or self._expressions:
+        if self._expressions:
             found.sort(key=lambda each: each[0])
         return found
-
-
-def _by_host(rules: Sequence[Redirect]) -> dict[str, PatternTree]:
-    grouped: dict[str, list[tuple[int, str]]] = {}
-    for place, rule in enumerate(rules):
-        if rule.source.startswith(("http://", "https://")):
-            parts = urlsplit(rule.source)
-            grouped.setdefault((parts.hostname or "").lower(), []).append((place, parts.path or "/"))
-    return {host: PatternTree(patterns) for host, patterns in grouped.items()}
 
 
 def _query_fits(rule: Redirect, asked: Asked) -> dict[str, str] | None:
@@ -308,14 +316,16 @@ def _conditions_fit(rule: Redirect, asked: Asked) -> bool:
 
 
 def _fill(target: str, held: Mapping[str, str], asked: Asked, rule: Redirect) -> str:
+    head, tail = _split_target(target) if target.startswith("http") else ("", target)
     if rule.source.startswith("~"):
-        place = re.sub(r"\$([1-9])", lambda match: held.get(match[1], ""), target)
-    elif ":" in target:
-        start = target.find("/", target.find("://") + 3) if "://" in target else 0
-        head, tail = (target[:start], target[start:]) if start >= 0 else (target, "")
-        place = head + PLACEHOLDER.sub(lambda match: held.get(match[1], match[0]), tail)
-    else:
-        place = target
+        if _GROUP.fullmatch(head[-2:]):  # https://example.com$1
+            head, tail = head[:-2], head[-2:] + tail
+        tail = _GROUP.sub(lambda match: held.get(match[0][1], ""), tail)
+        if head and tail and tail[0] not in "/?#":  # what a path brought must not become a part of the host
+            tail = "/" + tail
+    elif ":" in tail:
+        tail = PLACEHOLDER.sub(lambda match: held.get(match[1], match[0]), tail)
+    place = head + tail
     if place.startswith("/"):  # what a placeholder brought must not make a host of it
         place = "/" + place.lstrip("/\\")
     return place if "?" in place or not asked.query else _with_query(place, asked, rule)

@@ -19,6 +19,7 @@ from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import Send
 from v8box.gateway.pages import negotiate, resolve
 from v8box.gateway.pages.answers import Conditions, HotFiles, Prepared, choose, prepare, send_file, send_prepared
+from v8box.gateway.pages.patterns import MAX_PATH_SEGMENTS
 from v8box.gateway.pages.redirects import Asked, Redirect
 from v8box.gateway.pages.redirects import Found as Matched
 from v8box.gateway.pages.release import Asset, LoadedRelease, Releases
@@ -39,6 +40,10 @@ _PRESET: Final[Mapping[bytes, bytes]] = {
 }
 _HSTS: Final = b"max-age=31536000"
 _MAX_REMEMBERED: Final = 4_096
+_MAX_REMEMBERED_CHARACTERS: Final = 512
+"""Of an address, and of what a client accepts: longer ones are no page that many ask for."""
+_VARY: Final = {"language": b"Accept-Language", "cookie": b"Cookie"}
+"""Which header of a request a condition of a rule looks at."""
 _PRIVATE: Final = ((b"cache-control", b"no-store"), (b"x-robots-tag", b"noindex"))
 _MAX_PREPARED: Final = 8
 """So many kinds of clients for each path."""
@@ -112,6 +117,8 @@ class SiteRequest(NamedTuple):
     request_id: str
     extra: Sequence[tuple[bytes, bytes]] = ()
     """Headers of the box for this host, over all others."""
+    varies: bytes = b""
+    """The headers that the site's rules have looked at."""
 
     @property
     def secure(self) -> bool:
@@ -119,9 +126,12 @@ class SiteRequest(NamedTuple):
 
 
 class Pages:
-    """Answers requests for sites. `verify` tells whether a password is the one of a preview's hash."""
+    """Answers requests for sites. `verify` tells whether a password is the one of a preview's hash; it is told the
+    client's address, too, and raises `V8BoxError` for who guesses."""
 
-    def __init__(self, releases: Releases, hot: HotFiles, verify: Callable[[str, str], Awaitable[bool]]) -> None:
+    def __init__(
+        self, releases: Releases, hot: HotFiles, verify: Callable[[str, str, str | None], Awaitable[bool]]
+    ) -> None:
         self._releases = releases
         self._hot = hot
         self._verify = verify
@@ -141,7 +151,11 @@ class Pages:
         if outcome is None:
             release = self._releases.ready(route.key) or await self._releases.get(route.key)
             outcome = decide(release, request)
-            if isinstance(outcome, ToFile) and outcome.lasts:
+            if (
+                isinstance(outcome, ToFile)
+                and outcome.lasts
+                and len(request.host) + len(request.path) <= _MAX_REMEMBERED_CHARACTERS
+            ):
                 if len(self._remembered) >= _MAX_REMEMBERED:
                     self._remembered.clear()
                 self._remembered[known] = outcome
@@ -181,7 +195,9 @@ class Pages:
             password = b64decode(coded, validate=True).decode("utf-8").partition(":")[2]
         except ValueError:
             password = ""
-        if scheme.lower() != "basic" or not password or not await self._verify(password, route.password_hash):
+        if scheme.lower() != "basic" or not password:
+            raise PasswordNeeded(route.label, route.site)
+        if not await self._verify(password, route.password_hash, request.incoming.client):
             raise PasswordNeeded(route.label, route.site)
 
     async def _send(self, outcome: ToFile, request: SiteRequest, send: Send) -> int:
@@ -202,7 +218,8 @@ class Pages:
             return await send_prepared(send, self._hot, known, own)
         body = choose(outcome.asset, accept, accept_encoding)
         headers = list(outcome.headers.items())
-        if plain and outcome.lasts and (made := prepare(body, outcome.status, headers, outcome.at)) is not None:
+        kept = plain and outcome.lasts and len(accept or "") + len(accept_encoding or "") <= _MAX_REMEMBERED_CHARACTERS
+        if kept and (made := prepare(body, outcome.status, headers, outcome.at)) is not None:
             if len(outcome.prepared) >= _MAX_PREPARED:
                 outcome.prepared.clear()
             outcome.prepared[accept, accept_encoding] = made
@@ -214,6 +231,7 @@ class Pages:
 
 def decide(release: LoadedRelease, request: SiteRequest) -> Outcome:
     """What answers. Raises `NotFound`, `BadRequest`."""
+    _check_length(request)
     if (mount := release.mounted(request.path, first=True)) is not None:
         return ToWorker(mount.worker, mount.version)
     path = resolve.decode_path(request.path)
@@ -222,7 +240,10 @@ def decide(release: LoadedRelease, request: SiteRequest) -> Outcome:
     found = resolve.find(release.release, path)
     ruled = False
     if release.redirects.rules:
-        rule = _find_rule(release, request, found)
+        looked_at: set[str] = set()
+        rule = _find_rule(release, request, found, looked_at)
+        if looked_at:
+            request = request._replace(varies=b", ".join(_VARY[name] for name in sorted(looked_at & _VARY.keys())))
         if rule is not None:
             return _follow(release, request, rule.rule, rule.place)
         ruled = True
@@ -241,6 +262,7 @@ def decide(release: LoadedRelease, request: SiteRequest) -> Outcome:
 def _decide_file(release: LoadedRelease, request: SiteRequest, *, follow: bool) -> ToFile | ToPlace:
     """What answers when only files may: rewrites to a file count, no other rule and no mount. Raises `NotFound`,
     `BadRequest`."""
+    _check_length(request)
     path = resolve.decode_path(request.path)
     if path is None:
         raise BadRequest("The path is not text in UTF-8.")
@@ -262,6 +284,13 @@ def _decide_file(release: LoadedRelease, request: SiteRequest, *, follow: bool) 
     return _to_file(release, request, found, lasts=False)
 
 
+def _check_length(request: SiteRequest) -> None:
+    """No rule fits a path of so many parts, not that of a header or of a worker that guards the site: then no file may
+    answer it. Raises `NotFound`."""
+    if request.path.count("/") > MAX_PATH_SEGMENTS:
+        raise NotFound("This site has no such page.")
+
+
 def worker_key(route: SiteRoute, outcome: ToWorker) -> str:
     """Under which the gateway finds the worker: a mounted one is that of production wherever it is mounted, a function
     is the release's own."""
@@ -280,9 +309,11 @@ def matching_rule(release: LoadedRelease, request: SiteRequest) -> Redirect | No
     return None if rule is None else rule.rule
 
 
-def _find_rule(release: LoadedRelease, request: SiteRequest, found: Found | None) -> Matched | None:
+def _find_rule(
+    release: LoadedRelease, request: SiteRequest, found: Found | None, looked_at: set[str] | None = None
+) -> Matched | None:
     """A file wins over a rule that is not forced."""
-    return release.redirects.find(_asked(request), lambda each: each.force or found is None)
+    return release.redirects.find(_asked(request), lambda each: each.force or found is None, looked_at)
 
 
 def _follow(release: LoadedRelease, request: SiteRequest, rule: Redirect, place: str) -> Outcome:
@@ -329,6 +360,8 @@ def _to_file(release: LoadedRelease, request: SiteRequest, found: Found, *, last
 def _headers(release: LoadedRelease, request: SiteRequest, found: Found | None) -> Mapping[bytes, bytes]:
     """The headers of the box, then the site's own over them."""
     headers: dict[bytes, bytes] = {b"x-content-type-options": b"nosniff"}
+    if request.varies:
+        headers[b"vary"] = request.varies
     if found is not None:
         lasting = found.status == 200 and resolve.is_hashed(found.path)
         headers[b"cache-control"] = _IMMUTABLE if lasting else _REVALIDATE
@@ -374,11 +407,11 @@ def _by_weight(header: str) -> tuple[str, ...]:
 
 
 async def _send_place(outcome: ToPlace, request: SiteRequest, send: Send) -> int:
-    if request.method not in ("GET", "HEAD") and outcome.status not in (307, 308):
+    if request.method not in ("GET", "HEAD") and not outcome.location:
         raise MethodNotAllowed("This address answers GET and HEAD.")
     head = [SERVER, *outcome.headers.items(), *request.extra, (b"x-request-id", request.request_id.encode())]
     if outcome.location:
-        head.append((b"location", outcome.location.encode("latin-1", "ignore")))
+        head.append((b"location", outcome.location.encode("ascii", "ignore")))  # which it is, as rules are read
     head.append((b"content-length", b"0"))
     await send({"type": "http.response.start", "status": outcome.status, "headers": head})
     await send({"type": "http.response.body", "body": b"", "more_body": False})

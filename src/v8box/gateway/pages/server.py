@@ -120,7 +120,7 @@ class SiteServer:
             receive,
             send,
             fetch,
-            request.extra,
+            (*request.extra, *preview_headers(request.route)),
         )
         try:
             await self._cache.answer(call)
