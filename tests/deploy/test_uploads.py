@@ -682,6 +682,89 @@ async def test_a_file_may_be_added_before_it_is_imported_and_deleted_after(
     assert served.left() == []
 
 
+async def test_files_that_need_each_other_are_saved_together(client: httpx.AsyncClient, served: Served) -> None:
+    files = f"{WORKERS}/pair/files"
+    using = 'import {{ {0} }} from "./{1}"; export default () => {0};\n'
+    await client.put(
+        f"{WORKERS}/pair", json={"files": {"main.ts": using.format("one", "lib.ts"), "lib.ts": "export const one = 1;"}}
+    )
+    seen = {each["path"]: each["sha256"] for each in (await client.get(files)).json()["items"]}
+
+    async def change(*changes: Mapping[str, Any]) -> httpx.Response:
+        return await client.patch(files, json={"changes": changes}, params={"environment": "production"})
+
+    def text(path: str, text: str | None, base: str | None = None) -> Mapping[str, Any]:
+        return {"path": path, "text": text} if base is None else {"path": path, "text": text, "base_sha256": base}
+
+    renamed = text("main.ts", using.format("two", "lib.ts"), seen["main.ts"])
+    problem(await change(renamed), 400, "deploy_refused")  # one by one, neither builds
+    problem(await change(text("lib.ts", "export const two = 2;")), 400, "deploy_refused")
+    saved = await change(renamed, text("lib.ts", "export const two = 2;", seen["lib.ts"]))
+    assert saved.status_code == 200, saved.text
+    assert [each["path"] for each in saved.json()["files"]] == ["main.ts", "lib.ts"]
+    assert (saved.json()["version"]["number"], saved.json()["error"]) == (2, None)  # one version of both
+
+    # A move: gone there, here under another name, and imported from where it is.
+    now = {each["path"]: each["sha256"] for each in saved.json()["files"]}
+    move = (text("lib.ts", None, now["lib.ts"]), text("lib/two.ts", "export const two = 2;", ""))
+    problem(await change(*move), 400, "deploy_refused")
+    assert (await change(*move, text("main.ts", using.format("two", "lib/two.ts")))).is_success
+    assert [each["path"] for each in (await client.get(files)).json()["items"]] == ["lib/two.ts", "main.ts"]
+
+    late = problem(
+        await change(text("main.ts", HELLO), text("lib/two.ts", "x", now["lib.ts"][::-1])), 412, "precondition_failed"
+    )
+    assert late["path"] == "lib/two.ts"
+    taken = problem(await change(text("main.ts", HELLO), text("lib/two.ts", "x", "")), 412, "precondition_failed")
+    assert taken["path"] == "lib/two.ts"
+    problem(await change(text("new.ts", "x", "0" * 64)), 412, "precondition_failed")
+    problem(await change(text("main.ts", None)), 400, "not_editable")
+    problem(await change(text("main.ts", HELLO), text("none.ts", None)), 404, "not_found")
+    problem(await change(text("a.ts", "1"), text("a.ts", "2")), 400, "bad_request")
+    problem(await change(text("../a.ts", "1")), 400, "not_editable")
+    problem(await change(text("A.ts", "1"), text("a.ts", "2")), 400, "bad_archive")
+    problem(await change(), 400, "bad_request")
+    problem(await change({"path": "a.ts"}), 400, "bad_request")
+    problem(
+        await client.patch(files, content=b'{"changes": [{"path": "a.ts", "text": "\\ud800"}]}'), 400, "bad_request"
+    )
+    assert "two" in (await client.get(f"{files}/main.ts")).text
+    assert served.left() == []
+
+
+async def test_files_of_the_folder_change_together_or_not_at_all(client: httpx.AsyncClient, served: Served) -> None:
+    functions = served.folder / "functions"
+    (functions / "a").mkdir(parents=True)
+    (functions / "a" / "main.ts").write_text(HELLO)
+    (functions / "a" / "old.ts").write_text("export const more = 1;\n")
+    await served.watch()
+    files = f"{WORKERS}/a/files"
+    move = [
+        {"path": "functions/a/old.ts", "text": None},
+        {"path": "functions/a/lib/new.ts", "text": "export const more = 2;\n", "base_sha256": ""},
+    ]
+    wrong = {"path": "functions/a/main.ts", "text": "nothing", "base_sha256": "0" * 64}
+    assert (
+        problem(await client.patch(files, json={"changes": [*move, wrong]}), 412, "precondition_failed")["path"]
+        == "functions/a/main.ts"
+    )
+    for outside in ("v8box.toml", "functions/b.ts"):
+        problem(
+            await client.patch(files, json={"changes": [*move, {"path": outside, "text": ""}]}), 400, "not_editable"
+        )
+    problem(
+        await client.patch(files, json={"changes": [{"path": "functions/a/old.ts/x.ts", "text": ""}]}),
+        400,
+        "not_editable",
+    )
+    assert sorted(each.name for each in (functions / "a").iterdir()) == ["main.ts", "old.ts"]
+    using = {"path": "functions/a/main.ts", "text": 'import { more } from "./lib/new.ts"; export default () => more;'}
+    saved = await client.patch(files, json={"changes": [*move, using]})
+    assert (saved.status_code, saved.json()["error"]) == (200, None)
+    assert not (functions / "a" / "old.ts").exists()
+    assert (functions / "a" / "lib" / "new.ts").read_text() == "export const more = 2;\n"
+
+
 async def test_a_file_of_the_folder_is_deleted_there(client: httpx.AsyncClient, served: Served) -> None:
     (served.folder / "functions" / "a").mkdir()
     (served.folder / "functions" / "a" / "main.ts").write_text(HELLO)

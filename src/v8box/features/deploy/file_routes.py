@@ -7,15 +7,15 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 
 from v8box.api.access import Principal, Role, Scope, needs
-from v8box.api.deployed import Project, Worker
+from v8box.api.deployed import DeployFault, Project, VersionShown, Worker
 from v8box.api.etags import PreconditionFailed, is_unchanged
 from v8box.api.v1 import Page, Paged, answer, check_if_match, no_content, router_v1
 from v8box.catalog.deployments import check_environment
 from v8box.catalog.versions import MAX_MESSAGE
 from v8box.errors import PayloadTooLarge
-from v8box.features.deploy.files import MAX_FILE_BYTES, FileState, Saved, WorkerFiles
+from v8box.features.deploy.files import MAX_FILE_BYTES, Change, CheckHash, FileState, Saved, WorkerFiles
 from v8box.features.deploy.routes import Show
-from v8box.features.deploy.schemas import FileInfo, FileSaved
+from v8box.features.deploy.schemas import FileChange, FileChanges, FileInfo, FileSaved, FilesSaved
 from v8box.features.deploy.served import fault
 from v8box.features.deploy.uploads import Order
 
@@ -24,6 +24,15 @@ _TEXT: Final = {"text/plain": {"schema": {"type": "string"}}}
 _AS_TEXT: Final[dict[int | str, dict[str, Any]]] = {200: {"content": _TEXT}}
 _BODY: Final = {"requestBody": {"required": True, "content": {"application/octet-stream": _TEXT["text/plain"]}}}
 _SAFE: Final = {"content-security-policy": "sandbox; default-src 'none'"}
+
+
+class ChangedMeanwhile(PreconditionFailed):
+    """Somebody else has saved one of the files meanwhile. Get it again, and make the change on what it is now."""
+
+    def __init__(self, path: str, sha256: str | None) -> None:
+        what = "is gone" if sha256 is None else "was saved by somebody else"
+        super().__init__(_etag(sha256 or "none"), f"{path[:200]} {what} meanwhile. Nothing was saved.")
+        self.path = path
 
 
 def build_router(files: WorkerFiles, show: Show) -> APIRouter:
@@ -75,7 +84,33 @@ def build_router(files: WorkerFiles, show: Show) -> APIRouter:
             check_if_match(request, _etag(known or "none"))
 
         order = Order(project=project, actor=who.actor, environment=environment, message=message)
-        return await answer_saved(await files.save(worker, path, bytes(data), order, check))
+        saved = await files.save(worker, [Change(path, bytes(data), check)], order)
+        [file] = saved.files
+        body = FileSaved(file=_info(file), version=await shown(saved), error=_fault(saved))
+        return answer(body, headers={"etag": _etag(file.sha256)})
+
+    @routes.patch("", response_model=FilesSaved)
+    async def save_worker_files(
+        project: Project,
+        worker: Worker,
+        body: FileChanges,
+        who: Annotated[Principal, needs(Role.DEVELOPER, Scope.DEPLOY)],
+        environment: Annotated[
+            str | None,
+            Query(max_length=32, description="For a worker that is in no folder: make the new version live there."),
+        ] = None,
+    ) -> Response:
+        """Saves, deletes and moves several files at once: all or none, as one version. For changes that need each
+        other, which would not build one by one. A file that somebody else saved meanwhile is told by its `path`: 412.
+        """
+        if environment is not None:
+            check_environment(environment)
+        changes = [Change(each.path, _data(each), _unchanged(each)) for each in body.changes]
+        order = Order(project=project, actor=who.actor, environment=environment, message=body.message)
+        saved = await files.save(worker, changes, order)
+        return answer(
+            FilesSaved(files=[_info(each) for each in saved.files], version=await shown(saved), error=_fault(saved))
+        )
 
     @routes.delete("/{path:rest}", status_code=204)
     async def delete_worker_file(
@@ -96,18 +131,35 @@ def build_router(files: WorkerFiles, show: Show) -> APIRouter:
         if environment is not None:
             check_environment(environment)
         order = Order(project=project, actor=who.actor, environment=environment, message=message)
-        await files.delete(worker, path, order, lambda known: check_if_match(request, _etag(known or "none")))
+        change = Change(path, None, lambda known: check_if_match(request, _etag(known or "none")))
+        await files.save(worker, [change], order)
         return no_content()
 
-    async def answer_saved(saved: Saved) -> Response:
-        body = FileSaved(
-            file=_info(saved.file),
-            version=None if saved.version is None else await show(saved.version),
-            error=None if saved.failed is None else fault(saved.failed),
-        )
-        return answer(body, headers={"etag": _etag(saved.file.sha256)})
+    async def shown(saved: Saved) -> VersionShown | None:
+        return None if saved.version is None else await show(saved.version)
 
     return routes
+
+
+def _data(change: FileChange) -> bytes | None:
+    if change.text is None:
+        return None
+    data = change.text.encode()
+    if len(data) > MAX_FILE_BYTES:
+        raise PayloadTooLarge(f"{change.path[:200]}: a file may have {MAX_FILE_BYTES // 1_048_576} MB.")
+    return data
+
+
+def _unchanged(change: FileChange) -> CheckHash:
+    def check(known: str | None) -> None:
+        if change.base_sha256 is not None and change.base_sha256 != (known or ""):
+            raise ChangedMeanwhile(change.path, known)
+
+    return check
+
+
+def _fault(saved: Saved) -> DeployFault | None:
+    return None if saved.failed is None else fault(saved.failed)
 
 
 def _info(state: FileState) -> FileInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -57,10 +57,20 @@ class FileState:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
-    """What came of a save: the version that is live then, or made, or why there is none."""
+class Change:
+    """What becomes of a file: its new text, or None where it is deleted."""
 
-    file: FileState
+    path: str
+    data: bytes | None
+    check: CheckHash
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What came of a save: the files that were written, and the version that is live then, or made, or why there is
+    none."""
+
+    files: Sequence[FileState]
     version: Version | None
     failed: DeployFailed | None
 
@@ -111,56 +121,73 @@ class WorkerFiles:
             raise NotFound(f"{worker} has no file {path[:200]}")
         return FileState(path, _hash(found), len(found)), found
 
-    async def save(self, worker: str, path: str, data: bytes, order: Order, check: CheckHash) -> Saved:
-        """Writes the file and waits for what comes of it. Raises `NotEditable`, `NotFound`, what `check` raises, and
-        for a worker that does not come from the folder `DeployRefused`."""
-        _check(path)
-        state = FileState(path, _hash(data), len(data))
+    async def save(self, worker: str, changes: Sequence[Change], order: Order) -> Saved:
+        """Makes the changes, all or none, and waits for what comes of them. A worker that does not come from the folder
+        keeps its files as they are where it would not build with them as they were to be: `DeployRefused`. Raises
+        `NotEditable`, `NotFound`, and what the checks raise."""
+        for change in changes:
+            _check(change.path)
+        if len({change.path for change in changes}) < len(changes):
+            raise BadRequest("Two of the changes are of the same file.")
+        written = [
+            FileState(change.path, _hash(change.data), len(change.data))
+            for change in changes
+            if change.data is not None
+        ]
         if self.in_folder(order.project, worker):
             async with self._saving:
-                await asyncio.shield(asyncio.to_thread(self._write, worker, path, data, check))
-            return await self._outcome(worker, state)
+                await asyncio.shield(asyncio.to_thread(self._apply, worker, changes))
+            return await self._outcome(worker, written)
         async with self._staging.place() as place, self._saving:
             version = await self._uploads.newest(order.project, worker)
-            check(version.sources.get(path))
-            made = await self._uploads.edit(place, version, path, data, order)
-            return Saved(state, made, None)
+            for change in changes:
+                known = version.sources.get(change.path)
+                if known is None and change.data is None:
+                    raise NotFound(f"{worker} has no file {change.path[:200]}")
+                change.check(known)
+                if change.data is None:
+                    _check_not_main(worker, change.path, version.manifest)
+            edited = {change.path: change.data for change in changes}
+            return Saved(written, await self._uploads.edit(place, version, edited, order), None)
 
-    async def delete(self, worker: str, path: str, order: Order, check: CheckHash) -> Version | None:
-        """Deletes a file and waits for what comes of it: the version that is live then, or made. Raises `NotEditable`,
-        `NotFound`, what `check` raises, and where the worker would not build without it `DeployRefused`; from the
-        folder it is gone all the same then, and gives None."""
-        _check(path)
-        if self.in_folder(order.project, worker):
-            async with self._saving:
-                await asyncio.shield(asyncio.to_thread(self._unlink, worker, path, check))
-            return (await self._outcome(worker, FileState(path, "", 0))).version
-        async with self._staging.place() as place, self._saving:
-            version = await self._uploads.newest(order.project, worker)
-            if path not in version.sources:
-                raise NotFound(f"{worker} has no file {path[:200]}")
-            check(version.sources[path])
-            _check_not_main(worker, path, version.manifest)
-            return await self._uploads.edit(place, version, path, None, order)
-
-    async def _outcome(self, worker: str, state: FileState) -> Saved:
+    async def _outcome(self, worker: str, written: Sequence[FileState]) -> Saved:
         try:
             async with asyncio.timeout(_OUTCOME_SECONDS):
                 outcome = await self._deploys.outcome(worker)
         except TimeoutError:
             raise StillDeploying from None
         failed = outcome if isinstance(outcome, DeployFailed) else None
-        return Saved(state, outcome if isinstance(outcome, Version) else None, failed)
+        return Saved(written, outcome if isinstance(outcome, Version) else None, failed)
 
     # ---- the served folder; in a thread
 
-    def _write(self, worker: str, path: str, data: bytes, check: CheckHash) -> None:
+    def _apply(self, worker: str, changes: Sequence[Change]) -> None:
+        """All are looked at before the first is made, and what is deleted goes last: nothing is lost half-way."""
+        modes: dict[str, int] = {}
+        for change in changes:
+            self._check_editable(worker, change.path)
+            target = self._directory / change.path
+            before = _read(target)
+            if before is None and change.data is None:
+                raise NotFound(f"{worker} has no file {change.path[:200]}")
+            change.check(None if before is None else _hash(before))
+            if change.data is None:
+                _check_not_main(worker, change.path, self._deploys.workers.get(worker))
+            modes[change.path] = 0o644 if before is None else target.stat().st_mode & 0o777
+        for change in changes:
+            if change.data is not None:
+                self._write(change.path, change.data, modes[change.path])
+        for change in changes:
+            if change.data is None:
+                (self._directory / change.path).unlink()
+                sync_folder((self._directory / change.path).parent)
+
+    def _write(self, path: str, data: bytes, mode: int) -> None:
         target = self._directory / path
-        self._check_editable(worker, path)
-        before = _read(target)
-        check(None if before is None else _hash(before))
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        mode = target.stat().st_mode & 0o777 if before is not None else 0o644
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise NotEditable(f"{path}: one of its folders is a file.") from error
         temporary = temporary_beside(target)
         try:
             with open(temporary, "xb") as file:
@@ -171,17 +198,6 @@ class WorkerFiles:
             os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
-        sync_folder(target.parent)
-
-    def _unlink(self, worker: str, path: str, check: CheckHash) -> None:
-        target = self._directory / path
-        self._check_editable(worker, path)
-        before = _read(target)
-        if before is None:
-            raise NotFound(f"{worker} has no file {path[:200]}")
-        check(_hash(before))
-        _check_not_main(worker, path, self._deploys.workers.get(worker))
-        target.unlink()
         sync_folder(target.parent)
 
     def _check_editable(self, worker: str, path: str) -> None:

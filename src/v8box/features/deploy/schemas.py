@@ -10,6 +10,8 @@ from v8box.api.deployed import DeployedSite, DeployFault, VersionShown
 from v8box.api.v1 import Shape
 from v8box.catalog.versions import MAX_MESSAGE
 
+MAX_FILE_CHARACTERS = 4 * 1024 * 1024
+
 
 class NewVersion(Shape):
     """A worker's sources as JSON."""
@@ -54,6 +56,34 @@ class FileSaved(BaseModel):
     file: FileInfo
     version: VersionShown | None = Field(description="The version that is live then, or that was made.")
     error: DeployFault | None = Field(description="Why the file, saved as it is, is not live.")
+
+
+class FileChange(Shape):
+    """What becomes of one file."""
+
+    path: str = Field(min_length=1, max_length=1_024)
+    text: str | None = Field(max_length=MAX_FILE_CHARACTERS, description="Its new text. `null` deletes it.")
+    base_sha256: str | None = Field(
+        default=None,
+        max_length=64,
+        description='The hash of what you have seen of it: if it is another one now, nothing is saved (412). `""`: it '
+        "is a new file. Left out: whatever is there is replaced.",
+    )
+
+
+class FileChanges(Shape):
+    """Changes of several files. A file that moves is deleted under its old name, and there under its new one."""
+
+    changes: list[FileChange] = Field(min_length=1, max_length=500)
+    message: str = Field(default="", max_length=MAX_MESSAGE)
+
+
+class FilesSaved(BaseModel):
+    """What came of a save of several files."""
+
+    files: list[FileInfo] = Field(description="Those that were written.")
+    version: VersionShown | None = Field(description="The version that is live then, or that was made.")
+    error: DeployFault | None = Field(description="Why the files, saved as they are, are not live.")
 
 
 class DeployedWorker(BaseModel):

@@ -112,17 +112,17 @@ class Uploads:
             return [error.diagnostic()]
         return await bundler.check(found.manifest.entry)
 
-    async def edit(self, place: Place, version: Version, path: str, data: bytes | None, order: Order) -> Version:
-        """A new version of the sources of `version` with this file changed, or (None) without it. What nothing imports
-        stays, too: it may be imported by what is edited next. Raises `DeployRefused`, `InFolder`."""
+    async def edit(self, place: Place, version: Version, changes: Mapping[str, bytes | None], order: Order) -> Version:
+        """A new version of the sources of `version` with these files changed, or (None) without them. What nothing
+        imports stays, too: it may be imported by what is edited next. Raises `DeployRefused`, `InFolder`."""
         worker = version.worker
         await self._admitted([worker], order)
-        sources = {name: await self._catalog.versions.source(version, name) for name in version.sources if name != path}
-        if data is not None:
-            sources[path] = data
+        names = version.sources.keys() - changes.keys()
+        sources = {name: await self._catalog.versions.source(version, name) for name in sorted(names)}
+        sources |= {name: data for name, data in changes.items() if data is not None}
         await place.write(sources)
         manifest = version.manifest
-        if _is_manifest(path, version, data):
+        if any(_is_manifest(path, version, data) for path, data in changes.items()):
             manifest = (await asyncio.to_thread(_find, place.files, worker, None)).manifest
         found = _Found(manifest, set(sources))
         build, settled = await self._build(place.files, worker, found, order, lock=await self._catalog.lock(version))
