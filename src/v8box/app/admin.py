@@ -38,6 +38,7 @@ from v8box.features.pages import Deploy, FolderSites, PagesService
 from v8box.features.pages.optimise import Optimiser
 from v8box.features.projects import Owned, ProjectService, Room, of_buckets, of_databases
 from v8box.features.s3_api import AccessKeys
+from v8box.features.saved_queries import SavedQueries
 from v8box.features.workers.canary import Canaries
 from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.pages.assets import SiteAssets
@@ -92,6 +93,7 @@ class AdminParts:
     canaries: Canaries
     telemetry: Telemetry
     captures: Captures
+    saved_queries: SavedQueries
     pool: Pool
     trials: Trials
     deploys: FolderDeploys
@@ -168,6 +170,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     from v8box.features.projects import routes as projects
     from v8box.features.runs import routes as runs
     from v8box.features.s3_api import routes as s3_api
+    from v8box.features.saved_queries import routes as saved_queries
     from v8box.features.sessions import login, own_account
     from v8box.features.sessions import routes as sessions
     from v8box.features.slow import routes as slow
@@ -224,7 +227,8 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
     return [
         hrana.build_router(parts.tokens, services.databases, lambda: parts.db_url),
         s3_api.build_router(parts.keys, lambda: parts.s3_url),
-        database.build_router(services.databases, parts.room.check_database),
+        database.build_router(services.databases, parts.room.check_database, parts.saved_queries.forget_database),
+        saved_queries.build_router(parts.saved_queries, services.databases),
         database_types.build_router(services.databases),
         imports.build_router(services.databases, parts.imports, parts.operations, parts.room.check_bytes),
         objects.build_router(services.objects, parts.room.check_bucket),
@@ -261,7 +265,7 @@ def admin_routers(parts: AdminParts) -> list[APIRouter]:
         own_account.build_account_router(parts.auth),
         users.build_router(parts.auth, parts.project_exists),
         personal_tokens.build_router(parts.auth, parts.project_exists),
-        trial_routes.build_router(workers, parts.trials),
+        trial_routes.build_router(workers, parts.trials, parts.usage.over),
         runs.build_router(parts.telemetry.runs, parts.telemetry.tail),
         *workers_api.build_routers(workers, parts.canaries, parts.telemetry.tail, parts.settings.versions.keep),
         *deploy.build_routers(deploys),
@@ -334,6 +338,7 @@ def _owned_by_projects(parts: AdminParts) -> Sequence[Owned]:
         Owned(kind="API keys", remove=remove_api_keys),
         of_databases(parts.services.databases),
         of_buckets(parts.services.objects),
+        Owned(kind="saved queries", remove=lambda project, _: parts.saved_queries.forget_project(project)),
         Owned(kind="captures", remove=lambda project, _: parts.captures.forget_project(project)),
         Owned(kind="slow log", remove=lambda project, _: parts.telemetry.slow.forget_project(project)),
         Owned(kind="kill reports", remove=lambda project, _: parts.telemetry.kills.forget_project(project)),

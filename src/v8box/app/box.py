@@ -44,6 +44,7 @@ from v8box.features.metrics.gauges import Gauges
 from v8box.features.pages import FolderSites, SiteEvent
 from v8box.features.pages.retention import retain_forever as retain_sites_forever
 from v8box.features.s3_api import AccessKeys, UrlPresigner
+from v8box.features.saved_queries import SavedQueries
 from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.failures import Failures
 from v8box.gateway.http import allow_many_files, free_port, http_server
@@ -315,6 +316,7 @@ class Box:
             canaries=deploying.canaries,
             telemetry=telemetry,
             captures=captures,
+            saved_queries=await SavedQueries.open(database),
             pool=pool,
             trials=Trials(settings.box.domain, lambda: gateway),
             deploys=deploying.folder,

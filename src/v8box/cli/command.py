@@ -18,7 +18,7 @@ import typer
 from v8box.cli.console import DEFAULT_PROJECT, Dir, Json, Project, Token, Url, say, show, show_fields, told
 
 if TYPE_CHECKING:
-    from v8box.cli.client import Place
+    from v8box.cli.client import BoxClient, Place
     from v8box.cli.v1 import V1
 
 _HERE: Final = Path()
@@ -58,6 +58,13 @@ class Command:
         from v8box.cli.v1 import V1
 
         return self._stack.enter_context(V1(self.place))
+
+    @functools.cached_property
+    def admin(self) -> BoxClient:
+        """The box's /admin: the data of its projects."""
+        from v8box.cli.client import BoxClient
+
+        return self._stack.enter_context(BoxClient(self.place))
 
     def at(self, *parts: str) -> str:
         """A path in the project: `at("workers", name)`."""

@@ -16,7 +16,8 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from v8box.cli.console import DEFAULT_PROJECT, Database, Dir, Json, Project, Token, Url, box, fail, say, show
+from v8box.cli.command import Command, on_box
+from v8box.cli.console import Database, fail, say
 from v8box.cli.exits import CommandFailed, Exit
 from v8box.features.database.imports.script import belongs, statements
 from v8box.kit.files import temporary_beside
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from v8box.cli.client import Place
     from v8box.cli.hrana import Transaction, Value
 
-_HERE: Final = Path()
 _PAGE: Final = 500
 _STATEMENTS: Final = 200
 _BATCH_BYTES: Final = 2_000_000
@@ -39,36 +39,33 @@ def add_dump_commands(app: typer.Typer) -> None:
     app.command("import")(import_file)
 
 
+@on_box
 def export(
+    command: Command,
     target: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file to write.", show_default="standard output")
     ] = None,
     table: Annotated[str | None, typer.Option("--table", "-t", help="Only this table, as CSV.")] = None,
     database: Database = "global",
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    directory: Dir = _HERE,
 ) -> None:
     """Write a database as SQL, or one table as CSV, as it is at one moment."""
-    from v8box.cli.client import find_box
     from v8box.cli.hrana import transaction
 
     if target is not None and target.exists():
         fail(f"{target} is there already: nothing was written", Exit.CONFLICT)
-    with box(url, directory, token, project) as client:
-        place = find_box(url, directory, token, project=project)
-        with transaction(client, place, database, write=False) as sql, _written(target) as file:
-            if table is None:
-                for statement in dump(sql):
-                    file.write(f"{statement}\n")
-            else:
-                _write_csv(sql, table, file)
-        if target is not None:
-            say(f"Written: {target}")
+    with transaction(command.admin, command.place, database, write=False) as sql, _written(target) as file:
+        if table is None:
+            for statement in dump(sql):
+                file.write(f"{statement}\n")
+        else:
+            _write_csv(sql, table, file)
+    if target is not None:
+        say(f"Written: {target}")
 
 
+@on_box
 def import_file(
+    command: Command,
     file: Annotated[
         str, typer.Argument(help="A .csv, .tsv, .json, .jsonl or .sql file, a SQLite database, or - for SQL.")
     ],
@@ -78,29 +75,22 @@ def import_file(
     ] = False,
     key: Annotated[str | None, typer.Option("--key", help="The column that is the primary key of a new table.")] = None,
     database: Database = "global",
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    directory: Dir = _HERE,
-    as_json: Json = False,
 ) -> None:
     """Add the rows of a CSV or JSON, run a file of SQL, or copy a SQLite database: all of it or nothing."""
-    from v8box.cli.client import find_box
     from v8box.cli.hrana import transaction
 
     kind = _ROWS.get(Path(file).suffix.lower())
     if kind is not None and table is None:
         fail("Say where the rows go: --table NAME", Exit.USAGE)
-    with box(url, directory, token, project) as client:
-        if kind is not None:
-            options = {"format": kind, "table": table, "create": create, "primaryKey": key}
-            done = _import_rows(find_box(url, directory, token, project=project), database, file, options)
-            show(done, as_json=as_json, columns=("table", "rows"), rows=[(done["table"], done["rows"])])
-            return
-        with transaction(client, find_box(url, directory, token, project=project), database, write=True) as sql:
-            count, changed = _run(sql, _of_file(file))
-        done = {"statements": count, "rows": changed}
-        show(done, as_json=as_json, columns=("statements", "rows"), rows=[(count, changed)])
+    if kind is not None:
+        options = {"format": kind, "table": table, "create": create, "primaryKey": key}
+        done = _import_rows(command.place, database, file, options)
+        command.show(done, ("table", "rows"), [(done["table"], done["rows"])])
+        return
+    with transaction(command.admin, command.place, database, write=True) as sql:
+        count, changed = _run(sql, _of_file(file))
+    done = {"statements": count, "rows": changed}
+    command.show(done, ("statements", "rows"), [(count, changed)])
 
 
 def _import_rows(place: Place, database: str, file: str, options: Mapping[str, Any]) -> Any:

@@ -13,24 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
-from v8box.cli.console import (
-    DEFAULT_PROJECT,
-    Dir,
-    Json,
-    Project,
-    Token,
-    Url,
-    Yes,
-    ask,
-    ask_name,
-    box,
-    fail,
-    parse_seconds,
-    parse_size,
-    say,
-    show,
-    size,
-)
+from v8box.cli.command import Command, on_box
+from v8box.cli.console import Yes, ask, ask_name, fail, parse_seconds, parse_size, say, size
 
 if TYPE_CHECKING:
     from v8box.cli.client import BoxClient
@@ -38,7 +22,6 @@ if TYPE_CHECKING:
 app = typer.Typer(name="s3", help="Buckets, objects and access keys of the running box.", no_args_is_help=True)
 key_app = typer.Typer(name="key", help="Access keys for S3 clients.", no_args_is_help=True)
 
-_HERE: Final = Path()
 _SCHEME: Final = "s3://"
 _PAGE: Final = 1_000
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -46,148 +29,132 @@ _SHOWN: Final = 10_000
 
 
 @app.command("buckets")
+@on_box
 def buckets(
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    directory: Dir = _HERE,
-    as_json: Json = False,
+    command: Command,
 ) -> None:
     """List the buckets."""
-    with box(url, directory, token, project) as client:
-        found = client.get("s3/buckets")
-        rows = [
-            (
-                each["name"],
-                "?" if each["objects"] is None else each["objects"],
-                size(each["sizeBytes"]),
-                "none" if each["quota"] is None else size(each["quota"]),
-            )
-            for each in found
-        ]
-        show(found, as_json=as_json, columns=("name", "objects", "size", "quota"), rows=rows)
+    client = command.admin
+    found = client.get("s3/buckets")
+    rows = [
+        (
+            each["name"],
+            "?" if each["objects"] is None else each["objects"],
+            size(each["sizeBytes"]),
+            "none" if each["quota"] is None else size(each["quota"]),
+        )
+        for each in found
+    ]
+    command.show(found, ("name", "objects", "size", "quota"), rows)
 
 
 @app.command("create")
+@on_box
 def create_bucket(
+    command: Command,
     name: Annotated[str, typer.Argument(help="3 to 63 of a-z, 0-9, . and -.")],
     quota: Annotated[str | None, typer.Option("--quota", help="What it may hold: 10GB, 500MiB …")] = None,
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    directory: Dir = _HERE,
-    as_json: Json = False,
 ) -> None:
     """Make a bucket."""
     body = {"name": name, "quota": None if quota is None else parse_size(quota)}
-    with box(url, directory, token, project) as client:
-        made = client.post("s3/buckets", body)
-        show(made, as_json=as_json, columns=("name",), rows=[(made["name"],)])
-        say(
-            f'In a worker, grant it in the manifest and use s3.use("{name}"); upload with: v8box s3 cp FILE s3://{name}/'
-        )
+    client = command.admin
+    made = client.post("s3/buckets", body)
+    command.show(made, ("name",), [(made["name"],)])
+    say(f'In a worker, grant it in the manifest and use s3.use("{name}"); upload with: v8box s3 cp FILE s3://{name}/')
 
 
 @app.command("delete")
+@on_box
 def delete_bucket(
+    command: Command,
     name: Annotated[str, typer.Argument(help="An empty bucket.")],
     yes: Yes = False,
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    directory: Dir = _HERE,
-    as_json: Json = False,
 ) -> None:
     """Delete an empty bucket. `v8box s3 rm --recursive s3://NAME/` empties it."""
-    with box(url, directory, token, project) as client:
-        ask_name("bucket", name, yes=yes)
-        deleted = client.delete(_bucket(name))
-        show(deleted, as_json=as_json, columns=("deleted",), rows=[(deleted["deleted"],)])
+    client = command.admin
+    ask_name("bucket", name, yes=yes)
+    deleted = client.delete(_bucket(name))
+    command.show(deleted, ("deleted",), [(deleted["deleted"],)])
 
 
 @app.command("ls")
+@on_box
 def ls(
+    command: Command,
     place: Annotated[str, typer.Argument(metavar="BUCKET[/PREFIX]", help="Also written s3://bucket/prefix.")],
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="All that is below, instead of folders.")
     ] = False,
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    directory: Dir = _HERE,
-    as_json: Json = False,
 ) -> None:
     """List objects."""
     bucket, prefix = _split(place)
-    with box(url, directory, token, project) as client:
-        objects: list[Any] = []
-        prefixes: list[str] = []
-        more = False
-        for page in _pages(client, bucket, prefix, None if recursive else "/"):
-            objects += page["objects"]
-            prefixes += page["prefixes"]
-            more = len(objects) + len(prefixes) >= _SHOWN and page["cursor"] is not None
-            if more:
-                break
-        rows = [(name, "", "") for name in prefixes]
-        rows += [(each["key"], size(each["sizeBytes"]), each["uploaded"]) for each in objects]
-        data = {"objects": objects, "prefixes": prefixes, "more": more}
-        show(data, as_json=as_json, columns=("key", "size", "uploaded"), rows=rows)
+    client = command.admin
+    objects: list[Any] = []
+    prefixes: list[str] = []
+    more = False
+    for page in _pages(client, bucket, prefix, None if recursive else "/"):
+        objects += page["objects"]
+        prefixes += page["prefixes"]
+        more = len(objects) + len(prefixes) >= _SHOWN and page["cursor"] is not None
         if more:
-            say(f"There is more than {_SHOWN}: list a longer prefix")
+            break
+    rows = [(name, "", "") for name in prefixes]
+    rows += [(each["key"], size(each["sizeBytes"]), each["uploaded"]) for each in objects]
+    data = {"objects": objects, "prefixes": prefixes, "more": more}
+    command.show(data, ("key", "size", "uploaded"), rows)
+    if more:
+        say(f"There is more than {_SHOWN}: list a longer prefix")
 
 
 @app.command("cp")
+@on_box
 def cp(
+    command: Command,
     source: Annotated[str, typer.Argument(help="A file, - for standard input, or s3://bucket/key.")],
     target: Annotated[str, typer.Argument(help="s3://bucket/key, s3://bucket/folder/, a file, a folder, or -.")],
     content_type: Annotated[
         str | None, typer.Option("--content-type", help="What an upload is; else told by its name.")
     ] = None,
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    directory: Dir = _HERE,
 ) -> None:
     """Upload a file, or download an object."""
     if source.startswith(_SCHEME) == target.startswith(_SCHEME):
         fail("One of the two has to be an object, s3://bucket/key, and the other a file or -")
-    with box(url, directory, token, project) as client:
-        if target.startswith(_SCHEME):
-            _upload(client, source, target, content_type)
-        else:
-            _download(client, source, target)
+    client = command.admin
+    if target.startswith(_SCHEME):
+        _upload(client, source, target, content_type)
+    else:
+        _download(client, source, target)
 
 
 @app.command("rm")
+@on_box
 def rm(
+    command: Command,
     place: Annotated[str, typer.Argument(metavar="s3://BUCKET/KEY", help="The object, or with --recursive a prefix.")],
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="All objects whose keys begin so.")] = False,
     yes: Yes = False,
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    directory: Dir = _HERE,
 ) -> None:
     """Delete an object, or all below a prefix."""
     bucket, key = _split(place)
     if not key and not recursive:
         fail(f"Name an object, {_SCHEME}{bucket}/key, or say --recursive for all of them")
-    with box(url, directory, token, project) as client:
-        if not recursive:
-            client.delete(f"{_bucket(bucket)}/objects/", key=key)
-            say(f"Deleted {_SCHEME}{bucket}/{key}")
-            return
-        ask(f"This deletes every object of {bucket} whose key begins with {key!r}, for good. Go on?", yes=yes)
-        deleted = 0
-        while keys := [each["key"] for each in next(_pages(client, bucket, key, None))["objects"]]:
-            client.post(f"{_bucket(bucket)}/objects/delete", {"keys": keys})
-            deleted += len(keys)
-        say(f"Deleted {deleted} objects")
+    client = command.admin
+    if not recursive:
+        client.delete(f"{_bucket(bucket)}/objects/", key=key)
+        say(f"Deleted {_SCHEME}{bucket}/{key}")
+        return
+    ask(f"This deletes every object of {bucket} whose key begins with {key!r}, for good. Go on?", yes=yes)
+    deleted = 0
+    while keys := [each["key"] for each in next(_pages(client, bucket, key, None))["objects"]]:
+        client.post(f"{_bucket(bucket)}/objects/delete", {"keys": keys})
+        deleted += len(keys)
+    say(f"Deleted {deleted} objects")
 
 
 @app.command("link")
+@on_box
 def link(
+    command: Command,
     place: Annotated[str, typer.Argument(metavar="s3://BUCKET/KEY", help="The object.")],
     put: Annotated[bool, typer.Option("--put", help="A link that uploads to the key, instead of one to it.")] = False,
     expires: Annotated[str, typer.Option("--expires", help="How long it is good for, up to 7d: 15m, 12h …")] = "1h",
@@ -195,11 +162,6 @@ def link(
         str | None, typer.Option("--content-type", help="What an upload must be sent as, or a download says it is.")
     ] = None,
     save: Annotated[bool, typer.Option("--save", help="Browsers save it instead of showing it.")] = False,
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    directory: Dir = _HERE,
-    as_json: Json = False,
 ) -> None:
     """Make a presigned link: whoever has it needs no sign-in, for this one object, until it expires."""
     bucket, key = _split(place)
@@ -212,21 +174,23 @@ def link(
         "contentType": content_type,
         "download": save,
     }
-    with box(url, directory, token, project) as client:
-        made = client.post(f"{_bucket(bucket)}/links", body)
-        if as_json:
-            show(made, as_json=True, columns=(), rows=[])
-            return
-        typer.echo(made["url"])
-        how = ""
-        if put:
-            header = f"-H 'content-type: {content_type}' " if content_type else ""
-            how = f". Upload with: curl -T FILE {header}'URL'"
-        say(f"Good until {made['expires']}{how}")
+    client = command.admin
+    made = client.post(f"{_bucket(bucket)}/links", body)
+    if command.as_json:
+        command.show(made)
+        return
+    typer.echo(made["url"])
+    how = ""
+    if put:
+        header = f"-H 'content-type: {content_type}' " if content_type else ""
+        how = f". Upload with: curl -T FILE {header}'URL'"
+    say(f"Good until {made['expires']}{how}")
 
 
 @key_app.command("create")
+@on_box
 def create_key(
+    command: Command,
     label: Annotated[str, typer.Option("--label", help="What it is for.")] = "v8box s3 key create",
     buckets: Annotated[
         list[str] | None, typer.Option("--bucket", "-b", help="For this one; may be said again. Else for all of them.")
@@ -235,11 +199,6 @@ def create_key(
         list[str] | None, typer.Option("--permission", help="read, write or list; may be said again. Else all.")
     ] = None,
     expires: Annotated[str | None, typer.Option("--expires", help="How long it is good for: 30d, 12h …")] = None,
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    directory: Dir = _HERE,
-    as_json: Json = False,
 ) -> None:
     """Make an access key. Its secret is shown this once."""
     body: dict[str, Any] = {"label": label}
@@ -249,42 +208,37 @@ def create_key(
         body["permissions"] = permissions
     if expires is not None:
         body["expires_in_seconds"] = parse_seconds(expires)
-    with box(url, directory, token, project) as client:
-        made = client.post("s3/keys", body)
-        shown = ("access key id", "id"), ("secret access key", "secret"), ("endpoint", "endpoint"), ("region", "region")
-        show(made, as_json=as_json, columns=("", ""), rows=[(title, made[name]) for title, name in shown])
-        say("Keep the secret now: it is not shown again")
+    client = command.admin
+    made = client.post("s3/keys", body)
+    shown = ("access key id", "id"), ("secret access key", "secret"), ("endpoint", "endpoint"), ("region", "region")
+    command.show(made, ("", ""), [(title, made[name]) for title, name in shown])
+    say("Keep the secret now: it is not shown again")
 
 
 @key_app.command("list")
+@on_box
 def list_keys(
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    directory: Dir = _HERE,
-    as_json: Json = False,
+    command: Command,
 ) -> None:
     """List the access keys, without their secrets."""
-    with box(url, directory, token, project) as client:
-        found = client.get("s3/keys")
-        columns = ("id", "label", "buckets", "permissions", "expires", "used", "state")
-        show(found, as_json=as_json, columns=columns, rows=[_key_row(each) for each in found])
+    client = command.admin
+    found = client.get("s3/keys")
+    columns = ("id", "label", "buckets", "permissions", "expires", "used", "state")
+    command.show(found, columns, [_key_row(each) for each in found])
 
 
 @key_app.command("revoke")
+@on_box
 def revoke_key(
+    command: Command,
     key_id: Annotated[str, typer.Argument(metavar="ID", help="As `v8box s3 key list` shows it.")],
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    directory: Dir = _HERE,
 ) -> None:
     """End an access key at once."""
     from v8box.cli.client import segment
 
-    with box(url, directory, token, project) as client:
-        client.delete(f"s3/keys/{segment(key_id)}")
-        say(f"The access key {key_id} opens nothing any more")
+    client = command.admin
+    client.delete(f"s3/keys/{segment(key_id)}")
+    say(f"The access key {key_id} opens nothing any more")
 
 
 app.add_typer(key_app)

@@ -29,6 +29,11 @@ export interface Operations {
   "POST /admin/database/databases/{database}/migrations/rollback": { path: { database: string }; query: { project?: string | null }; header: {}; body: v8box__features__database__schemas__Rollback; answer: MigrationReport };
   "DELETE /admin/database/databases/{database}/tables/{table}": { path: { database: string; table: string }; query: { project?: string | null }; header: {}; body: undefined; answer: Dropped };
   "GET /admin/database/databases/{database}/tables/{table}/export": { path: { database: string; table: string }; query: { format?: "csv" | "json" | "jsonl"; where?: string | null; whereArgs?: string; orderBy?: string | null; order?: "asc" | "desc"; project?: string | null }; header: {}; body: undefined; answer: string };
+  "GET /api/v1/projects/{project}/saved-queries": { path: { project: string }; query: { database?: string | null; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_SavedQueryInfo_ };
+  "POST /api/v1/projects/{project}/saved-queries": { path: { project: string }; query: {}; header: {}; body: NewSavedQuery; answer: SavedQueryInfo };
+  "GET /api/v1/projects/{project}/saved-queries/{query_id}": { path: { project: string; query_id: string }; query: {}; header: {}; body: undefined; answer: SavedQueryInfo };
+  "PATCH /api/v1/projects/{project}/saved-queries/{query_id}": { path: { project: string; query_id: string }; query: {}; header: {}; body: SavedQueryChange; answer: SavedQueryInfo };
+  "DELETE /api/v1/projects/{project}/saved-queries/{query_id}": { path: { project: string; query_id: string }; query: {}; header: {}; body: undefined; answer: undefined };
   "GET /api/v1/projects/{project}/types": { path: { project: string }; query: {}; header: {}; body: undefined; answer: Response };
   "POST /admin/database/databases/{database}/import/preview": { path: { database: string }; query: { format?: "csv" | "json" | "jsonl" | "sql"; delimiter?: string | null; header?: boolean; whole?: boolean; project?: string | null }; header: {}; body: BodyInit; answer: Preview };
   "POST /admin/database/databases/{database}/import": { path: { database: string }; query: { project?: string | null }; header: {}; body: BodyInit; answer: OperationInfo };
@@ -208,6 +213,7 @@ export interface Operations {
   "POST /api/v1/projects/{project}/workers/{worker}/check": { path: { project: string; worker: string }; query: {}; header: {}; body: { files: Record<string, string>; manifest?: Record<string, unknown> | null; message?: string } | BodyInit; answer: Checked };
   "POST /api/deploy": { path: {}; query: {}; header: {}; body: BodyInit; answer: DeployedAll | OperationInfo };
   "GET /api/v1/projects/{project}/workers/{worker}/files": { path: { project: string; worker: string }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_FileInfo_ };
+  "PATCH /api/v1/projects/{project}/workers/{worker}/files": { path: { project: string; worker: string }; query: { environment?: string | null }; header: {}; body: FileChanges; answer: FilesSaved };
   "GET /api/v1/projects/{project}/workers/{worker}/files/{path}": { path: { project: string; worker: string; path: string }; query: {}; header: {}; body: undefined; answer: Response };
   "PUT /api/v1/projects/{project}/workers/{worker}/files/{path}": { path: { project: string; worker: string; path: string }; query: { environment?: string | null; message?: string }; header: {}; body: BodyInit; answer: FileSaved };
   "DELETE /api/v1/projects/{project}/workers/{worker}/files/{path}": { path: { project: string; worker: string; path: string }; query: { environment?: string | null; message?: string }; header: {}; body: undefined; answer: undefined };
@@ -262,6 +268,7 @@ export interface Operations {
 
 /** Those that are done once for each `Idempotency-Key`. */
 export const TAKES_KEY: ReadonlySet<string> = new Set([
+  "POST /api/v1/projects/{project}/saved-queries",
   "POST /api/v1/projects/{project}/cache/items",
   "POST /api/v1/projects/{project}/cache/rename",
   "POST /api/v1/projects/{project}/cache/delete",
@@ -447,9 +454,12 @@ export type ExplainedVersion = { version: string; number: number; weight: number
 export type Explanation = { url: string; method: string; host: string; path: string; leads_to: string | null; reason: string | null; project?: string | null; worker?: string | null; environment?: string | null; site?: string | null; seen_path?: string | null; sticky?: string | null; versions?: Array<ExplainedVersion>; answer?: ExplainedSite | null };
 export type ExporterInfo = { active: boolean; trace_ratio: number; signals: Array<SignalInfo> };
 export type Fault = { in: string; pointer?: string | null; parameter?: string | null; detail: string };
+export type FileChange = { path: string; text: string | null; base_sha256?: string | null };
+export type FileChanges = { changes: Array<FileChange>; message?: string };
 export type FileDiff = { path: string; status: "added" | "removed" | "changed"; diff: string | null; added?: number; removed?: number };
 export type FileInfo = { path: string; sha256: string; bytes: number };
 export type FileSaved = { file: FileInfo; version: VersionShown | null; error: DeployFault | null };
+export type FilesSaved = { files: Array<FileInfo>; version: VersionShown | null; error: DeployFault | null };
 export type ForeignKeyEntry = { table: string; columns: Array<string>; references: Array<string | null>; onUpdate: string; onDelete: string };
 export type ForwardingInfo = { worker: string; environment: string; to: string | null; state: ForwardingState; problem: string; sent: number; dropped: number; last_sent: string | null };
 export type ForwardingState = "ok" | "rate_limited" | "unreachable" | "refused" | "blocked";
@@ -504,6 +514,7 @@ export type NewLink = { key: string; method?: "GET" | "PUT"; expiresInSeconds?: 
 export type NewPreview = { release: number; password?: string | null; expires_in_seconds?: number | null };
 export type NewProject = { name: string; title?: string; quotas?: QuotaChanges };
 export type NewRule = { projects?: string; worker?: string; environment?: string; threshold?: number; window_seconds?: number; min_requests?: number; for_seconds?: number; reasons?: Array<string>; checks?: Array<string>; status?: "warn" | "fail"; quotas?: Array<string>; changes?: Array<"new" | "regressed">; severity?: Severity; channels?: Array<string>; reminder_seconds?: number; enabled?: boolean; name: string; kind: RuleKind };
+export type NewSavedQuery = { database?: string; name: string; sql: string };
 export type NewSite = { name: string };
 export type NewToken_Input = { label: string; scopes: Array<Scope>; project?: string | null; expires_in_seconds?: number | null; user?: string | null };
 export type NewToken_Output = { id: string; project: string; label: string; access: "read" | "write"; databases: Array<string> | null; created_at: string; expires_at: string | null; expired: boolean; last_used_at: string | null; urls: Record<string, string>; token: string };
@@ -542,6 +553,7 @@ export type Page_RedirectInfo_ = { items: Array<RedirectInfo>; next_cursor: stri
 export type Page_RefusalsInfo_ = { items: Array<RefusalsInfo>; next_cursor: string | null };
 export type Page_Release_ = { items: Array<Release>; next_cursor: string | null };
 export type Page_RuleInfo_ = { items: Array<RuleInfo>; next_cursor: string | null };
+export type Page_SavedQueryInfo_ = { items: Array<SavedQueryInfo>; next_cursor: string | null };
 export type Page_SessionInfo_ = { items: Array<SessionInfo>; next_cursor: string | null };
 export type Page_SiteFile_ = { items: Array<SiteFile>; next_cursor: string | null };
 export type Page_SiteSummary_ = { items: Array<SiteSummary>; next_cursor: string | null };
@@ -601,6 +613,8 @@ export type RunEvent = { id: string; request_id: string; time: string; worker: s
 export type RunInfo = { id: string; request_id: string; time: string; worker: string; version: string; environment: string; trigger: string; method: string; path: string; status: number; outcome: string; failed: boolean; duration_ms: number; queue_ms: number; cold_ms: number; cpu_ms: number; memory_bytes: number; bytes_in: number; bytes_out: number; client: string; calls: number; call_ms: number; call_bytes: number; error: RunErrorInfo | null; findings: Array<v8box__features__runs__schemas__FindingInfo>; sampling: number; trace_id: string | null; span_id: string | null; parent_id: string | null };
 export type RunningInfo = { id: string; method: string; path: string; elapsed_ms: number; cpu_ms: number; waiting_for: Array<string> };
 export type SampleInfo = { run: string | null; request_id: string | null; at: string; version: VersionInfo; environment: string; message: string };
+export type SavedQueryChange = { name?: string | null; sql?: string | null };
+export type SavedQueryInfo = { id: string; database: string; name: string; sql: string; created_at: string; created_by: string; updated_at: string; updated_by: string };
 export type SchemaChange = { change: "created" | "changed" | "dropped"; type: string; name: string; before: string | null; after: string | null };
 export type Scope = "read" | "deploy" | "data" | "secrets" | "admin";
 export type Search = { where?: string | null; whereArgs?: Array<unknown>; limit?: number; offset?: number; orderBy?: string | null; order?: "asc" | "desc"; count?: boolean; cursor?: string | null; backwards?: boolean };

@@ -34,13 +34,21 @@ Check = Callable[[str], Awaitable[None]]
 """Whether a project may have one more. Raises what says why not."""
 
 
+Deleted = Callable[[str, str], Awaitable[None]]
+"""Hears of a database that was deleted: its project and name."""
+
+
 async def _always(_project: str) -> None:
     """There is room."""
 
 
-def build_router(databases: Databases, check_room: Check = _always) -> APIRouter:
-    """The routes on a project's databases. `check_room` is asked before one is made."""
-    handlers = _Handlers(databases, check_room)
+async def _unheard(_project: str, _name: str) -> None:
+    """Nothing goes with it."""
+
+
+def build_router(databases: Databases, check_room: Check = _always, deleted: Deleted = _unheard) -> APIRouter:
+    """The routes on a project's databases. `check_room` is asked before one is made, `deleted` is told afterwards."""
+    handlers = _Handlers(databases, check_room, deleted)
     made = router("/admin/database", "database")
     one_db, one_table = "/databases/{database}", "/databases/{database}/tables/{table:name}"
     for method, path, handler, access, shape in (
@@ -82,9 +90,10 @@ def build_router(databases: Databases, check_room: Check = _always) -> APIRouter
 class _Handlers:
     """What each address does: names checked, one call, the answer."""
 
-    def __init__(self, databases: Databases, check_room: Check) -> None:
+    def __init__(self, databases: Databases, check_room: Check, deleted: Deleted) -> None:
         self._databases = databases
         self._check_room = check_room
+        self._deleted = deleted
         self._migrator = Migrator(databases)
 
     # ---- databases
@@ -106,6 +115,8 @@ class _Handlers:
         """Deletes a database with all that is in it. The default one is emptied: it is always there."""
         known = await self._known(project, database)
         await self._databases.delete(known)
+        if known.name != DEFAULT_DATABASE:
+            await self._deleted(known.project, known.name)
         return success({"deleted": known.name})
 
     # ---- structure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Callable
 from typing import Final, Literal
 
 from fastapi import APIRouter, Response
@@ -14,7 +15,7 @@ from v8box.api.access import Role, Scope, needs
 from v8box.api.deployed import Project, Worker
 from v8box.api.v1 import answer, router_v1
 from v8box.catalog.model import PRODUCTION
-from v8box.errors import BadRequest, NotFound
+from v8box.errors import BadRequest, NotFound, V8BoxError
 from v8box.features.workers.workers import Workers
 from v8box.gateway.trials import Trial, TrialAnswer, Trials
 
@@ -79,17 +80,24 @@ class TestResult(BaseModel):
     run_id: str
 
 
-def build_router(workers: Workers, trials: Trials) -> APIRouter:
+Over = Callable[[str], V8BoxError | None]
+"""Why a project may run nothing more today; None: it may."""
+
+
+def build_router(workers: Workers, trials: Trials, over: Over) -> APIRouter:
     """The route."""
     routes = router_v1("/projects/{project}/workers/{worker}/test", "workers")
 
     @routes.post("", response_model=TestResult, dependencies=[needs(Role.DEVELOPER, Scope.DEPLOY)])
     async def test_worker(project: Project, worker: Worker, body: TestRequest) -> Response:
         """Runs the worker with this request, as it is live now, and answers all that came of it. Policies, API keys and
-        the response cache are passed by; the run is in the log with `test` as its trigger."""
+        the response cache are passed by, the project's quotas are not; the run is in the log with `test` as its
+        trigger."""
         workers.check_project(project)
         if workers.catalog.routes.live(worker, project, body.environment) is None:
             raise NotFound(f"{worker} is not live in {body.environment}. Deploy it there first.")
+        if (used_up := over(project)) is not None:
+            raise used_up
         trial = Trial(
             project=project,
             worker=worker,
