@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import httpx
 from tests.database.answers import data, error
 
@@ -61,6 +63,31 @@ async def test_an_empty_database_has_an_empty_structure(client: httpx.AsyncClien
     schema = DatabaseSchema.model_validate(data(await client.get("databases/global/schema")))
     assert (schema.tables, schema.views, schema.triggers) == ([], [], [])
     error(await client.get("databases/nope/schema"), 404, "DATABASE_NOT_FOUND")
+
+
+async def test_any_name_that_sqlite_takes_is_shown(client: httpx.AsyncClient) -> None:
+    """Whatever a worker has called its tables: one odd name must not hide the others."""
+    names = ["line\nend", "👩\u200d🚀", "nbsp\u00a0", "x" * 200, "a/b", "tab\t", '"']
+    for name in names:
+        quoted = name.replace('"', '""')
+        data(
+            await client.post("query", json={"query": f'create table "{quoted}" (id integer primary key, "{quoted}")'})
+        )
+        address = f"databases/global/tables/{quote(name, safe='')}/rows"
+        data(await client.post(address, json={"data": {name: "v"}}), 201)
+        [row] = data(await client.post(f"{address}/search", json={"orderBy": name, "count": True}))["rows"]
+        assert row == {"id": 1, name: "v"}
+        assert data(await client.put(f"{address}/1", json={"data": {name: "w"}})) == {"rowsAffected": 1}
+    schema = DatabaseSchema.model_validate(data(await client.get("databases/global/schema")))
+    assert {table.name: table.rowCount for table in schema.tables} == dict.fromkeys(names, 1)
+    for name in names:
+        data(await client.delete(f"databases/global/tables/{quote(name, safe='')}"))
+    # What is made here is to be read and typed by people.
+    for name in ("line\nend", "", "x" * 129):
+        made = {"tableName": name, "columns": [{"name": "a", "type": "TEXT"}]}
+        assert (await client.post("databases/global/tables", json=made)).status_code == 400
+    joined = {"tableName": "👩\u200d🚀", "columns": [{"name": "a", "type": "TEXT"}]}
+    assert (await client.post("databases/global/tables", json=joined)).status_code == 201
 
 
 async def test_counting_is_bounded(client: httpx.AsyncClient) -> None:

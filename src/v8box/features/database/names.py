@@ -12,6 +12,7 @@ GLOBAL: Final = "global"
 """The default database's other name, which the founding product gave it."""
 
 HISTORY_TABLE: Final = "_v8box_migrations"
+_JOINER: Final = "\u200d"
 MAX_IDENTIFIER: Final = 128
 """Characters of a table's or column's name."""
 
@@ -28,19 +29,36 @@ def database_id(project: str, name: str) -> DatabaseId:
 
 
 def quoted(identifier: str) -> str:
-    """An identifier as SQL text. Raises `BadRequest` for one that cannot be."""
-    if not identifier or len(identifier) > MAX_IDENTIFIER or not identifier.isprintable():
-        raise BadRequest(
-            f"{identifier[:40]!r} cannot be a table or column: a name has 1 to {MAX_IDENTIFIER} printable characters."
-        )
+    """The name of a table or column that is there, as SQL text: SQLite takes any, also one with line ends in it."""
+    if "\x00" in identifier:
+        raise BadRequest("A name cannot hold a NUL character.")
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def new_name(identifier: str) -> str:
+    """As `quoted`, for a table or column that is to be made. Raises `BadRequest` for what nobody could read or type."""
+    if not identifier or len(identifier) > MAX_IDENTIFIER or not _is_readable(identifier):
+        raise BadRequest(
+            f"{identifier[:40]!r} cannot be a table or column: a name has 1 to {MAX_IDENTIFIER} printable characters."
+        )
+    return quoted(identifier)
+
+
 def new_table(name: str) -> str:
-    """As `quoted`, for a table that is to be made."""
+    """As `new_name`, for a table."""
+    check_reserved(name)
+    return new_name(name)
+
+
+def check_reserved(name: str) -> None:
+    """Raises `BadRequest` for a table of SQLite's or the platform's own."""
     if name.lower().startswith("sqlite_") or name.lower() == HISTORY_TABLE:
         raise BadRequest(f"The name {name} is reserved: choose another one.")
-    return quoted(name)
+
+
+def _is_readable(text: str) -> bool:
+    """Printable; emoji may be joined to one picture."""
+    return text.replace(_JOINER, "").isprintable()
 
 
 def same(one: str, other: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 from v8box.bindings.db.interface import Queries, Statement
 from v8box.bindings.interface import BindingError
 from v8box.errors import BadRequest
-from v8box.features.database.names import new_table, quoted, same
+from v8box.features.database.names import check_reserved, new_name, new_table, quoted, same
 from v8box.features.database.schemas import ColumnDefinition, TableDefinition
 from v8box.features.database.structure import shape
 
@@ -40,7 +40,7 @@ async def create(sql: Queries, table: TableDefinition) -> str:
 async def drop(sql: Queries, name: str) -> None:
     """Drops a table or a view. Raises `TABLE_NOT_FOUND`."""
     found = await shape(sql, name)
-    new_table(found.name)  # what is reserved is not dropped either
+    check_reserved(found.name)
     await sql.execute(Statement(f"drop {'view' if found.kind == 'view' else 'table'} {quoted(found.name)}"))
 
 
@@ -63,7 +63,7 @@ def _column(column: ColumnDefinition, *, alone: bool) -> str:
     kind = " ".join(column.type.split())
     if kind and (not _TYPE.fullmatch(kind) or _NOT_TYPES.search(kind)):
         raise BadRequest(f"{column.name}: the type {kind[:60]!r} is no type such as INTEGER, TEXT or DECIMAL(10, 2).")
-    words = [quoted(column.name)] + ([kind] if kind else [])
+    words = [new_name(column.name)] + ([kind] if kind else [])
     if column.primaryKey and alone:
         words.append("primary key")
     if column.autoIncrement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Annotated, Any, Final
 
@@ -17,6 +18,7 @@ from v8box.features.objects import schemas
 from v8box.features.objects.names import bucket_id, checked_key, utf8
 
 _PAGE: Final = 1_000
+_AT_ONCE: Final = 50
 _Clearer = Annotated[Principal, needs(Role.DEVELOPER, Scope.DATA)]
 
 
@@ -29,7 +31,7 @@ def build_router(objects: ObjectStore, operations: Operations) -> APIRouter:
         """Deletes objects by key and all below prefixes, as an operation: GET /api/v1/operations/{id} tells how far it
         is, DELETE stops it. What comes after it began stays."""
         known = bucket_id(project, bucket)
-        keys, prefixes = [checked_key(key) for key in body.keys], [utf8(prefix) for prefix in body.prefixes]
+        keys, prefixes = list(dict.fromkeys(map(checked_key, body.keys))), [utf8(prefix) for prefix in body.prefixes]
         if not keys and not prefixes:
             raise BadRequest("Name keys or prefixes.")
         await objects.list_page(known, ListOptions(limit=1))  # whether the bucket is there
@@ -46,11 +48,15 @@ def build_router(objects: ObjectStore, operations: Operations) -> APIRouter:
 async def clear(
     objects: ObjectStore, bucket: BucketId, keys: list[str], prefixes: list[str], progress: Progress
 ) -> int:
-    """Page by page. Gives how many it deleted."""
+    """Page by page. Gives how many it deleted: keys that are not there are none of them."""
     began, deleted = time.time() * 1000, 0
-    if keys:
-        await objects.delete(bucket, keys)
-        deleted = len(keys)
+    for start in range(0, len(keys), _AT_ONCE):
+        some = keys[start : start + _AT_ONCE]
+        found = await asyncio.gather(*(objects.head(bucket, key) for key in some))
+        there = [key for key, info in zip(some, found, strict=True) if info is not None]
+        if there:
+            await objects.delete(bucket, there)
+        deleted += len(there)
         progress.count(deleted)
     for prefix in prefixes:
         cursor: str | None = ""

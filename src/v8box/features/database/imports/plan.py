@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from v8box.api.routes import Shape
 from v8box.errors import BadRequest
 from v8box.features.database.imports.formats import MAX_COLUMNS, Format, ImportRefused, Row
-from v8box.features.database.names import MAX_IDENTIFIER, new_table, quoted, same
+from v8box.features.database.names import MAX_IDENTIFIER, new_name, new_table, quoted, same
 from v8box.features.database.values import to_argument
 
 Type = Literal["INTEGER", "REAL", "TEXT", "BLOB", "NUMERIC", ""]
@@ -173,7 +173,7 @@ def _definition(options: ImportOptions, made: Plan, types: Sequence[str]) -> str
         raise ImportRefused(f"The primary key {key} is none of the columns.")
     lines = []
     for (_, _, target), kind in zip(made.taken, types, strict=True):
-        words = [quoted(target), kind, "primary key" if key is not None and same(key, target) else ""]
+        words = [new_name(target), kind, "primary key" if key is not None and same(key, target) else ""]
         if words[2] and kind != "INTEGER":
             words.append("not null")
         lines.append(" ".join(word for word in words if word))
