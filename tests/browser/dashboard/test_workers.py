@@ -121,7 +121,7 @@ def test_settings_change_the_manifest_and_leave_the_rest(dash: Dash, admin: http
     admin.put(f"{WORKERS}/{worker}", json={"files": {"main.ts": "export default () => 1;\n", "v8box.toml": "# ours\n"}})
     page = dash.open(f"/projects/default/workers/{worker}/settings")
     page.get_by_label("A run takes at most (ms)").fill("1234")
-    page.get_by_label("CORS: pages that may call").fill("https://a.example https://b.example")
+    page.get_by_label("CORS: pages that may call").press_sequentially("https://a.example https://b.example")
     expect(page.locator(".monaco-diff-editor").first).to_contain_text("wall_ms = 1234", timeout=60_000)
     dash.look("worker-settings")
     page.get_by_role("button", name="Save and deploy").click()

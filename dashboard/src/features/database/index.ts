@@ -13,6 +13,7 @@ export const database: Feature = {
   nav: [{ label: (language) => labels[language].title, icon: Database, path: "database", group: "main" }],
   routes: [
     { path: "database", load: () => import("@/features/database/pages/databases") },
+    { path: "database-tokens", load: () => import("@/features/database/pages/tokens") },
     { path: "database/:database/*", load: () => import("@/features/database/pages/database") },
   ],
   search: async ({ language, navigate, project }) => {

@@ -5,7 +5,7 @@ import { FormDialog } from "@/components/dialog";
 import { Checkbox, Field, Textarea } from "@/components/field";
 import { toast } from "@/components/toast";
 import { Cell } from "@/features/database/components/cell";
-import { isBlob, isNumeric, type Row, textOf, typed } from "@/features/database/lib/values";
+import { entered, isBlob, isNumeric, type Row, textOf } from "@/features/database/lib/values";
 import { messages } from "@/features/database/messages";
 import { useMessages } from "@/lib/i18n/language";
 
@@ -27,7 +27,7 @@ export function RowDialog({ table, row, id, onSave, onClose }: {
     const data: Row = {};
     for (const column of columns) {
       const value = draft[column.name];
-      if (value !== undefined) data[column.name] = value === null ? null : typed(value, column, row?.[column.name]);
+      if (value !== undefined) data[column.name] = value === null ? null : entered(value, column, row?.[column.name]);
     }
     await onSave(data);
     toast.done(row ? t.saved : t.inserted);
@@ -70,7 +70,10 @@ export function RowDialog({ table, row, id, onSave, onClose }: {
                     placeholder={isNull ? "NULL" : row === undefined ? column.default ?? "" : ""}
                     inputMode={isNumeric(column.type) ? "decimal" : undefined}
                     spellCheck={false}
-                    onChange={(event) => setDraft({ ...draft, [column.name]: event.target.value })}
+                    onChange={(event) => {
+                      const text = event.target.value;
+                      setDraft({ ...draft, [column.name]: entered(text, column) === null ? null : text });
+                    }}
                   />
                 )}
             </Field>

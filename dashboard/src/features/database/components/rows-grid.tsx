@@ -1,7 +1,7 @@
 // The rows of a table, a page at a time: sorted, filtered, changed where they stand.
 import { useQueryClient } from "@tanstack/react-query";
-import { ArrowDown, ArrowUp, Download, FileUp, Pencil, Plus, RefreshCw, Rows3, Trash2 } from "lucide-react";
-import { type KeyboardEvent, useState } from "react";
+import { Download, FileUp, Pencil, Plus, RefreshCw, Rows3, Trash2 } from "lucide-react";
+import { useState } from "react";
 import type { TableSchema } from "@/api/generated/api";
 import { Button } from "@/components/button";
 import { Confirm } from "@/components/dialog";
@@ -12,15 +12,16 @@ import { Card } from "@/components/layout";
 import { Menu } from "@/components/menu";
 import { TableSkeleton } from "@/components/table";
 import { toast } from "@/components/toast";
-import { Cell } from "@/features/database/components/cell";
+import { CellDialog } from "@/features/database/components/cell-dialog";
 import { FilterBar } from "@/features/database/components/filter-bar";
+import { Head, ValueCell } from "@/features/database/components/grid-cell";
 import { ImportDialog } from "@/features/database/components/import-dialog";
 import { Pager } from "@/features/database/components/pager";
 import { RowDialog } from "@/features/database/components/row-dialog";
 import { addressOf, positionOf, useRows } from "@/features/database/lib/rows";
 import { type DatabaseSchema, OF_DATABASES } from "@/features/database/lib/schema";
 import { filtersOf, quoted, whereOf } from "@/features/database/lib/sql";
-import { isBlob, isNumeric, type Row, textOf, typed } from "@/features/database/lib/values";
+import { entered, isExact, isNumeric, type Row, textOf, typed } from "@/features/database/lib/values";
 import { messages } from "@/features/database/messages";
 import { api, apiUrl } from "@/lib/api/client";
 import { invalidate } from "@/lib/api/queries";
@@ -35,6 +36,11 @@ interface Place {
   column: string;
 }
 
+type Asked =
+  | { kind: "insert" | "delete" | "import" }
+  | { kind: "edit"; row: Row }
+  | { kind: "cell"; row: Row; column: string };
+
 export function RowsGrid(
   { database, schema, table }: { database: string; schema: DatabaseSchema; table: TableSchema },
 ) {
@@ -45,11 +51,7 @@ export function RowsGrid(
   const [view, setView] = useFilters(["sort", "filter", "from", "at", "back"]);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [editing, setEditing] = useState<Place | null>(null);
-  const [asked, setAsked] = useState<
-    { kind: "insert" | "delete" | "import" } | { kind: "edit"; row: Row; id: string } | null
-  >(
-    null,
-  );
+  const [asked, setAsked] = useState<Asked | null>(null);
   const close = () => setAsked(null);
 
   const filters = filtersOf(view.filter);
@@ -65,16 +67,29 @@ export function RowsGrid(
   const page = rows.data;
   const idColumn = page?.idColumn ?? null;
   const idOf = (row: Row) => textOf(idColumn === null ? null : row[idColumn]);
+  /** One that has NULL as its key cannot be told from others like it. */
+  const isNamed = (row: Row) => idColumn !== null && row[idColumn] !== null;
+  const keyOf = (row: Row) => JSON.stringify(idColumn === null ? null : row[idColumn]);
   const editable = can("developer") && idColumn !== null && table.type === "table";
   const changed = () => invalidate(client, OF_DATABASES);
 
-  const update = async (id: string, data: Row) => {
-    await api("PUT /admin/database/databases/{database}/tables/{table}/rows/{id}", {
-      path: { ...path, id },
+  /** Changes what is shown of a row: what somebody else has made of it meanwhile is not written over. */
+  const update = async (row: Row, data: Row) => {
+    const seen = Object.keys(data).filter((name) => isExact(row[name]));
+    const { rowsAffected } = await api("PUT /admin/database/databases/{database}/tables/{table}/rows", {
+      path,
       query: { project },
-      body: { data },
+      body: {
+        data,
+        where: [
+          `${quoted(idColumn ?? "rowid")} = ?`,
+          ...seen.map((name) => `${quoted(name)} IS ?`),
+        ].join(" AND "),
+        whereArgs: [row[idColumn ?? "rowid"], ...seen.map((name) => row[name])],
+      },
     });
     await changed();
+    if (rowsAffected === 0) throw new Error(t.overtaken);
   };
   const insert = async (data: Row | Row[]) => {
     await api("POST /admin/database/databases/{database}/tables/{table}/rows", {
@@ -85,9 +100,9 @@ export function RowsGrid(
     await changed();
   };
   const removeChosen = async () => {
-    const gone = (page?.rows ?? []).filter((row) => selected.has(idOf(row)));
+    const gone = (page?.rows ?? []).filter((row) => isNamed(row) && selected.has(keyOf(row)));
     const writable = new Set(table.columns.filter((column) => !column.generated).map((column) => column.name));
-    await api("DELETE /admin/database/databases/{database}/tables/{table}/rows", {
+    const { rowsAffected } = await api("DELETE /admin/database/databases/{database}/tables/{table}/rows", {
       path,
       query: { project },
       body: {
@@ -97,12 +112,14 @@ export function RowsGrid(
     });
     setSelected(new Set());
     await changed();
-    toast.done(t.deletedRows(gone.length), {
+    const undo = {
       label: t.undo,
       run: () =>
         void insert(gone.map((row) => Object.fromEntries(Object.entries(row).filter(([name]) => writable.has(name)))))
           .then(() => toast.done(t.undone), toast.failed),
-    });
+    };
+    // What went with them would not come back.
+    toast.done(t.deletedRows(rowsAffected), followers.length === 0 && rowsAffected === gone.length ? undo : undefined);
   };
 
   const exportUrl = (format: "csv" | "json" | "jsonl") =>
@@ -115,7 +132,13 @@ export function RowsGrid(
         ...(sortedBy === undefined ? {} : { orderBy: sortedBy, order: descending ? "desc" : "asc" }),
       },
     });
-  const ids = page?.rows.map(idOf) ?? [];
+  const ids = page?.rows.filter(isNamed).map(keyOf) ?? [];
+  /** Tables whose rows are deleted or changed with the rows that they refer to. */
+  const followers = schema.tables.filter((each) =>
+    each.foreignKeys.some((key) =>
+      key.table.toLowerCase() === table.name.toLowerCase() && /^(CASCADE|SET )/i.test(key.onDelete)
+    )
+  ).map((each) => each.name);
   return (
     <Card flush>
       <div className="flex flex-wrap items-center gap-2 border-b px-3 py-2">
@@ -215,17 +238,18 @@ export function RowsGrid(
               </thead>
               <tbody>
                 {page.rows.map((row, index) => {
-                  const id = idOf(row);
+                  const id = keyOf(row);
+                  const changeable = editable && isNamed(row);
                   return (
                     <tr
-                      key={idColumn === null ? index : id}
+                      key={idColumn === null || !isNamed(row) ? index : id}
                       className={classes("border-b last:border-b-0", selected.has(id) && "bg-accent-soft/60")}
                     >
                       {editable && (
                         <td className="px-3 py-1 whitespace-nowrap">
-                          <span className="flex items-center gap-1">
+                          <span className={classes("flex items-center gap-1", !changeable && "invisible")}>
                             <Checkbox
-                              label={t.selectRow(id)}
+                              label={t.selectRow(idOf(row))}
                               hideLabel
                               checked={selected.has(id)}
                               onChange={(on) => {
@@ -239,8 +263,8 @@ export function RowsGrid(
                               size="sm"
                               look="quiet"
                               icon={Pencil}
-                              aria-label={t.editRow(id)}
-                              onClick={() => setAsked({ kind: "edit", row, id })}
+                              aria-label={t.editRow(idOf(row))}
+                              onClick={() => setAsked({ kind: "edit", row })}
                             />
                           </span>
                         </td>
@@ -253,10 +277,11 @@ export function RowsGrid(
                           numeric={isNumeric(columnOf(name)?.type ?? "")}
                           first={index === 0 && place === 0}
                           editing={editing?.id === id && editing.column === name}
-                          editable={editable && columnOf(name)?.generated === false && !isBlob(row[name])}
+                          editable={changeable && columnOf(name)?.generated === false}
                           onEdit={() => setEditing({ id, column: name })}
+                          onLook={() => setAsked({ kind: "cell", row, column: name })}
                           onLeave={() => setEditing(null)}
-                          onSave={(text) => update(id, { [name]: typed(text, columnOf(name), row[name]) })}
+                          onSave={(text) => update(row, { [name]: entered(text, columnOf(name), row[name]) })}
                         />
                       ))}
                     </tr>
@@ -282,8 +307,19 @@ export function RowsGrid(
         <RowDialog
           table={table}
           row={asked.row}
-          id={asked.id}
-          onSave={(data) => update(asked.id, data)}
+          id={idOf(asked.row)}
+          onSave={(data) => update(asked.row, data)}
+          onClose={close}
+        />
+      )}
+      {asked?.kind === "cell" && (
+        <CellDialog
+          name={asked.column}
+          value={asked.row[asked.column]}
+          column={columnOf(asked.column)}
+          onSave={editable && isNamed(asked.row) && columnOf(asked.column)?.generated === false
+            ? (value) => update(asked.row, { [asked.column]: value })
+            : undefined}
           onClose={close}
         />
       )}
@@ -291,105 +327,12 @@ export function RowsGrid(
         open={asked?.kind === "delete"}
         onClose={close}
         title={t.deleteRowsTitle(selected.size)}
+        what={followers.length > 0 && t.deleteFollowers(followers.join(", "))}
         action={t.deleteRows}
         danger
         onConfirm={removeChosen}
       />
     </Card>
-  );
-}
-
-function Head({ name, type, sorted, onSort }: {
-  name: string;
-  type: string;
-  sorted: "ascending" | "descending" | undefined;
-  onSort: () => void;
-}) {
-  const t = useMessages(messages);
-  const Arrow = sorted === "descending" ? ArrowDown : ArrowUp;
-  return (
-    <th
-      scope="col"
-      aria-sort={sorted}
-      className={classes("px-3 py-2 font-medium whitespace-nowrap", isNumeric(type) && "text-right")}
-    >
-      <button
-        type="button"
-        title={t.sortBy(name)}
-        className="inline-flex items-center gap-1 rounded-sm hover:underline"
-        onClick={onSort}
-      >
-        {name}
-        <span className="font-normal text-muted">{type.toLowerCase()}</span>
-        <Arrow aria-hidden className={classes("size-3", sorted === undefined && "opacity-0")} />
-      </button>
-    </th>
-  );
-}
-
-function ValueCell({ name, value, numeric, first, editing, editable, onEdit, onLeave, onSave }: {
-  name: string;
-  value: unknown;
-  numeric: boolean;
-  first: boolean;
-  editing: boolean;
-  editable: boolean;
-  onEdit: () => void;
-  onLeave: () => void;
-  onSave: (text: string) => Promise<void>;
-}) {
-  const t = useMessages(messages);
-  const [busy, setBusy] = useState(false);
-  const look = classes("max-w-96 min-w-20 truncate px-3 py-1.5 font-mono text-xs", numeric && "text-right tabular");
-  if (editing) {
-    const save = async (text: string) => {
-      if (busy) return;
-      if (text === textOf(value) && value !== null) return onLeave();
-      setBusy(true);
-      try {
-        await onSave(text);
-        onLeave();
-      } catch (error) {
-        toast.failed(error);
-      } finally {
-        setBusy(false);
-      }
-    };
-    return (
-      <td className="p-0.5">
-        <input
-          aria-label={t.valueOf(name)}
-          className="h-7 w-full min-w-32 rounded-sm border border-accent bg-surface px-2 font-mono text-xs text-text"
-          defaultValue={textOf(value)}
-          ref={(input) => input?.focus()}
-          onFocus={(event) => event.target.select()}
-          disabled={busy}
-          onBlur={() => busy || onLeave()}
-          onKeyDown={(event) => {
-            event.stopPropagation();
-            if (event.key === "Enter") void save(event.currentTarget.value);
-            if (event.key === "Escape") onLeave();
-          }}
-        />
-      </td>
-    );
-  }
-  const key = (event: KeyboardEvent<HTMLTableCellElement>) => {
-    if (editable && (event.key === "Enter" || event.key === "F2")) {
-      event.preventDefault();
-      onEdit();
-    } else move(event);
-  };
-  return (
-    <td
-      tabIndex={first ? 0 : -1}
-      className={look}
-      onDoubleClick={editable ? onEdit : undefined}
-      onKeyDown={key}
-      aria-readonly={!editable}
-    >
-      <Cell value={value} />
-    </td>
   );
 }
 
@@ -399,19 +342,4 @@ function save(url: string): void {
   link.href = url;
   link.download = "";
   link.click();
-}
-
-/** Arrows go from cell to cell. */
-function move(event: KeyboardEvent<HTMLTableCellElement>): void {
-  const cell = event.currentTarget;
-  const row = cell.parentElement as HTMLTableRowElement | null;
-  const next = {
-    ArrowLeft: cell.previousElementSibling,
-    ArrowRight: cell.nextElementSibling,
-    ArrowUp: row?.previousElementSibling?.children[cell.cellIndex],
-    ArrowDown: row?.nextElementSibling?.children[cell.cellIndex],
-  }[event.key];
-  if (!(next instanceof HTMLTableCellElement) || !next.hasAttribute("tabindex")) return;
-  event.preventDefault();
-  next.focus();
 }

@@ -11,8 +11,8 @@ export function csvOf(columns: readonly string[], rows: readonly Row[]): string 
     .map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-export function download(name: string, type: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+export function download(name: string, type: string, content: BlobPart): void {
+  const url = URL.createObjectURL(new Blob([content], { type }));
   const link = document.createElement("a");
   link.href = url;
   link.download = name;

@@ -1,8 +1,8 @@
-import { Database, Ellipsis, Plus, Trash2 } from "lucide-react";
+import { Database, Ellipsis, KeyRound, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import type { DatabaseEntry } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
-import { Button } from "@/components/button";
+import { Button, ButtonLink } from "@/components/button";
 import { ConfirmByName, FormDialog } from "@/components/dialog";
 import { EmptyState } from "@/components/empty-state";
 import { Field, Input } from "@/components/field";
@@ -33,7 +33,16 @@ export default function DatabasesPage() {
   const [removing, setRemoving] = useState<DatabaseEntry | null>(null);
   const make = <Button look="primary" icon={Plus} needs="developer" onClick={() => setMaking(true)}>{t.make}</Button>;
   return (
-    <Page title={t.title} description={t.description} actions={make}>
+    <Page
+      title={t.title}
+      description={t.description}
+      actions={
+        <>
+          {can("admin") && <ButtonLink icon={KeyRound} to={to("database-tokens")}>{t.tokens}</ButtonLink>}
+          {make}
+        </>
+      }
+    >
       <Card flush>
         <Table
           label={t.title}

@@ -1,5 +1,5 @@
 // What is in a bucket, folder by folder. Files are dropped anywhere on it.
-import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import {
   Ellipsis,
   File as FileIcon,
@@ -15,7 +15,7 @@ import type { ObjectEntry, ObjectPage } from "@/api/generated/api";
 import { Button } from "@/components/button";
 import { ConfirmByName, FormDialog } from "@/components/dialog";
 import { EmptyState } from "@/components/empty-state";
-import { Field, Input } from "@/components/field";
+import { Field, Input, SearchInput } from "@/components/field";
 import { Card, Page } from "@/components/layout";
 import { Menu } from "@/components/menu";
 import { OperationProgress } from "@/components/progress";
@@ -33,6 +33,7 @@ import { api, type ApiError } from "@/lib/api/client";
 import { problemOf } from "@/lib/api/errors";
 import { invalidate } from "@/lib/api/queries";
 import { classes } from "@/lib/classes";
+import { useDebounced } from "@/lib/debounce";
 import { useFilters } from "@/lib/filters";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName, useProjectPath } from "@/lib/project";
@@ -40,6 +41,7 @@ import { useCan } from "@/lib/session/session";
 
 type Line = { key: string; object?: ObjectEntry };
 
+const MOST_KEYS = 1000;
 const OF_BUCKETS = ["GET /admin/s3/buckets", "objects"];
 
 export default function BucketPage() {
@@ -51,6 +53,10 @@ export default function BucketPage() {
   const { bucket = "" } = useParams();
   const [view, setView] = useFilters(["prefix", "key"]);
   const prefix = view.prefix ?? "";
+  const [typed, setTyped] = useState({ prefix, text: "" });
+  const sought = typed.prefix === prefix ? typed.text : ""; // else it was in another folder
+  const settled = useDebounced(sought);
+  const find = sought === "" ? "" : settled;
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [asked, setAsked] = useState<"delete" | "folder" | "link" | null>(null);
   const [clearing, setClearing] = useState<string | null>(null);
@@ -60,16 +66,36 @@ export default function BucketPage() {
   const reload = () => void invalidate(client, OF_BUCKETS);
   const uploads = useUploads(project, bucket, reload);
   const list = useInfiniteQuery<ObjectPage, ApiError, ObjectPage[], unknown[], string | undefined>({
-    queryKey: ["objects", project, bucket, prefix],
+    queryKey: ["objects", project, bucket, prefix, find],
     initialPageParam: undefined,
     queryFn: ({ pageParam, signal }) =>
       api("GET /admin/s3/buckets/{bucket}/objects", {
         path: { bucket },
-        query: { project, prefix, delimiter: "/", limit: 500, ...(pageParam ? { cursor: pageParam } : {}) },
+        query: {
+          project,
+          prefix: prefix + find,
+          delimiter: "/",
+          limit: 500,
+          ...(pageParam ? { cursor: pageParam } : {}),
+        },
         signal,
       }),
     getNextPageParam: (page) => page.cursor ?? undefined,
     select: ({ pages }) => pages,
+    placeholderData: (before) => before,
+  });
+  // Who follows a link to an object of a large folder has not come to its page yet.
+  const named = useQuery<ObjectEntry | null, ApiError>({
+    queryKey: ["objects", project, bucket, "named", view.key],
+    enabled: view.key !== undefined,
+    queryFn: async ({ signal }) => {
+      const page = await api("GET /admin/s3/buckets/{bucket}/objects", {
+        path: { bucket },
+        query: { project, prefix: view.key ?? "", limit: 1 },
+        signal,
+      });
+      return page.objects.find((object) => object.key === view.key) ?? null;
+    },
   });
   const lines = list.data && [
     ...list.data.flatMap((page) => page.prefixes).map((key): Line => ({ key })),
@@ -77,29 +103,32 @@ export default function BucketPage() {
     ...list.data.flatMap((page) => page.objects).filter((object) => object.key !== prefix)
       .map((object): Line => ({ key: object.key, object })),
   ];
-  const shown = lines?.find((line) => line.object && line.key === view.key)?.object;
+  const shown = view.key === undefined
+    ? undefined
+    : lines?.find((line) => line.object && line.key === view.key)?.object ?? named.data ?? undefined;
   const marked = lines?.filter((line) => chosen.has(line.key)) ?? [];
   const folders = marked.filter((line) => line.object === undefined).map((line) => line.key);
   const folder = (to: string) => `?${new URLSearchParams({ prefix: to })}`;
 
   const removeChosen = async () => {
     const keys = marked.filter((line) => line.object !== undefined).map((line) => line.key);
-    if (folders.length > 0 || keys.length > 1000) {
+    // The box takes so many names at a time.
+    for (let at = 0; at < keys.length; at += MOST_KEYS) {
+      await api("POST /admin/s3/buckets/{bucket}/objects/delete", {
+        path: { bucket },
+        query: { project },
+        body: { keys: keys.slice(at, at + MOST_KEYS) },
+      });
+    }
+    if (folders.length > 0) {
       // What may be many is an operation of the box: it shows how far it is, and can be stopped.
       const operation = await api("POST /admin/s3/buckets/{bucket}/objects/clear", {
         path: { bucket },
         query: { project },
-        body: { keys: keys.slice(0, 1000), prefixes: folders.slice(0, 1000) },
+        body: { keys: [], prefixes: folders.slice(0, MOST_KEYS) },
       });
       setClearing(operation.id);
-    } else {
-      await api("POST /admin/s3/buckets/{bucket}/objects/delete", {
-        path: { bucket },
-        query: { project },
-        body: { keys },
-      });
-      toast.done(t.deleted(keys.length));
-    }
+    } else toast.done(t.deleted(keys.length));
     setChosen(new Set());
     await invalidate(client, OF_BUCKETS);
   };
@@ -175,7 +204,15 @@ export default function BucketPage() {
           </>
         }
       >
-        <Folders bucket={bucket} prefix={prefix} />
+        <div className="flex flex-wrap items-center justify-between gap-3">
+          <Folders bucket={bucket} prefix={prefix} />
+          <SearchInput
+            label={t.findHere}
+            className="w-56 max-sm:w-full"
+            value={sought}
+            onChange={(event) => setTyped({ prefix, text: event.target.value })}
+          />
+        </div>
         {clearing !== null && (
           <Card>
             <OperationProgress key={clearing} id={clearing} label={t.deleting} invalidates={OF_BUCKETS} />
@@ -249,11 +286,15 @@ export default function BucketPage() {
                 cell: (line) => line.object ? <RelativeTime time={line.object.uploaded} /> : "",
               },
             ]}
-            empty={
-              <EmptyState icon={UploadIcon} title={t.empty} command={`v8box s3 cp photo.jpg s3://${bucket}/${prefix}`}>
+            empty={find !== "" ? <EmptyState title={t.noneBegins(find)} /> : (
+              <EmptyState
+                icon={UploadIcon}
+                title={t.empty}
+                command={`v8box s3 cp photo.jpg s3://${bucket}/${prefix}`}
+              >
                 {t.emptyHint}
               </EmptyState>
-            }
+            )}
           />
         </Card>
       </Page>

@@ -1,4 +1,4 @@
-import { FilePlus, Play, Save, Trash2, Undo2, WandSparkles } from "lucide-react";
+import { FilePen, FilePlus, Play, Save, Trash2, Undo2, WandSparkles } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
 import type { WorkerInfo } from "@/api/generated/api";
@@ -35,7 +35,7 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
   const open = useFiles(project, worker);
   const { files, faults, state } = open;
   const [shown, setShown] = useState<string | null>(null);
-  const [naming, setNaming] = useState(false);
+  const [naming, setNaming] = useState<"new" | "move" | null>(null);
   const [discarding, setDiscarding] = useState(false);
   const [removing, setRemoving] = useState(false);
   const [runs, setRuns] = useState(0);
@@ -106,7 +106,15 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
           <span className="grow" />
           {editable && (
             <>
-              <Button size="sm" look="quiet" icon={FilePlus} aria-label={t.newFile} onClick={() => setNaming(true)} />
+              <Button size="sm" look="quiet" icon={FilePlus} aria-label={t.newFile} onClick={() => setNaming("new")} />
+              <Button
+                size="sm"
+                look="quiet"
+                icon={FilePen}
+                aria-label={t.moveFile}
+                disabled={file === undefined || file.path === main}
+                onClick={() => setNaming("move")}
+              />
               <Button
                 size="sm"
                 look="quiet"
@@ -165,6 +173,12 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
             faulty={new Set(faults.flatMap((fault) => fault.file ?? []))}
             shown={path}
             onShow={setShown}
+            onMove={editable
+              ? (chosen) => {
+                setShown(chosen);
+                if (chosen !== main) setNaming("move");
+              }
+              : undefined}
           />
           <div className="h-[min(65vh,44rem)] min-w-0 max-md:border-t md:border-l">
             {file && path && (
@@ -203,14 +217,31 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
         )}
       </section>
       <TestPanel worker={worker} asked={runs} template={search.get("template")} />
-      {naming && (
-        <NewFile
+      {naming === "new" && (
+        <NameFile
+          title={t.newFileTitle}
+          submit={t.newFile}
+          hint={t.pathHint}
           taken={files.map((each) => each.path)}
-          folder={path?.slice(0, path.lastIndexOf("/") + 1) ?? ""}
-          onClose={() => setNaming(false)}
-          onMake={(made) => {
+          path={path?.slice(0, path.lastIndexOf("/") + 1) ?? ""}
+          onClose={() => setNaming(null)}
+          onName={(made) => {
             open.add(made);
             setShown(made);
+          }}
+        />
+      )}
+      {naming === "move" && path !== null && (
+        <NameFile
+          title={t.moveFileTitle(path)}
+          submit={t.moveFile}
+          hint={t.moveFileHint}
+          taken={files.map((each) => each.path)}
+          path={path}
+          onClose={() => setNaming(null)}
+          onName={(to) => {
+            open.move(path, to);
+            setShown(to);
           }}
         />
       )}
@@ -323,30 +354,41 @@ function Note({ bad, children }: { bad?: boolean; children: React.ReactNode }) {
   );
 }
 
-function NewFile({ taken, folder, onClose, onMake }: {
+/** Asks for a file's path: of a new one, or of one that moves. */
+function NameFile({ title, submit, hint, taken, path: before, onClose, onName }: {
+  title: string;
+  submit: string;
+  hint: string;
   taken: readonly string[];
-  folder: string;
+  path: string;
   onClose: () => void;
-  onMake: (path: string) => void;
+  onName: (path: string) => void;
 }) {
   const t = useMessages(messages);
-  const [path, setPath] = useState(folder);
+  const [path, setPath] = useState(before);
   const bad = !/^[\w@.()[\]-]+(\/[\w@.()[\]-]+)*$/.test(path) || path.split("/").includes("..") || taken.includes(path);
   return (
     <FormDialog
       open
       onClose={onClose}
-      title={t.newFileTitle}
-      submit={t.newFile}
+      title={title}
+      submit={submit}
       disabled={bad}
       onSubmit={async () => {
-        onMake(path);
+        onName(path);
         onClose();
         await Promise.resolve();
       }}
     >
-      <Field label={t.path} hint={t.pathHint}>
-        <Input autoFocus value={path} onChange={(event) => setPath(event.target.value)} />
+      <Field label={t.path} hint={hint}>
+        <Input
+          autoFocus
+          autoCapitalize="none"
+          autoComplete="off"
+          spellCheck={false}
+          value={path}
+          onChange={(event) => setPath(event.target.value)}
+        />
       </Field>
     </FormDialog>
   );

@@ -11,12 +11,14 @@ interface Node {
 }
 
 /** Files by folder. What is changed or faulty says so. */
-export function FileTree({ paths, dirty, faulty, shown, onShow }: {
+export function FileTree({ paths, dirty, faulty, shown, onShow, onMove }: {
   paths: readonly string[];
   dirty: ReadonlySet<string>;
   faulty: ReadonlySet<string>;
   shown: string | null;
   onShow: (path: string) => void;
+  /** F2. */
+  onMove: ((path: string) => void) | undefined;
 }) {
   const t = useMessages(messages);
   return (
@@ -46,6 +48,9 @@ export function FileTree({ paths, dirty, faulty, shown, onShow }: {
                       faulty.has(node.path) && "text-bad",
                     )}
                     onClick={() => onShow(node.path)}
+                    onKeyDown={(event) => {
+                      if (event.key === "F2") onMove?.(node.path);
+                    }}
                   >
                     <Icon aria-hidden className="size-3.5 shrink-0" />
                     <span className="min-w-0 grow truncate">{node.name}</span>

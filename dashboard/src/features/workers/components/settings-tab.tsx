@@ -91,9 +91,9 @@ export default function SettingsTab({ worker }: { worker: WorkerInfo }) {
           </Card>
           <Card title={t.permissions}>
             <Field label={t.net} hint={t.netHint}>
-              <Input
+              <WordsInput
                 value={wordsOf(shown("permissions", "net"))}
-                onChange={(event) => set("permissions", "net", netOf(event.target.value))}
+                onChange={(text) => set("permissions", "net", netOf(text))}
               />
             </Field>
           </Card>
@@ -111,9 +111,9 @@ export default function SettingsTab({ worker }: { worker: WorkerInfo }) {
                 />
               </Field>
               <Field label={t.origins} hint={t.originsHint}>
-                <Input
+                <WordsInput
                   value={wordsOf(shown("cors", "origins"))}
-                  onChange={(event) => set("cors", "origins", listOf(event.target.value))}
+                  onChange={(text) => set("cors", "origins", listOf(text))}
                 />
               </Field>
               <Field label={t.rateLimit}>
@@ -226,6 +226,24 @@ function NumberInput({ value, onChange }: { value: unknown; onChange: (value: nu
       min={0}
       value={typeof value === "number" ? value : ""}
       onChange={(event) => onChange(event.target.value === "" ? null : Number(event.target.value))}
+    />
+  );
+}
+
+/** Several words. A blank at the end stays as it is typed: the next word follows. */
+function WordsInput({ value, onChange }: { value: string; onChange: (text: string) => void }) {
+  const [text, setText] = useState(value);
+  const same = text.split(/\s+/).filter((each) => each !== "").join(" ") === value;
+  return (
+    <Input
+      value={same ? text : value}
+      autoCapitalize="none"
+      autoComplete="off"
+      spellCheck={false}
+      onChange={(event) => {
+        setText(event.target.value);
+        onChange(event.target.value);
+      }}
     />
   );
 }

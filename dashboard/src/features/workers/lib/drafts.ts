@@ -6,16 +6,23 @@ interface Draft {
   path: string;
   text: string;
   etag: string | null;
+  /** Of a file that is to move: where it was. */
+  from?: { path: string; etag: string | null } | undefined;
 }
 
 const MOST_CHARACTERS = 1_000_000;
 
 const keyOf = (project: string, worker: string) => `v8box.drafts.${project}.${worker}`;
 
+function isTag(value: unknown): value is string | null {
+  return value === null || typeof value === "string";
+}
+
 function isDraft(value: unknown): value is Draft {
   const draft = value as Draft | null;
   return typeof draft === "object" && draft !== null && typeof draft.path === "string" &&
-    typeof draft.text === "string" && (draft.etag === null || typeof draft.etag === "string");
+    typeof draft.text === "string" && isTag(draft.etag) &&
+    (draft.from === undefined || (typeof draft.from?.path === "string" && isTag(draft.from.etag)));
 }
 
 /** Keeps the files that differ from the box's. Tells whether they are kept: they may be too long, or there is no storage. */
@@ -25,7 +32,7 @@ export function keepDrafts(project: string, worker: string, dirty: readonly Open
       localStorage.removeItem(keyOf(project, worker));
       return true;
     }
-    const text = JSON.stringify(dirty.map(({ path, text, etag }): Draft => ({ path, text, etag })));
+    const text = JSON.stringify(dirty.map(({ path, text, etag, from }): Draft => ({ path, text, etag, from })));
     if (text.length > MOST_CHARACTERS) return false;
     localStorage.setItem(keyOf(project, worker), text);
     return true;
@@ -39,9 +46,13 @@ export function withDrafts(project: string, worker: string, files: readonly Open
   const drafts = read(project, worker);
   if (drafts.length === 0) return files;
   const known = new Map(files.map((file) => [file.path, file]));
-  for (const { path, text, etag } of drafts) {
+  for (const { path, text, etag, from } of drafts) {
     const file = known.get(path);
-    if (file === undefined) known.set(path, { path, saved: null, etag: null, text });
+    const before = from && known.get(from.path);
+    if (from !== undefined && before !== undefined && file === undefined) {
+      known.delete(from.path);
+      known.set(path, { path, saved: before.saved, etag: null, text, from });
+    } else if (file === undefined) known.set(path, { path, saved: null, etag: null, text });
     // With the older tag, so that saving over what somebody else saved meanwhile is refused.
     else if (file.saved !== text) known.set(path, { ...file, text, etag });
   }

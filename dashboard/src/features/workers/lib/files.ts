@@ -8,6 +8,8 @@ export interface OpenFile {
   saved: string | null;
   etag: string | null;
   text: string;
+  /** Where the box has it still: it is to move. */
+  from?: { path: string; etag: string | null };
 }
 
 const TEXT = /\.(ts|tsx|mts|js|jsx|mjs|json|jsonc|css|html|svg|xml|md|sql|toml|yaml|yml|txt|csv|env)$/i;
@@ -22,7 +24,7 @@ export function place(project: string, worker: string, path: string): string {
 }
 
 export function isDirty(file: OpenFile): boolean {
-  return file.saved !== file.text;
+  return file.saved !== file.text || file.from !== undefined;
 }
 
 export async function readFile(project: string, worker: string, path: string, signal?: AbortSignal): Promise<OpenFile> {
@@ -53,6 +55,27 @@ export async function saveFile(project: string, worker: WorkerInfo, file: OpenFi
     file: { ...file, saved: file.text, etag: etag ?? `"${data.file.sha256}"` },
     number: data.version?.number ?? null,
     fault: data.error,
+  };
+}
+
+/** Saves all of them as one version and makes it live. Throws a 412 with the `path` that somebody else saved meanwhile. */
+export async function saveFiles(project: string, worker: WorkerInfo, files: readonly OpenFile[]) {
+  const sha256 = (etag: string | null) => etag?.replaceAll('"', "") ?? "";
+  const { files: written, version, error } = await api("PATCH /api/v1/projects/{project}/workers/{worker}/files", {
+    path: { project, worker: worker.name },
+    query: worker.source === "api" ? { environment: "production" } : {},
+    body: {
+      changes: files.flatMap(({ path, text, etag, from }) => [
+        ...from === undefined ? [] : [{ path: from.path, text: null, base_sha256: sha256(from.etag) }],
+        { path, text, base_sha256: sha256(etag) },
+      ]),
+    },
+  });
+  const tags = new Map(written.map((each) => [each.path, `"${each.sha256}"`]));
+  return {
+    files: files.map(({ path, text }): OpenFile => ({ path, text, saved: text, etag: tags.get(path) ?? null })),
+    number: version?.number ?? null,
+    fault: error,
   };
 }
 

@@ -11,13 +11,14 @@ import {
   isText,
   type OpenFile,
   readFile,
-  saveFile,
+  saveFiles,
 } from "@/features/workers/lib/files";
+import { relinked } from "@/features/workers/lib/moves";
 import { keepDrafts, withDrafts } from "@/features/workers/lib/drafts";
-import { api, ApiError } from "@/lib/api/client";
+import { type Answer, api, ApiError } from "@/lib/api/client";
 import { invalidate } from "@/lib/api/queries";
 
-const MAX_FILES = 200;
+const PAGE = 200;
 const CHECK_AFTER_MS = 700;
 const KEEP_AFTER_MS = 250;
 
@@ -34,6 +35,21 @@ export type State =
 export interface Conflict {
   mine: OpenFile;
   theirs: OpenFile;
+}
+
+/** The box's files that are texts, with their tags. */
+async function listFiles(project: string, worker: string, signal?: AbortSignal) {
+  const found: { path: string; etag: string }[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Answer<"GET /api/v1/projects/{project}/workers/{worker}/files"> = await api(
+      "GET /api/v1/projects/{project}/workers/{worker}/files",
+      { path: { project, worker }, query: { limit: PAGE, cursor }, signal },
+    );
+    found.push(...page.items.map(({ path, sha256 }) => ({ path, etag: `"${sha256}"` })));
+    cursor = page.next_cursor;
+  } while (cursor !== null);
+  return found.filter((each) => isText(each.path));
 }
 
 export function useFiles(project: string, worker: WorkerInfo) {
@@ -55,13 +71,8 @@ export function useFiles(project: string, worker: WorkerInfo) {
   /** Reads the files of the box; `drafts`: with what was typed in them before. */
   const load = useCallback(async (drafts: boolean, signal?: AbortSignal) => {
     try {
-      const { items } = await api("GET /api/v1/projects/{project}/workers/{worker}/files", {
-        path: { project, worker: name },
-        query: { limit: MAX_FILES },
-        signal,
-      });
-      const texts = items.filter((each) => isText(each.path)).map((each) => readFile(project, name, each.path, signal));
-      const found = await Promise.all(texts);
+      const listed = await listFiles(project, name, signal);
+      const found = await Promise.all(listed.map((each) => readFile(project, name, each.path, signal)));
       const shown = drafts ? withDrafts(project, name, found) : found;
       const restored = shown.some(isDirty);
       setFiles(shown);
@@ -95,19 +106,18 @@ export function useFiles(project: string, worker: WorkerInfo) {
     if (saving.current || latest.current.length === 0) return;
     const stopping = new AbortController();
     const { signal } = stopping;
-    api("GET /api/v1/projects/{project}/workers/{worker}/files", {
-      path: { project, worker: name },
-      query: { limit: MAX_FILES },
-      signal,
-    }).then(async ({ items }) => {
-      const tags = new Map(latest.current.map((file) => [file.path, file.etag]));
-      const changed = items.filter((each) => isText(each.path) && tags.get(each.path) !== `"${each.sha256}"`);
+    listFiles(project, name, signal).then(async (listed) => {
+      const tags = new Map(latest.current.map((file) => [file.from?.path ?? file.path, file.from?.etag ?? file.etag]));
+      const changed = listed.filter((each) => tags.get(each.path) !== each.etag);
       const theirs = await Promise.all(changed.map((each) => readFile(project, name, each.path, signal)));
       if (signal.aborted) return;
-      const now = new Map(latest.current.map((file) => [file.path, file]));
+      const there = new Set(listed.map((each) => each.path));
+      const mine = latest.current.filter((file) => isDirty(file) || there.has(file.path));
+      const moving = new Set(mine.flatMap((file) => file.from?.path ?? []));
+      const now = new Map(mine.map((file) => [file.path, file]));
       for (const file of theirs) {
-        const mine = now.get(file.path);
-        if (mine === undefined || !isDirty(mine)) now.set(file.path, file);
+        const known = now.get(file.path);
+        if (known === undefined ? !moving.has(file.path) : !isDirty(known)) now.set(file.path, file);
       }
       setFiles([...now.values()]);
       setOvertaken(overtakenIn([...now.values()], theirs));
@@ -125,13 +135,31 @@ export function useFiles(project: string, worker: WorkerInfo) {
     setState({ kind: "draft" });
   }, []);
 
+  /** Moves a file, and has those that import it import it from there. The box does with the next save. */
+  const move = useCallback((path: string, to: string) => {
+    setFiles((all) =>
+      all?.map((file) => {
+        const text = relinked(file.path, file.text, path, to);
+        if (file.path !== path) return text === file.text ? file : { ...file, text };
+        const { from, ...here } = file;
+        const was = from ?? (file.saved === null ? undefined : { path, etag: file.etag });
+        if (was === undefined) return { ...here, path: to, text };
+        return was.path === to
+          ? { ...here, path: to, text, etag: was.etag } // back where it was
+          : { ...here, path: to, text, etag: null, from: was };
+      }) ?? null
+    );
+    setFaults((all) => all.filter((each) => each.file !== path));
+    setState({ kind: "draft" });
+  }, []);
+
   /** Deletes a file; one that is not saved yet is only forgotten. */
   const remove = useCallback(async (file: OpenFile) => {
     if (file.saved !== null) {
       await api("DELETE /api/v1/projects/{project}/workers/{worker}/files/{path}", {
-        path: { project, worker: name, path: file.path },
+        path: { project, worker: name, path: file.from?.path ?? file.path },
         query: worker.source === "api" ? { environment: "production" } : {},
-        ifMatch: file.etag,
+        ifMatch: file.from?.etag ?? file.etag,
       });
       await invalidate(client, ["GET /api/v1/projects/{project}/workers"]);
     }
@@ -158,7 +186,9 @@ export function useFiles(project: string, worker: WorkerInfo) {
   }, [project, name]);
 
   // What is typed is checked a moment after it: a check that is overtaken by typing is given up.
-  const drafts = useMemo(() => files?.filter(isDirty).map((file) => file.text).join("\0") ?? "", [files]);
+  const drafts = useMemo(() => files?.filter(isDirty).map((file) => `${file.path}\0${file.text}`).join("\0") ?? "", [
+    files,
+  ]);
   const dirty = useMemo(() => files?.some(isDirty) ?? false, [files]);
   useEffect(() => {
     if (!dirty) return;
@@ -195,44 +225,29 @@ export function useFiles(project: string, worker: WorkerInfo) {
 
   /** Tells whether what is shown is live then. */
   const save = useCallback(async (): Promise<boolean> => {
-    // New files first: others may import them.
-    const changed = latest.current.filter(isDirty).sort((a, b) => Number(b.saved === null) - Number(a.saved === null));
+    const changed = latest.current.filter(isDirty);
     if (changed.length === 0 || saving.current) return changed.length === 0;
     saving.current = true;
     setState({ kind: "saving" });
     const began = performance.now();
     try {
-      let number: number | null = null;
-      const found: Fault[] = [];
-      for (const file of changed) {
-        let saved;
-        try {
-          saved = await saveFile(project, worker, file);
-        } catch (caught) {
-          if (caught instanceof ApiError && caught.status === 412) {
-            setConflict({ mine: file, theirs: await readFile(project, name, file.path) });
-            setState({ kind: "draft" });
-            return false;
-          }
-          throw caught;
-        }
-        const done = saved.file;
-        // What was typed meanwhile stays.
-        const all = latest.current.map((each) => each.path === done.path ? { ...done, text: each.text } : each);
-        latest.current = all;
-        setFiles(all);
-        setOvertaken((paths) => paths.filter((path) => path !== done.path));
-        number = saved.number ?? number;
-        if (saved.fault !== null) {
-          found.push({
-            message: saved.fault.message,
-            file: saved.fault.file ?? done.path,
-            line: saved.fault.line ?? 1,
-            column: saved.fault.column ?? 1,
-            severity: "error",
-          });
-        }
-      }
+      const { files: done, number, fault } = await saveFiles(project, worker, changed);
+      const saved = new Map(done.map((file) => [file.path, file]));
+      // What was typed meanwhile stays.
+      const all = latest.current.map((each) => {
+        const file = saved.get(each.path);
+        return file === undefined ? each : { ...file, text: each.text };
+      });
+      latest.current = all;
+      setFiles(all);
+      setOvertaken((paths) => paths.filter((path) => !saved.has(path)));
+      const found: Fault[] = fault === null ? [] : [{
+        message: fault.message,
+        file: fault.file ?? null,
+        line: fault.line ?? 1,
+        column: fault.column ?? 1,
+        severity: "error",
+      }];
       setRestored(false);
       setFaults(found);
       const live = number !== null && found.length === 0;
@@ -247,7 +262,15 @@ export function useFiles(project: string, worker: WorkerInfo) {
       return live;
     } catch (caught) {
       setState({ kind: "draft" });
-      if (caught instanceof ApiError && Array.isArray(caught.problem.diagnostics)) {
+      const refused = caught instanceof ApiError && caught.status === 412 ? caught.problem.path : undefined;
+      const mine = changed.find((file) => file.path === refused || file.from?.path === refused);
+      if (mine !== undefined && typeof refused === "string") {
+        try {
+          setConflict({ mine, theirs: await theirsOf(project, name, refused) });
+        } catch (problem) {
+          toast.failed(problem);
+        }
+      } else if (caught instanceof ApiError && Array.isArray(caught.problem.diagnostics)) {
         const { back } = asDeployed(name, latest.current);
         const found = (caught.problem.diagnostics as DiagnosticInfo[]).map(faultOf);
         setFaults(found.map((fault) => ({ ...fault, file: fault.file === null ? null : back(fault.file) })));
@@ -265,9 +288,14 @@ export function useFiles(project: string, worker: WorkerInfo) {
     const { mine, theirs } = conflict;
     setConflict(null);
     if (choice === "later") return setOvertaken((paths) => [...new Set([...paths, mine.path])]);
-    const taken = (file: OpenFile): OpenFile =>
-      choice === "theirs" ? theirs : { ...file, saved: theirs.saved, etag: theirs.etag };
-    const all = latest.current.map((file) => file.path === mine.path ? taken(file) : file);
+    const taken = (file: OpenFile): OpenFile[] => {
+      if (choice === "theirs") {
+        if (theirs.saved === null) return []; // it is gone
+        return theirs.path === file.path ? [theirs] : [{ ...file, text: theirs.text, ...seen(file, theirs) }];
+      }
+      return [{ ...file, ...seen(file, theirs) }];
+    };
+    const all = latest.current.flatMap((file) => file.path === mine.path ? taken(file) : [file]);
     latest.current = all;
     setFiles(all);
     setOvertaken((paths) => paths.filter((path) => path !== mine.path));
@@ -290,6 +318,7 @@ export function useFiles(project: string, worker: WorkerInfo) {
     overtaken,
     change,
     add,
+    move,
     remove,
     save,
     settle,
@@ -316,9 +345,29 @@ export function asDeployed(worker: string, files: readonly OpenFile[]) {
   };
 }
 
+/** A file as the box has it now; an empty one that is not saved where it is gone. */
+async function theirsOf(project: string, worker: string, path: string): Promise<OpenFile> {
+  try {
+    return await readFile(project, worker, path);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return { path, saved: null, etag: null, text: "" };
+    throw error;
+  }
+}
+
+/** What a file is saved over once theirs has been looked at. */
+function seen(file: OpenFile, theirs: OpenFile): Partial<OpenFile> {
+  if (file.from === undefined || file.path === theirs.path) return { saved: theirs.saved, etag: theirs.etag };
+  return theirs.saved === null
+    ? { saved: null, from: undefined }
+    : { saved: theirs.saved, from: { path: theirs.path, etag: theirs.etag } };
+}
+
 /** What is changed here and on the box, too. */
 function overtakenIn(files: readonly OpenFile[], theirs: readonly OpenFile[]): string[] {
   const tags = new Map(theirs.map((file) => [file.path, file.etag]));
-  return files.filter((file) => isDirty(file) && tags.has(file.path) && tags.get(file.path) !== file.etag)
-    .map((file) => file.path);
+  return files.filter((file) => {
+    const there = tags.get(file.from?.path ?? file.path);
+    return isDirty(file) && there !== undefined && there !== (file.from ?? file).etag;
+  }).map((file) => file.path);
 }
