@@ -143,6 +143,82 @@ def test_rows_are_sorted_filtered_changed_and_deleted(dash: Dash, admin: httpx.C
     assert ask(admin, "select count(*) as n from customers") == [{"n": 2}]
 
 
+def test_a_value_is_edited_where_it_stands_and_nothing_else_of_it(dash: Dash, admin: httpx.Client, shop: str) -> None:
+    ask(admin, "insert into customers (id, name) values (7, ?)", "two\nlines")
+
+    def row() -> dict[str, object]:
+        return ask(admin, "select name, score, photo from customers where id = 7")[0]
+
+    page = dash.open(f"/projects/default/database/{shop}/tables/customers")
+    line = page.get_by_role("grid").get_by_role("row").filter(has_text="two")
+    score = line.get_by_role("gridcell").nth(3)
+    value = page.get_by_label("Value of score")
+    dialog = page.get_by_role("dialog")
+
+    # By keys alone, and nothing typed: NULL stays NULL, and the cell has the focus again.
+    score.focus()
+    page.keyboard.press("Enter")
+    expect(value).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(score).to_be_focused()
+    assert row()["score"] is None
+    page.keyboard.press("F2")
+    value.fill("9")
+    page.get_by_role("heading", level=1).click()  # who goes on elsewhere has meant it
+    expect(score).to_have_text("9")
+    assert row()["score"] == 9
+    score.dblclick()
+    value.fill("10")
+    page.keyboard.press("Escape")
+    expect(score).to_be_focused()
+    score.dblclick()
+    value.fill("")
+    page.keyboard.press("Enter")
+    expect(score).to_have_text("NULL")
+    assert row() == {"name": "two\nlines", "score": None, "photo": None}
+
+    # What has lines keeps them.
+    line.get_by_role("gridcell").nth(2).dblclick()
+    expect(dialog.get_by_label("Value of name")).to_have_value("two\nlines")
+    dialog.get_by_label("Value of name").fill("three\nlines\nnow")
+    dash.look("database-value")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("grid")).to_contain_text("three")
+    assert row()["name"] == "three\nlines\nnow"
+
+    # Somebody else was quicker: theirs stays, and is shown.
+    theirs = page.get_by_role("grid").get_by_role("row").filter(has_text="three").get_by_role("gridcell").nth(3)
+    theirs.dblclick()
+    value.fill("1")
+    ask(admin, "update customers set score = 2 where id = 7")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Somebody else has changed or deleted this row meanwhile")).to_be_visible()
+    assert row()["score"] == 2
+    page.keyboard.press("Escape")
+    expect(theirs).to_have_text("2")
+
+    # A blob is bytes, and may be another one.
+    page.get_by_role("grid").get_by_role("row").filter(has_text="onerror").get_by_text("blob, 3 B").dblclick()
+    expect(dialog.get_by_label("Value of photo")).to_contain_text("00 ff 10")
+    dialog.get_by_label("Replace by a file").last.set_input_files({"name": "a", "mimeType": "a/b", "buffer": b"ab"})
+    expect(dialog.get_by_label("Value of photo")).to_contain_text("61 62")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    assert ask(admin, "select photo from customers where id = 1") == [{"photo": {"base64": "YWI="}}]
+
+
+def test_rows_that_take_others_along_say_so(dash: Dash, admin: httpx.Client, shop: str) -> None:
+    ask(admin, "create table notes (id integer primary key, customer references customers (id) on delete cascade)")
+    page = dash.open(f"/projects/default/database/{shop}/tables/customers")
+    page.get_by_role("grid").get_by_role("row").filter(has_text="Ada").get_by_role("checkbox").check()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Rows of notes that refer to them are deleted")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("1 row deleted")).to_be_visible()
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+
+
 def test_many_rows_come_in_pages(dash: Dash, admin: httpx.Client, shop: str) -> None:
     ask(
         admin,
@@ -272,12 +348,72 @@ def test_sql_is_completed_run_explained_kept_and_exported(dash: Dash, admin: htt
     page.get_by_role("button", name="Save query").click()
     page.get_by_label("Name of the query").fill("<b>best</b>")
     page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("<b>best</b> is saved")).to_be_visible()
+    address = "/api/v1/projects/default/saved-queries"
+    [saved] = admin.get(address, params={"database": shop}).json()["items"]  # for all members
+    assert saved["sql"].endswith("order by id;")
+    page.wait_for_url(re.compile(f"query={saved['id']}"))
     write(page, "selec 1")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("alert").filter(has_text="syntax error")).to_be_visible()
+    expect(page.get_by_text("not saved", exact=True)).to_be_visible()
+    page.reload()
+    code = page.locator(".monaco-editor .view-lines").first
+    expect(code).to_contain_text("selec 1")
     page.get_by_role("button", name="Saved queries").click()
+    dash.look("database-saved-queries")
     page.get_by_role("button", name="<b>best</b>").first.click()
-    expect(page.locator(".monaco-editor .view-lines").first).to_contain_text("order by")
+    expect(code).to_contain_text("order by")
+
+    # Of two who save it the second is told, and takes another name.
+    write(page, "select 2")
+    admin.patch(f"{address}/{saved['id']}", json={"sql": "select 'theirs'"}).raise_for_status()
+    code.click()
+    page.keyboard.press("ControlOrMeta+s")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Save", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_contain_text("changed it meanwhile")
+    dialog.get_by_label("Name of the query").fill("mine")
+    dialog.get_by_role("button", name="Save", exact=True).click()
+    expect(dialog).to_have_count(0)
+    listed = admin.get(address, params={"database": shop}).json()["items"]
+    assert {each["name"]: each["sql"] for each in listed} == {"<b>best</b>": "select 'theirs'", "mine": "select 2"}
+    page.get_by_role("button", name="Saved queries").click()
+    dialog.get_by_role("button", name="Delete the query mine").click()
+    expect(dialog.get_by_role("listitem")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+    # What takes long is stopped.
+    write(page, "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n")
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("alert").filter(has_text="You have stopped it")).to_be_visible()
+    write(page, "select 41 + 1 as answer")
+    page.keyboard.press("Control+Enter")
+    expect(result).to_contain_text("42")
+
+
+def test_a_token_is_made_and_revoked(dash: Dash, admin: httpx.Client, shop: str) -> None:
+    page = dash.open("/projects/default/database")
+    page.get_by_role("link", name="Database tokens").click()
+    page.get_by_role("button", name="New token").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("What it is for").fill("<b>laptop</b>")
+    dialog.get_by_label("Databases").fill(shop)
+    dialog.get_by_role("checkbox", name="May only read").check()
+    dialog.get_by_role("button", name="Create").click()
+    expect(dialog.get_by_label("The token")).to_contain_text("v8db_")
+    expect(dialog.get_by_label("Addresses")).to_contain_text(f"/{shop}/")
+    dash.look("database-token")
+    dialog.get_by_role("button").last.click()
+    expect(page.get_by_role("table")).to_contain_text(f"reads · {shop}")
+    dash.look("database-tokens")
+    page.get_by_role("button", name="Revoke: <b>laptop</b>").click()
+    dialog.get_by_role("textbox").fill("<b>laptop</b>")
+    dialog.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_text("<b>laptop</b> is revoked")).to_be_visible()
+    assert admin.get("/admin/database/tokens").json()["data"] == []
 
 
 def test_the_structure_is_changed(dash: Dash, admin: httpx.Client, shop: str) -> None:

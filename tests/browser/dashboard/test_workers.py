@@ -284,16 +284,33 @@ def test_files_are_added_imported_and_deleted(dash: Dash, admin: httpx.Client, b
     expect(page.get_by_text(re.compile(r"v\d+ is live"))).to_be_visible(timeout=60_000)
     assert box.run("parts").text == "together"
 
-    tree.get_by_role("button", name=re.compile("word.ts")).click()
+    # It moves, who imports it follows, and both are one version: one by one they would not build.
+    before = admin.get(f"{WORKERS}/parts").json()["newest"]["number"]
+    tree.get_by_role("button", name=re.compile("word.ts")).press("F2")
+    page.get_by_role("dialog").get_by_label("Path").fill("shared/text.ts")
+    page.keyboard.press("Enter")
+    expect(tree.get_by_role("button", name=re.compile("text.ts"))).to_be_visible()
+    page.reload()  # not saved, and not lost
+    expect(page.get_by_text("What you had not saved is here again.")).to_be_visible()
+    tree.get_by_role("button", name=re.compile("main.ts")).click()
+    expect(editor).to_contain_text("./shared/text.ts")
+    expect(page.get_by_text("types are right")).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Save and deploy").click()
+    expect(page.get_by_text(f"v{before + 1} is live")).to_be_visible(timeout=60_000)
+    moved = [each["path"] for each in admin.get(f"{WORKERS}/parts/files").json()["items"]]
+    assert moved == ["main.ts", "shared/text.ts"]
+    assert box.run("parts").text == "together"
+
+    tree.get_by_role("button", name=re.compile("text.ts")).click()
     page.get_by_role("button", name="Delete file").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete file").click()
-    expect(page.get_by_role("dialog")).to_contain_text("word.ts")  # why not: it is imported
+    expect(page.get_by_role("dialog")).to_contain_text("text.ts")  # why not: it is imported
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     admin.put(f"{WORKERS}/parts/files/main.ts?environment=production", content=files["main.ts"]).raise_for_status()
     page.get_by_role("button", name="Delete file").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete file").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(tree.get_by_role("button", name=re.compile("word.ts"))).to_have_count(0)
+    expect(tree.get_by_role("button", name=re.compile("text.ts"))).to_have_count(0)
     assert [each["path"] for each in admin.get(f"{WORKERS}/parts/files").json()["items"]] == ["main.ts"]
 
 
