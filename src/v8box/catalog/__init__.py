@@ -1,6 +1,6 @@
 """What is deployed: manifests, immutable versions, and the snapshot of live ones that the gateway reads."""
 
-from v8box.catalog.catalog import Catalog, Subscriber
+from v8box.catalog.catalog import Catalog
 from v8box.catalog.manifest import (
     ENTRY_SUFFIXES,
     BadWorkerName,
@@ -35,6 +35,7 @@ from v8box.catalog.model import (
     place,
     route_key,
 )
+from v8box.catalog.snapshot import Subscriber
 from v8box.catalog.stored import manifest_hash
 
 __all__ = [

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
-from types import MappingProxyType
 from typing import Final
 
 from v8box.catalog.deployments import (
@@ -55,6 +54,7 @@ from v8box.catalog.model import (
     place,
     route_key,
 )
+from v8box.catalog.snapshot import Revision, Snapshot, Subscriber
 from v8box.catalog.stored import encode, integer, read_fingerprint, read_summary, read_version
 from v8box.catalog.versions import Versions, add_version, check_message
 from v8box.errors import BadRequest, NotFound
@@ -66,9 +66,6 @@ from v8box.telemetry.actors import FOLDER, Actor
 _log: Final = logging.getLogger(__name__)
 _queries: Final = load_queries("v8box.catalog")
 
-Subscriber = Callable[[RouteTable], None]
-Revision = Callable[[str, str, str], int]
-"""The revision of the variables of a project, an environment and a worker; it grows with every change."""
 Quota = Callable[[str], int | None]
 """How many workers a project may have; None: any number."""
 
@@ -89,12 +86,10 @@ class Catalog:
         self.listing = Listing(database)
         self._database = database
         self._blobs = blobs
+        self._live = Snapshot(revision)
         self._revision = revision
         self._quota = quota
-        self._routes = RouteTable(MappingProxyType({}))
-        self._held: Mapping[str, HeldVersion] = {}
         self._fingerprints: dict[str, Mapping[str, str]] = {}
-        self._subscribers: list[Subscriber] = []
         self._changing = asyncio.Lock()
 
     @classmethod
@@ -113,7 +108,7 @@ class Catalog:
     @property
     def routes(self) -> RouteTable:
         """The current snapshot. Reading it costs nothing and never waits."""
-        return self._routes
+        return self._live.routes
 
     def fingerprint(
         self, worker: str, project: str = DEFAULT_PROJECT, environment: str = PRODUCTION
@@ -122,12 +117,16 @@ class Catalog:
         return self._fingerprints.get(route_key(project, worker, environment), {})
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call `subscriber` with every new snapshot, right after it took effect; gives what ends the subscription.
+        """As `Snapshot.subscribe`."""
+        return self._live.subscribe(subscriber)
 
-        It must return at once. One that fails is logged and called again at the next change: compare, don't count.
-        """
-        self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber)
+    def hold(self, held: Mapping[str, HeldVersion]) -> None:
+        """As `Snapshot.hold`."""
+        self._live.hold(held)
+
+    def live_at_sites(self, project: str, worker: str) -> set[str]:
+        """As `Snapshot.live_at_sites`."""
+        return self._live.live_at_sites(project, worker)
 
     async def reload(self) -> None:
         """Read what is live from the database, as at start, or after another node changed it."""
@@ -139,7 +138,7 @@ class Catalog:
             self._fingerprints.clear()
             for _, shares in groupby(rows, key=lambda row: (row[4], row[0], row[5])):
                 await self._read_route(list(shares), routes)
-            self._swap(routes, integer(generation[0][0]))
+            self._live.swap(routes, integer(generation[0][0]))
 
     async def _read_route(self, rows: Sequence[Row], routes: dict[str, Route]) -> None:
         """The route of the rows of one deployment. A version whose bundle is lost has no share; the other of two has
@@ -173,60 +172,10 @@ class Catalog:
 
     async def _refresh(self) -> None:
         async with self._changing:
-            if any(self._placed_again(route) is not route for route in self._routes.workers.values()):
+            if any(self._live.placed_again(route) is not route for route in self.routes.workers.values()):
                 generation = await self._database.write(next_generation)
-                routes = {key: self._placed_again(route) for key, route in self._routes.workers.items()}
-                self._swap(routes, generation)
-
-    def _placed_again(self, route: Route) -> Route:
-        revision = self._revision(route.project, route.environment, route.worker)
-        if all(share.placement.revision == revision for share in route.shares):
-            return route
-        shares = tuple(
-            Share(place(share.placement, route.environment, revision), share.weight) for share in route.shares
-        )
-        return replace(route, shares=shares)
-
-    def hold(self, held: Mapping[str, HeldVersion]) -> None:
-        """The versions that releases of sites hold, by `held_key`: they are on the routes from here on, and those that
-        were before are not. Takes effect at once, without waiting for anything."""
-        if held.keys() != self._held.keys():
-            self._held = held
-            self._swap(dict(self._routes.workers), self._routes.generation)
-
-    def live_at_sites(self, project: str, worker: str) -> set[str]:
-        """The versions of a worker that are functions of what is live of a site, by id."""
-        wanted = (project, worker, PRODUCTION)
-        held = ((each.version, each.environment) for each in self._held.values())
-        return {version.id for version, where in held if (version.project, version.worker, where) == wanted}
-
-    def _held_routes(self) -> dict[str, Route]:
-        found = {}
-        for key, each in self._held.items():
-            version, environment = each.version, each.environment
-            revision = self._revision(version.project, environment, version.worker)
-            known = self._routes.workers.get(key)
-            if known is None or known.newest.revision != revision:
-                known = Route(
-                    project=version.project,
-                    worker=version.worker,
-                    environment=environment,
-                    shares=(Share(place(version, environment, revision), 100),),
-                    held=True,
-                )
-            found[key] = known
-        return found
-
-    def _swap(self, routes: dict[str, Route], generation: int) -> None:
-        """`routes`: of what is deployed. What is held goes with it."""
-        if self._held or any(route.held for route in routes.values()):
-            routes = {key: route for key, route in routes.items() if not route.held} | self._held_routes()
-        self._routes = RouteTable(MappingProxyType(routes), generation)
-        for subscriber in tuple(self._subscribers):
-            try:
-                subscriber(self._routes)
-            except Exception:
-                _log.exception("a subscriber of the catalog failed")
+                routes = {key: self._live.placed_again(route) for key, route in self.routes.workers.items()}
+                self._live.swap(routes, generation)
 
     # ---- changes
 
@@ -319,21 +268,22 @@ class Catalog:
 
     async def _go_live(self, arrivals: Sequence[_Arrival]) -> dict[str, Version]:
         async with self._changing:
-            served = {arrival.key: self._routes.workers.get(arrival.key) for arrival in arrivals}
+            served = {arrival.key: self.routes.workers.get(arrival.key) for arrival in arrivals}
 
             def write(sql: Transaction) -> list[tuple[Version, int | None]]:
                 return [arrival.land(sql, served[arrival.key]) for arrival in arrivals]
 
             landed = await self._database.write(write)
-            routes = dict(self._routes.workers)
+            routes = dict(self.routes.workers)
             for arrival, (kept, generation) in zip(arrivals, landed, strict=True):
                 self._fingerprints[arrival.key] = dict(arrival.build.fingerprint)
                 if generation is not None:
                     before = served[arrival.key]
-                    routes[arrival.key] = self._placed(arrival.where, ((kept, 100),), before.sticky if before else "")
+                    sticky = before.sticky if before else ""
+                    routes[arrival.key] = self._live.placed(arrival.where, ((kept, 100),), sticky)
             changes = [generation for _, generation in landed if generation is not None]
             if changes:
-                self._swap(routes, changes[-1])
+                self._live.swap(routes, changes[-1])
             return {arrival.where.worker: kept for arrival, (kept, _) in zip(arrivals, landed, strict=True)}
 
     async def set_shares(
@@ -381,7 +331,8 @@ class Catalog:
 
             deployment, generation = await self._database.write(write)
             self._fingerprints[key] = fingerprint
-            self._swap({**self._routes.workers, key: self._placed(where, found, deployment.sticky)}, generation)
+            route = self._live.placed(where, found, deployment.sticky)
+            self._live.swap({**self.routes.workers, key: route}, generation)
             return deployment
 
     async def roll_back(
@@ -437,7 +388,7 @@ class Catalog:
         """Make the newest version of one environment live in another, the same bytes. Raises `NotFound`."""
         if source == target:
             raise BadRequest("Promoting goes from one environment to another")
-        live = self._routes.live(worker, project, source)
+        live = self.routes.live(worker, project, source)
         if live is None:
             raise NotFound(f"{worker} is not live in {source[:40]}")
         return await self.set_shares(
@@ -470,7 +421,7 @@ class Catalog:
             generation = await self._database.write(lambda sql: unpoint(sql, where, actor, expected))
             self._fingerprints.pop(key, None)
             if generation is not None:
-                self._swap({name: route for name, route in self._routes.workers.items() if name != key}, generation)
+                self._live.swap({name: route for name, route in self.routes.workers.items() if name != key}, generation)
             return generation is not None
 
     async def delete_worker(self, worker: str, *, project: str = DEFAULT_PROJECT, actor: Actor) -> None:
@@ -500,22 +451,14 @@ class Catalog:
             generation = await self._database.write(write)
             gone = {
                 name
-                for name, route in self._routes.workers.items()
+                for name, route in self.routes.workers.items()
                 if (route.project, route.worker) == (project, worker)
             }
             for name in gone:
                 self._fingerprints.pop(name, None)
-            self._swap({name: route for name, route in self._routes.workers.items() if name not in gone}, generation)
-
-    def _placed(self, where: Where, shares: Sequence[tuple[Version, int]], sticky: str) -> Route:
-        revision = self._revision(where.project, where.environment, where.worker)
-        return Route(
-            project=where.project,
-            worker=where.worker,
-            environment=where.environment,
-            shares=tuple(Share(place(version, where.environment, revision), weight) for version, weight in shares),
-            sticky=sticky,
-        )
+            self._live.swap(
+                {name: route for name, route in self.routes.workers.items() if name not in gone}, generation
+            )
 
     # ---- reading
 
