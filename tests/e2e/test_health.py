@@ -25,7 +25,7 @@ def test_details_are_for_the_operator(box: RunningBox) -> None:
     token = (box.directory / "data" / "keys" / "local.token").read_text().strip()
     told = box.client.get("/health?verbose", headers={"authorization": f"Bearer {token}"}).json()
     checks = {each["name"]: each for each in told["checks"]}
-    wanted = {"db", "cache", "s3", "workers", "disk", "memory", "clock", "backlog", "backup", "cache memory"}
+    wanted = {"db", "cache", "s3", "workers", "disk", "memory", "cpu", "clock", "backlog", "backup", "cache memory"}
     assert wanted | {"confinement"} == set(checks)
     assert "MB used" in checks["cache memory"]["value"]
     assert checks["backlog"]["value"].startswith("run log: ")

@@ -17,6 +17,7 @@ from v8box.features.health import machine, stores
 from v8box.features.health.certificates import HANDSHAKE_SECONDS, Certificates
 from v8box.features.health.model import Finding
 from v8box.features.health.probe import Probe, in_thread
+from v8box.features.health.processors import ProcessorWatch
 from v8box.features.health.service import Check, Health
 from v8box.pool.pool import Pool
 from v8box.sandbox.rungs import Rung
@@ -94,6 +95,7 @@ def open_health(
     probes = [
         Probe("disk", in_thread(disk), keep_seconds=_MACHINE_SECONDS),
         Probe("memory", in_thread(lambda: machine.memory(machine.read_memory())), keep_seconds=_MACHINE_SECONDS),
+        Probe("cpu", in_thread(ProcessorWatch().look), keep_seconds=_MACHINE_SECONDS),
         Probe("clock", in_thread(machine.ClockWatch().look), keep_seconds=_MACHINE_SECONDS),
         Probe("backlog", stores.BacklogWatch(backlogs).look, keep_seconds=_MACHINE_SECONDS),
         Probe("backup", in_thread(backup), keep_seconds=_SELDOM_SECONDS),

@@ -30,14 +30,16 @@ def disk(folder: Path, *, warn_mb: int, critical_mb: int) -> Finding:
     found = os.statvfs(folder)
     free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
     value = f"{_gigabytes(free)} of {_gigabytes(total)} free"
+    share = 1 - free / total if total else None
     if free < critical_mb * _MIB:
-        return Finding(Status.FAIL, value, f"{_ROOM}; below {critical_mb} MiB writes begin to fail")
+        return Finding(Status.FAIL, value, f"{_ROOM}; below {critical_mb} MiB writes begin to fail", share)
     if free < warn_mb * _MIB:
-        return Finding(Status.WARN, value, _ROOM)
+        return Finding(Status.WARN, value, _ROOM, share)
     if found.f_files and found.f_favail < found.f_files * _FEW_INODES:
         left = f"{value}, but only {found.f_favail} of {found.f_files} inodes"
-        return Finding(Status.WARN, left, "remove many small files, or make the file system anew with more inodes")
-    return Finding(Status.OK, value)
+        advice = "remove many small files, or make the file system anew with more inodes"
+        return Finding(Status.WARN, left, advice, 1 - found.f_favail / found.f_files)
+    return Finding(Status.OK, value, share=share)
 
 
 # ---- memory
@@ -73,11 +75,12 @@ def memory(found: Memory) -> Finding:
     """Whether there is enough left that nothing is killed for it."""
     value = f"{_gigabytes(found.available)} of {_gigabytes(found.total)} available"
     advice = "run fewer sandboxes (V8BOX_MAX_SANDBOXES), give workers smaller limits, or add memory"
+    share = 1 - found.available / found.total
     if found.available < found.total * _FAIL_MEMORY:
-        return Finding(Status.FAIL, value, f"{advice}: the kernel is about to kill processes")
+        return Finding(Status.FAIL, value, f"{advice}: the kernel is about to kill processes", share)
     if found.available < found.total * _WARN_MEMORY:
-        return Finding(Status.WARN, value, advice)
-    return Finding(Status.OK, value)
+        return Finding(Status.WARN, value, advice, share)
+    return Finding(Status.OK, value, share=share)
 
 
 def _number(path: Path) -> int | None:

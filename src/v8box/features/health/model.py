@@ -20,11 +20,13 @@ _WORST_LAST = (Status.OK, Status.WARN, Status.FAIL)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one look found. `advice` is what to do next; empty where there is nothing to do."""
+    """What one look found. `advice` is what to do next; empty where there is nothing to do. `share` is how much of what
+    there is is used, from 0 to 1, of what can be used up."""
 
     status: Status
     value: str = ""
     advice: str = ""
+    share: float | None = None
 
 
 Ask = Callable[[], Awaitable[Finding]]

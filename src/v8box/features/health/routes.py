@@ -54,6 +54,9 @@ class CheckInfo(BaseModel):
     latency_ms: float = Field(description="How long looking took.")
     value: str = Field(description="What was found.", examples=["11.2 GB of 40.0 GB free"])
     advice: str = Field(description="What to do next; empty where there is nothing to do.")
+    share: float | None = Field(
+        default=None, description="How much of it is used, from 0 to 1; null of what cannot be used up."
+    )
 
 
 class BoxHealth(BaseModel):
@@ -132,8 +135,8 @@ def build_router(
 
     @routes.get("/health", response_model=BoxHealth, dependencies=[needs(Role.VIEWER, box=True)])
     async def show_box_health() -> Response:
-        """Every check of the box: services, workers, disk, memory, clock, backlog, backup, cache, confinement,
-        certificates. Each says what was found, and what to do where something is wrong."""
+        """Every check of the box: services, workers, disk, memory, processors, clock, backlog, backup, cache,
+        confinement, certificates. Each says what was found, and what to do where something is wrong."""
         report = await health.report()
         more = {"phase": health.phase, "uptime_seconds": round(health.uptime_seconds, 1), "version": __version__}
         return answer({**report.full(), **more})

@@ -128,4 +128,5 @@ def _check(result: Result) -> dict[str, Any]:
         "latency_ms": result.latency_ms,
         "value": result.finding.value,
         "advice": result.finding.advice,
+        "share": None if result.finding.share is None else round(result.finding.share, 4),
     }

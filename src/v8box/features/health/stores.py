@@ -91,12 +91,12 @@ def valkey_memory(info: Callable[[], Awaitable[str]]) -> Ask:
         used, most = int(found.get("used_memory", "0")), int(found.get("maxmemory", "0"))
         if not most:
             return Finding(Status.OK, f"{used / 1024**2:.0f} MB used, no bound")
-        value = f"{used / 1024**2:.0f} of {most / 1024**2:.0f} MB used"
+        value, share = f"{used / 1024**2:.0f} of {most / 1024**2:.0f} MB used", min(1.0, used / most)
         if used >= most * _FULL:
             evicts = found.get("maxmemory_policy", "noeviction") != "noeviction"
             advice = "delete keys, let them expire (EX), or give the server more memory (maxmemory)"
-            return Finding(Status.OK if evicts else Status.WARN, value, "" if evicts else advice)
-        return Finding(Status.OK, value)
+            return Finding(Status.OK if evicts else Status.WARN, value, "" if evicts else advice, share)
+        return Finding(Status.OK, value, share=share)
 
     return look
 
@@ -132,10 +132,10 @@ def workers(
         if why is not None:
             return Finding(Status.FAIL, why, "start the box again, and look in its log why")
         taken = count()
-        value = f"{taken} of {most} sandboxes"
+        value, share = f"{taken} of {most} sandboxes", min(1.0, taken / most)
         if not (failed := fault()):
-            return Finding(Status.OK, value)
+            return Finding(Status.OK, value, share=share)
         advice = "look in the log, and whether the machine is out of memory, processes or files: v8box doctor"
-        return Finding(Status.WARN if taken else Status.FAIL, f"{value}; one did not start: {failed}", advice)
+        return Finding(Status.WARN if taken else Status.FAIL, f"{value}; one did not start: {failed}", advice, share)
 
     return look

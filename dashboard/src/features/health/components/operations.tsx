@@ -6,6 +6,7 @@ import { EmptyState } from "@/components/empty-state";
 import { Card } from "@/components/layout";
 import { Progress } from "@/components/progress";
 import { Table } from "@/components/table";
+import { toast } from "@/components/toast";
 import { RelativeTime } from "@/components/values";
 import { messages } from "@/features/health/messages";
 import { failure } from "@/lib/api/operations";
@@ -63,7 +64,7 @@ export function Operations() {
                 <Button
                   size="sm"
                   busy={stop.isPending}
-                  onClick={() => stop.mutate({ path: { operation_id: each.id } })}
+                  onClick={() => stop.mutate({ path: { operation_id: each.id } }, { onError: toast.failed })}
                 >
                   {t.stop}
                 </Button>

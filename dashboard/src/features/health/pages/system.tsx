@@ -1,4 +1,5 @@
 import { Badge, type Tone } from "@/components/badge";
+import { messages as checkMessages } from "@/components/check-messages";
 import { CopyButton } from "@/components/code-block";
 import { Card, Page } from "@/components/layout";
 import { Table } from "@/components/table";
@@ -16,6 +17,7 @@ const TONES: Record<string, Tone> = { ok: "ok", warn: "warn", fail: "bad" };
 
 export default function SystemPage() {
   const t = useMessages(messages);
+  const { names } = useMessages(checkMessages);
   const can = useCan();
   const checks = useApi("GET /api/v1/box/health", {}, { refetchInterval: 10_000 });
   const box = useApi("GET /api/v1/box", {});
@@ -32,8 +34,15 @@ export default function SystemPage() {
             {
               id: "name",
               header: t.check,
-              cell: (check) => <span className="font-medium">{check.name}</span>,
-              sort: (check) => check.name,
+              cell: (check) => (
+                <span>
+                  <span className="font-medium">{names[check.name] ?? check.name}</span>
+                  {names[check.name]?.toLowerCase() !== check.name && (
+                    <span className="ml-2 font-mono text-xs text-muted max-sm:hidden">{check.name}</span>
+                  )}
+                </span>
+              ),
+              sort: (check) => names[check.name] ?? check.name,
             },
             {
               id: "state",
@@ -48,7 +57,9 @@ export default function SystemPage() {
                 <span>
                   {check.value}
                   {check.latency_ms > 0 && (
-                    <span className="ml-2 text-xs text-muted">{formatMilliseconds(check.latency_ms)}</span>
+                    <span className="ml-2 text-xs whitespace-nowrap text-muted max-sm:hidden">
+                      {formatMilliseconds(check.latency_ms)}
+                    </span>
                   )}
                   {check.advice && check.status !== "ok" && (
                     <span className="block text-xs text-muted">{check.advice}</span>

@@ -2,6 +2,7 @@
 import { Bug, CircleX, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
+import { messages as checkMessages } from "@/components/check-messages";
 import { Card } from "@/components/layout";
 import { messages } from "@/features/overview/messages";
 import { useApi } from "@/lib/api/queries";
@@ -12,6 +13,7 @@ import { useCan } from "@/lib/session/session";
 
 export function Attention() {
   const t = useMessages(messages);
+  const { names } = useMessages(checkMessages);
   const project = useProjectName();
   const to = useProjectPath();
   const can = useCan();
@@ -33,7 +35,7 @@ export function Attention() {
             key={check.name}
             icon={check.status === "fail" ? CircleX : TriangleAlert}
             tone={check.status === "fail" ? "bad" : "warn"}
-            title={`${check.name}: ${check.value}`}
+            title={`${names[check.name] ?? check.name}: ${check.value}`}
           >
             {check.advice}
           </Line>

@@ -1,13 +1,15 @@
 // Is the box well: whoever may see the whole box sees every check with its advice, all others the services.
 import { CircleCheck, CircleX, TriangleAlert } from "lucide-react";
-import type { BoxInfo } from "@/api/generated/api";
+import type { BoxInfo, CheckInfo } from "@/api/generated/api";
+import { messages as checkMessages } from "@/components/check-messages";
 import { ErrorNote } from "@/components/error-note";
 import { Card } from "@/components/layout";
+import { Progress } from "@/components/progress";
 import { Skeleton } from "@/components/values";
 import { messages } from "@/features/overview/messages";
 import { useApi } from "@/lib/api/queries";
 import { classes } from "@/lib/classes";
-import { formatDuration, formatMilliseconds } from "@/lib/i18n/format";
+import { formatDuration, formatMilliseconds, formatNumber } from "@/lib/i18n/format";
 import { useMessages } from "@/lib/i18n/language";
 import { useCan } from "@/lib/session/session";
 
@@ -55,6 +57,7 @@ export function Health() {
 
 function Services({ services }: { services: BoxInfo["health"]["services"] }) {
   const t = useMessages(messages);
+  const { names } = useMessages(checkMessages);
   return (
     <ul className="flex flex-wrap gap-x-6 gap-y-2 text-sm">
       {Object.entries(services).map(([name, service]) => {
@@ -62,7 +65,7 @@ function Services({ services }: { services: BoxInfo["health"]["services"] }) {
         return (
           <li key={name} className="flex items-center gap-1.5">
             <Icon aria-hidden className={classes("size-3.5", tone)} />
-            {t.services[name] ?? name}
+            {names[name] ?? name}
             <span className="text-xs text-muted tabular">
               {service.status === "ok" ? formatMilliseconds(service.latency_ms) : t.down}
             </span>
@@ -73,21 +76,36 @@ function Services({ services }: { services: BoxInfo["health"]["services"] }) {
   );
 }
 
-const SHOWN = ["disk", "memory", "cpu", "processes", "workers", "backlog", "clock", "backup"];
+const SHOWN = ["disk", "memory", "cpu", "workers"];
+const FULL = 0.85;
 
-/** What the checks of the machine found, in a line of figures. */
-function Machine({ checks }: { checks: readonly { name: string; status: Status; value: string }[] }) {
-  const t = useMessages(messages);
-  const found = SHOWN.flatMap((name) => checks.filter((check) => check.name === name && check.value !== ""));
+/** What can be used up, and how much of it is. What else is looked at stands below, where it needs somebody. */
+function Machine({ checks }: { checks: readonly CheckInfo[] }) {
+  const { names } = useMessages(checkMessages);
+  const found = SHOWN.flatMap((name) => checks.filter((check) => check.name === name));
   if (found.length === 0) return null;
   return (
-    <dl className="mt-4 grid grid-cols-2 gap-x-8 gap-y-3 border-t pt-4 text-sm md:grid-cols-4">
-      {found.map(({ name, value, status }) => (
-        <div key={name} className="min-w-0">
-          <dt className="text-xs text-muted">{t.checks[name] ?? name}</dt>
-          <dd className={classes("line-clamp-2", status !== "ok" && LOOKS[status].tone)}>{value}</dd>
-        </div>
-      ))}
+    <dl className="mt-4 grid grid-cols-2 gap-x-8 gap-y-4 border-t pt-4 text-sm md:grid-cols-4">
+      {found.map(({ name, value, status, share }) => {
+        const title = names[name] ?? name;
+        const tone = status === "fail" ? "bad" : status === "warn" || (share ?? 0) >= FULL ? "warn" : "accent";
+        return (
+          <div key={name} className="grid min-w-0 content-start gap-1.5">
+            <dt className="flex items-baseline justify-between gap-2">
+              <span className="font-medium">{title}</span>
+              {typeof share === "number" && (
+                <span className="tabular text-muted">{formatNumber(share, { style: "percent" })}</span>
+              )}
+            </dt>
+            <dd className="grid gap-1.5">
+              {typeof share === "number" && <Progress label={title} value={share} tone={tone} />}
+              <span className={classes("line-clamp-2 text-xs", status === "ok" ? "text-muted" : LOOKS[status].tone)}>
+                {value}
+              </span>
+            </dd>
+          </div>
+        );
+      })}
     </dl>
   );
 }
