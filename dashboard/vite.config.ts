@@ -7,21 +7,41 @@ import { inlineOf, parse } from "./src/features/docs/lib/markdown.ts";
 
 const DOCS = fileURLToPath(new URL("../docs", import.meta.url));
 
-/** `virtual:docs`: the pages of the documentation with their headings. What is for those who build the box is left out. */
+const GROUPS = ["use", "run", "change"] as const;
+
+/** Where README.md has a page: its list, and its place among all. */
+function places(): Map<string, { group: (typeof GROUPS)[number]; order: number }> {
+  const lists = readFileSync(`${DOCS}/README.md`, "utf8").split(/^To \w+ .*:$/m).slice(1);
+  const found = new Map<string, { group: (typeof GROUPS)[number]; order: number }>();
+  for (const [index, list] of lists.entries()) {
+    for (const [, path = ""] of list.matchAll(/\]\(([\w/-]+)\.md\)/g)) {
+      const group = GROUPS[index];
+      if (group !== undefined && !found.has(path)) found.set(path, { group, order: found.size });
+    }
+  }
+  return found;
+}
+
+/** `virtual:docs`: the pages of the documentation with their headings, in the order of README.md. What is for those who
+ * build the box is left out. */
 function docs(): Plugin {
-  const pages = () =>
-    ["", "bindings/"].flatMap((folder) =>
+  const pages = () => {
+    const placed = places();
+    return ["", "bindings/"].flatMap((folder) =>
       readdirSync(`${DOCS}/${folder}`).filter((name) => name.endsWith(".md") && name !== "README.md").map((name) => {
         const headings = parse(readFileSync(`${DOCS}/${folder}${name}`, "utf8")).flatMap((block) =>
           block.kind === "heading" ? [{ level: block.level, text: plain(block.children), slug: block.slug }] : []
         );
+        const path = `${folder}${name.replace(/\.md$/, "")}`;
         return {
-          path: `${folder}${name.replace(/\.md$/, "")}`,
+          path,
+          ...placed.get(path) ?? { group: "use", order: placed.size },
           title: headings[0]?.text ?? name,
           headings: headings.filter(({ level }) => level === 2).map(({ text, slug }) => ({ text, slug })),
         };
       })
-    ).sort((a, b) => a.title.localeCompare(b.title));
+    ).sort((a, b) => a.order - b.order);
+  };
   return {
     name: "docs",
     resolveId: (id) => id === "virtual:docs" ? "\0virtual:docs" : undefined,

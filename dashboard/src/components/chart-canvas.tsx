@@ -2,7 +2,7 @@
 import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
-import { formatNumber } from "@/lib/i18n/format";
+import { formatBytes, formatNumber } from "@/lib/i18n/format";
 import { useLanguage } from "@/lib/i18n/language";
 import { useTheme } from "@/lib/theme";
 
@@ -31,22 +31,30 @@ export default function ChartCanvas({ label, times, series, height = 180, format
     if (target === null) return;
     const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
     const write = format ?? ((value: number) => formatNumber(value, { maximumFractionDigits: 2, notation: "compact" }));
+    const tick = format ??
+      ((value: number, step: number) => formatNumber(value, { ...digitsOf(step), notation: "compact" }));
     const axis: uPlot.Axis = {
       stroke: colour("muted"),
       grid: { stroke: colour("line"), width: 1 },
-      ticks: { show: false },
+      ticks: { show: false, size: 0 },
       font: "11px system-ui, sans-serif",
     };
     const options: uPlot.Options = {
       width: target.clientWidth,
       height,
       cursor: { y: false, points: { size: 6 } },
-      legend: { show: true, live: true },
+      padding: [10, 26, 0, 0],
+      legend: {
+        show: true,
+        live: true,
+        markers: { width: 0, fill: (_, index) => colour(series[index - 1]?.tone ?? "muted") },
+      },
       scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
-      axes: [{ ...axis, values: (_, ticks, __, ___, step) => timesOf(ticks, step, spoken) }, {
+      axes: [{ ...axis, size: 38, values: (_, ticks, __, ___, step) => timesOf(ticks, step, spoken) }, {
         ...axis,
-        size: 56,
-        values: (_, ticks) => ticks.map(write),
+        size: widthOf,
+        ...(format === formatBytes ? { incrs: BINARY } : {}),
+        values: (_, ticks, __, ___, step) => onceEach(ticks.map((each) => tick(each, step))),
       }],
       series: [
         {
@@ -58,13 +66,22 @@ export default function ChartCanvas({ label, times, series, height = 180, format
           stroke: colour(each.tone),
           width: 1.5,
           ...(each.fill ? { fill: `color-mix(in srgb, ${colour(each.tone)} 14%, transparent)` } : {}),
-          points: { size: 4 }, // drawn where they stand alone
+          points: {
+            size: 6,
+            width: 1,
+            stroke: colour(each.tone),
+            fill: colour(each.tone),
+            filter: (_: uPlot, __: number, all: boolean) => (all ? null : alone(each.values)),
+          },
           value: (_: uPlot, value: number | null) => (value === null ? "–" : write(value)),
         })),
       ],
       hooks: {
+        // What stands in the legend is of the moment under the pointer: without one there are only names.
+        setLegend: [(chart) => chart.root.toggleAttribute("data-idle", typeof chart.cursor.idx !== "number")],
         draw: [(chart) => drawMarkers(chart, markers, colour("warn"))],
         ready: [(chart) => {
+          chart.root.toggleAttribute("data-idle", true);
           chart.over.style.cursor = onPick ? "pointer" : "default";
           chart.over.addEventListener("click", () => {
             const at = chart.cursor.idx;
@@ -83,14 +100,48 @@ export default function ChartCanvas({ label, times, series, height = 180, format
       chart.destroy();
     };
   }, [times, series, height, format, markers, onPick, shown, spoken]);
+  const nothing = series.every(({ values }) => values.every((each) => each === null || each === undefined));
   return (
-    <div
-      ref={place}
-      role="img"
-      aria-label={label}
-      className="w-full text-xs [&_.u-legend]:text-left [&_.u-legend]:text-muted"
-    />
+    <div className="relative w-full text-xs">
+      <div ref={place} role="img" aria-label={label} />
+      {nothing && (
+        <p
+          className="pointer-events-none absolute inset-x-0 top-0 grid place-content-center text-sm text-muted"
+          style={{ height: height - 38 }}
+        >
+          {NOTHING[spoken]}
+        </p>
+      )}
+    </div>
   );
+}
+
+const NOTHING = { en: "No data in this time", id: "Tidak ada data pada waktu ini" };
+
+/** Which values have none beside them: no line goes there, so that a point has to show them. */
+function alone(values: readonly (number | null)[]): number[] {
+  const there = (index: number) => typeof values[index] === "number";
+  return values.flatMap((_, index) => (there(index) && !there(index - 1) && !there(index + 1) ? [index] : []));
+}
+
+const BINARY = Array.from({ length: 51 }, (_, power) => 2 ** power);
+const GAP = 10;
+
+/** As many digits as it takes to tell two lines of the grid apart. */
+function digitsOf(step: number): Intl.NumberFormatOptions {
+  return { maximumFractionDigits: step >= 1 ? 1 : Math.min(6, Math.ceil(-Math.log10(step))) };
+}
+
+/** Numbers so small that they are written alike stand there once. */
+function onceEach(labels: readonly string[]): string[] {
+  return labels.map((label, index) => (index > 0 && labels[index - 1] === label ? "" : label));
+}
+
+/** As wide as the longest number, so that the lines begin where the card does. */
+function widthOf(chart: uPlot, labels: string[] | null): number {
+  chart.ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  const widths = (labels ?? []).map((label) => chart.ctx.measureText(label).width / devicePixelRatio);
+  return Math.ceil(Math.max(12, ...widths)) + GAP;
 }
 
 /** As the language writes them; the date stands where a day begins. */

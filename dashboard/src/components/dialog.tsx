@@ -37,21 +37,12 @@ export function Dialog({ open, onClose, title, description, children, footer, wi
             { sm: "sm:max-w-sm", md: "sm:max-w-lg", lg: "sm:max-w-2xl", xl: "sm:max-w-4xl" }[width],
           )}
         >
-          <header className="flex items-start justify-between gap-4 px-5 pt-4 pb-3">
+          <header className="py-3 pt-4 pr-12 pl-5">
             <div>
               <Radix.Title className="text-lg font-semibold">{title}</Radix.Title>
               {description && <Radix.Description className="mt-0.5 text-sm text-muted">{description}
               </Radix.Description>}
             </div>
-            <Radix.Close asChild>
-              <button
-                type="button"
-                aria-label={t.close}
-                className="-mr-1.5 rounded-md p-1.5 text-muted hover:bg-hover hover:text-text"
-              >
-                <X aria-hidden className="size-4" />
-              </button>
-            </Radix.Close>
           </header>
           {children !== undefined && <div className="overflow-y-auto px-5 pt-1 pb-4">{children}</div>}
           {footer && (
@@ -59,6 +50,16 @@ export function Dialog({ open, onClose, title, description, children, footer, wi
               {footer}
             </footer>
           )}
+          {/* The last one, so that the focus begins in what the dialog is about. */}
+          <Radix.Close asChild>
+            <button
+              type="button"
+              aria-label={t.close}
+              className="absolute top-3.5 right-3.5 rounded-md p-1.5 text-muted hover:bg-hover hover:text-text"
+            >
+              <X aria-hidden className="size-4" />
+            </button>
+          </Radix.Close>
         </Radix.Content>
       </Radix.Portal>
     </Radix.Root>
@@ -67,8 +68,10 @@ export function Dialog({ open, onClose, title, description, children, footer, wi
 
 /** A dialog that is a form. `onSubmit` may throw an `ApiError`: it is shown, and the dialog stays. */
 export function FormDialog(
-  { submit, danger, onSubmit, onClose, disabled, children, ...rest }: Omit<DialogProps, "footer"> & {
+  { submit, danger, onSubmit, onClose, disabled, children, asks, ...rest }: Omit<DialogProps, "footer"> & {
     submit: string;
+    /** There is nothing to fill in: Enter says yes, unless that destroys something. */
+    asks?: boolean;
     danger?: boolean;
     disabled?: boolean;
     onSubmit: () => Promise<unknown>;
@@ -101,7 +104,15 @@ export function FormDialog(
         {error !== null && !(error instanceof ApiError && error.code === "shown") && <ErrorNote error={error} />}
         <div className="mt-1 flex flex-wrap justify-end gap-2">
           <Button onClick={close}>{t.cancel}</Button>
-          <Button type="submit" look={danger ? "danger" : "primary"} busy={busy} disabled={disabled}>{submit}</Button>
+          <Button
+            type="submit"
+            look={danger ? "danger" : "primary"}
+            busy={busy}
+            disabled={disabled}
+            autoFocus={asks && !danger}
+          >
+            {submit}
+          </Button>
         </div>
       </form>
     </Dialog>
@@ -170,6 +181,7 @@ export function Confirm({ open, onClose, title, what, action, danger, onConfirm 
       title={title}
       submit={action}
       danger={danger ?? false}
+      asks
       width="sm"
       onSubmit={async () => {
         await onConfirm();

@@ -2,6 +2,14 @@
 import type { LucideIcon } from "lucide-react";
 import type { ReactNode } from "react";
 import { CodeBlock } from "@/components/code-block";
+import { messages } from "@/components/messages";
+import { useMessages } from "@/lib/i18n/language";
+
+/** A list that has something, but nothing of what is looked for. */
+export function NoMatch() {
+  const t = useMessages(messages);
+  return <p className="px-4 py-10 text-center text-sm text-muted">{t.noMatch}</p>;
+}
 
 export function EmptyState({ icon: Icon, title, children, actions, command, page }: {
   icon?: LucideIcon;

@@ -28,7 +28,7 @@ export function Field({ label, hint, error, hideLabel, children, className }: Fi
   const id = useId();
   const described = [hint ? `${id}-hint` : "", error ? `${id}-error` : ""].filter(Boolean).join(" ") || undefined;
   return (
-    <div className={classes("grid gap-1", className)}>
+    <div className={classes("grid grid-cols-[minmax(0,1fr)] gap-1", className)}>
       <label htmlFor={id} className={hideLabel ? "sr-only" : "text-sm font-medium"}>{label}</label>
       <Described value={{ id, described, invalid: Boolean(error) }}>{children}</Described>
       {hint && <p id={`${id}-hint`} className="text-xs text-muted">{hint}</p>}
@@ -192,7 +192,7 @@ export function Switch({ checked, onChange, label, disabled }: {
       onCheckedChange={onChange}
       aria-label={label}
       disabled={disabled ?? false}
-      className="relative h-5 w-9 shrink-0 rounded-full bg-line-strong transition-colors disabled:opacity-50 data-[state=checked]:bg-accent"
+      className="relative inline-block h-5 w-9 shrink-0 rounded-full bg-line-strong align-middle transition-colors disabled:opacity-50 data-[state=checked]:bg-accent"
     >
       <RadixSwitch.Thumb className="block size-4 translate-x-0.5 rounded-full bg-surface transition-transform data-[state=checked]:translate-x-4.5" />
     </RadixSwitch.Root>
@@ -208,7 +208,7 @@ export function Checkbox({ checked, onChange, label, hideLabel, disabled }: {
 }) {
   const id = useId();
   return (
-    <span className="inline-flex items-center gap-2">
+    <span className="inline-flex items-center gap-2 align-middle">
       <RadixCheckbox.Root
         id={id}
         checked={checked}

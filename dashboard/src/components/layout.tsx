@@ -3,6 +3,8 @@ import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { ChevronRight } from "lucide-react";
 import { classes } from "@/lib/classes";
+import { useMessages } from "@/lib/i18n/language";
+import { messages } from "@/components/messages";
 import { useTitle } from "@/lib/title";
 
 export interface Crumb {
@@ -42,8 +44,9 @@ export function Page({ title, heading, description, crumbs, actions, wide, child
 }
 
 function Crumbs({ crumbs }: { crumbs: readonly Crumb[] }) {
+  const t = useMessages(messages);
   return (
-    <nav aria-label="Breadcrumb" className="mb-1">
+    <nav aria-label={t.crumbs} className="mb-1">
       <ol className="flex flex-wrap items-center gap-1 text-xs text-muted">
         {crumbs.map((crumb) => (
           <li key={crumb.to} className="flex items-center gap-1">

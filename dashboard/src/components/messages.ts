@@ -1,7 +1,7 @@
 // The words of the kit itself.
 import { catalogue } from "@/lib/i18n/language";
 
-const roles: Record<string, string> = { viewer: "pelihat", developer: "pengembang", admin: "admin", owner: "pemilik" };
+const roles: Record<string, string> = { viewer: "pengamat", developer: "pengembang", admin: "admin", owner: "pemilik" };
 
 export const messages = catalogue({
   en: {
@@ -31,6 +31,7 @@ export const messages = catalogue({
     show: "Show",
     hide: "Hide",
     stop: "Stop",
+    crumbs: "Breadcrumb",
     noMatch: "Nothing matches.",
     shownOnce: "This is shown this once. Copy it now and keep it where only you can read it.",
     kept: "I have kept it",
@@ -63,6 +64,7 @@ export const messages = catalogue({
     show: "Tampilkan",
     hide: "Sembunyikan",
     stop: "Hentikan",
+    crumbs: "Jejak halaman",
     noMatch: "Tidak ada yang cocok.",
     shownOnce: "Ini hanya ditampilkan sekali. Salin sekarang dan simpan di tempat yang hanya bisa Anda baca.",
     kept: "Sudah saya simpan",

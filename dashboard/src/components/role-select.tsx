@@ -1,5 +1,6 @@
+// One of the roles, with what each may do.
 import { Select } from "@/components/field";
-import { messages } from "@/features/users/messages";
+import { messages } from "@/components/role-messages";
 import { useMessages } from "@/lib/i18n/language";
 import { type Role, ROLES } from "@/lib/session/session";
 
@@ -16,7 +17,7 @@ export function RoleSelect({ value, onChange, label, className }: {
       onChange={onChange}
       {...(label ? { label } : {})}
       {...(className ? { className } : {})}
-      options={ROLES.map((role) => ({ value: role, label: t.roleWords[role], hint: t.roleHints[role] }))}
+      options={ROLES.map((role) => ({ value: role, label: t.words[role], hint: t.hints[role] }))}
     />
   );
 }

@@ -113,7 +113,21 @@ export function Table<Item>(props: TableProps<Item>) {
     );
   }
   if (rows === undefined) return <TableSkeleton />;
-  if (rows.length === 0) return <>{empty ?? <p className="p-8 text-center text-sm text-muted">{t.none}</p>}</>;
+  const further = more?.hasNextPage === true && !props.endless && (
+    <div className="border-t p-2 text-center">
+      <Button size="sm" look="quiet" busy={more.isFetchingNextPage} onClick={() => void more.fetchNextPage()}>
+        {t.more}
+      </Button>
+    </div>
+  );
+  if (rows.length === 0) {
+    return (
+      <>
+        {empty ?? <p className="p-8 text-center text-sm text-muted">{t.none}</p>}
+        {further}
+      </>
+    );
+  }
   const shown = virtual ? virtualizer.getVirtualItems() : null;
   const visible = shown === null ? drawn : shown.map((each) => drawn[each.index]).filter((row) => row !== undefined);
   const before = shown?.[0]?.start ?? 0;
@@ -155,13 +169,7 @@ export function Table<Item>(props: TableProps<Item>) {
           <ErrorNote error={error} onRetry={onRetry} />
         </div>
       )}
-      {more?.hasNextPage && !props.endless && (
-        <div className="border-t p-2 text-center">
-          <Button size="sm" look="quiet" busy={more.isFetchingNextPage} onClick={() => void more.fetchNextPage()}>
-            {t.more}
-          </Button>
-        </div>
-      )}
+      {further}
     </>
   );
 }
@@ -171,7 +179,7 @@ function Head<Item>({ column, sorted }: { column: Column<Item>; sorted: TableCol
   const direction = sorted?.getIsSorted() ?? false;
   const Arrow = direction === "desc" ? ArrowDown : ArrowUp;
   const look = classes(
-    "px-4 py-2 font-medium whitespace-nowrap",
+    "px-4 py-2 font-medium whitespace-nowrap max-sm:px-3 max-sm:first:pl-4 max-sm:last:pr-4",
     column.align === "right" && "text-right",
     column.from && FROM[column.from],
   );
@@ -261,8 +269,10 @@ function LineOf<Item>(props: LineProps<Item>) {
         <td
           key={column.id}
           className={classes(
-            "px-4 py-2 align-middle",
-            column.align === "right" && "text-right tabular",
+            "px-4 py-2 align-middle max-sm:px-3 max-sm:first:pl-4 max-sm:last:pr-4",
+            // On a phone a long name breaks, so that what stands beside it is there without scrolling.
+            index === 0 && "max-sm:min-w-24 max-sm:[overflow-wrap:anywhere]",
+            column.align === "right" && "text-right whitespace-nowrap tabular",
             column.from && FROM[column.from],
           )}
         >

@@ -1,10 +1,12 @@
 // Tabs. Those of a page are links, so that each has an address of its own; those inside one are not.
 import { Tabs as Radix } from "radix-ui";
-import type { ReactNode } from "react";
-import { NavLink } from "react-router";
+import { type ReactNode, useEffect, useRef } from "react";
+import { NavLink, useLocation } from "react-router";
 import { classes } from "@/lib/classes";
 
-const bar = "flex gap-1 overflow-x-auto border-b [scrollbar-width:none]";
+/** On a phone the tab at hand is in sight, with a piece of the one before it. */
+const SEEN_BEFORE = 60;
+const bar = "relative flex gap-1 overflow-x-auto border-b [scrollbar-width:none]";
 const tab = "shrink-0 border-b-2 px-3 py-2 text-sm font-medium whitespace-nowrap -mb-px outline-offset-[-2px]";
 const on = "border-accent text-text";
 const off = "border-transparent text-muted hover:text-text";
@@ -13,8 +15,14 @@ const off = "border-transparent text-muted hover:text-text";
 export function TabLinks(
   { label, tabs }: { label: string; tabs: readonly { to: string; label: ReactNode; end?: boolean }[] },
 ) {
+  const { pathname } = useLocation();
+  const row = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const active = row.current?.querySelector("[aria-current=page]");
+    if (active instanceof HTMLElement && row.current) row.current.scrollLeft = active.offsetLeft - SEEN_BEFORE;
+  }, [pathname]);
   return (
-    <nav aria-label={label} className={bar}>
+    <nav ref={row} aria-label={label} className={bar}>
       {tabs.map(({ to, label: text, end }) => (
         <NavLink
           key={to}

@@ -43,7 +43,7 @@ export const messages = catalogue({
     cpu: "Waktu prosesor",
     cpuPerSecond: "Detik prosesor per detik",
     memory: "Memori sandbox terbesar",
-    cold: "Mulai dingin",
+    cold: "Cold start",
     bindings: "Waktu di layanan per detik",
     terminations: "Sandbox yang dihentikan",
     deploy: (worker, change) => `${worker}: ${change}`,

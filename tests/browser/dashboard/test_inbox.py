@@ -81,7 +81,7 @@ def test_long_work_is_listed_with_how_it_ended(dash: Dash, admin: httpx.Client) 
 def test_the_box_has_alerts_rules_and_channels_of_its_own(dash: Dash, admin: httpx.Client) -> None:
     page = dash.open("/projects/default/alerts")
     page.get_by_role("link", name="Of the whole box").click()
-    expect(page.get_by_role("heading", name="Alerts of the box", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="Box alerts", level=1)).to_be_visible()
     page.get_by_role("button", name="New channel").click()
     page.get_by_label("Name", exact=True).fill("on call")
     page.get_by_label("Address").fill("http://127.0.0.1:9/hook")
@@ -97,7 +97,7 @@ def test_the_box_has_alerts_rules_and_channels_of_its_own(dash: Dash, admin: htt
     [made] = [each for each in admin.get(f"{BOX}/rules").json()["items"] if each["name"] == "Disk"]
     assert (made["kind"], made["checks"], made["status"]) == ("health", ["disk", "memory"], "fail")
     assert len(made["channels"]) == 1
-    page.get_by_role("button", name="Change: Disk").click()
+    page.get_by_role("button", name="Edit: Disk").click()
     dialog.get_by_label("Remind every (minutes)").fill("30")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).not_to_be_visible()

@@ -39,15 +39,15 @@ def test_a_user_who_may_only_view_sees_that_and_is_refused(
     dash: Dash, arrive: Callable[..., Dash], box: RunningBox, admin: httpx.Client
 ) -> None:
     page = dash.open("/settings/users")
-    page.get_by_role("button", name="Add a user").click()
+    page.get_by_role("button", name="Add user").click()
     dash.look("add-a-user")
     fill(page, Name="Not a name!")
-    confirm(page, "Add a user")
+    confirm(page, "Add user")
     expect(page.get_by_role("dialog").get_by_role("alert").first).to_be_visible()
     fill(page, Name="vera")
     page.get_by_role("dialog").get_by_label("Role", exact=True).click()
     page.get_by_role("option", name=re.compile("^Viewer")).click()
-    confirm(page, "Add a user")
+    confirm(page, "Add user")
     temporary = secret_of(page)
     expect(page.get_by_role("link", name="vera")).to_be_visible()
     dash.look("users")
@@ -57,7 +57,7 @@ def test_a_user_who_may_only_view_sees_that_and_is_refused(
         own.put("/api/v1/session/password", json={"present": temporary, "password": PASSWORD}).raise_for_status()
         vera = arrive(own)
     page = vera.open("/projects/default/variables")
-    button = page.get_by_role("button", name="Set a variable")
+    button = page.get_by_role("button", name="Add variable").first
     expect(button).to_have_attribute("aria-disabled", "true")
     button.hover()
     expect(page.get_by_role("tooltip")).to_contain_text("takes the role developer")
@@ -117,11 +117,11 @@ def test_the_last_owner_cannot_be_disabled_and_the_page_says_why(dash: Dash) -> 
 def test_a_token_is_shown_once_and_does_what_its_scopes_say(dash: Dash, box: RunningBox) -> None:
     page = dash.open("/account/tokens")
     dash.look("tokens-empty")
-    page.get_by_role("button", name="Make a token").first.click()
+    page.get_by_role("button", name="New token").first.click()
     fill(page, What_it_is_for="ci")
     page.get_by_role("checkbox", name=re.compile("deploy")).click()
     dash.look("make-a-token")
-    confirm(page, "Make a token")
+    confirm(page, "Create")
     token = secret_of(page)
     headers = {"authorization": f"Bearer {token}"}
     with httpx.Client(base_url=f"http://localhost:{box.port}", headers=headers, trust_env=False, timeout=60) as ci:
@@ -136,32 +136,39 @@ def test_a_token_is_shown_once_and_does_what_its_scopes_say(dash: Dash, box: Run
 
 def test_variables_are_set_changed_rolled_back_imported_and_deleted(dash: Dash, admin: httpx.Client) -> None:
     page = dash.open("/projects/default/variables")
-    page.get_by_role("button", name="Set a variable").first.click()
+    page.get_by_role("button", name="Add variable").first.click()
     fill(page, Name="GREETING", Value="<img src=x onerror=alert(1)> 🎉")
     page.get_by_role("switch", name="Secret").click()
     dash.look("set-a-variable")
-    confirm(page, "Set")
+    confirm(page, "Save")
     expect(page.get_by_text("<img src=x onerror=alert(1)> 🎉")).to_be_visible()
-    page.get_by_role("button", name="Change: GREETING").click()
-    page.get_by_role("menuitem", name="Change").click()
+    page.get_by_role("button", name="Edit: GREETING").click()
+    page.get_by_role("menuitem", name="Edit").click()
     fill(page, Value="hello")
-    confirm(page, "Set")
+    confirm(page, "Save")
     expect(page.get_by_role("cell", name="hello", exact=True)).to_be_visible()
-    page.get_by_role("button", name="Change: GREETING").click()
+    page.get_by_role("button", name="Edit: GREETING").click()
     page.get_by_role("menuitem", name="Earlier values").click()
     dash.look("earlier-values")
     page.get_by_role("button", name="Set this one again").click()
     expect(page.get_by_text("<img src=x onerror=alert(1)> 🎉")).to_be_visible()
     page.get_by_role("button", name="Import .env").click()
     page.get_by_label("The text of a .env file").fill("no equals sign")
-    confirm(page, "Set")
+    confirm(page, "Save")
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("Nothing was changed")
     page.get_by_label("The text of a .env file").fill("# mine\nexport API_KEY='abc'\nREGION=eu\n")
-    confirm(page, "Set")
+    confirm(page, "Save")
     row = page.get_by_role("row", name=re.compile("API_KEY"))
     expect(row).to_contain_text("Secret")
     dash.look("variables")
-    page.get_by_role("button", name="Change: GREETING").click()
+    page.get_by_role("button", name="Edit: API_KEY").click()
+    page.get_by_role("menuitem", name="Edit").click()
+    save = page.get_by_role("dialog").get_by_role("button", name="Save", exact=True)
+    expect(save).to_be_disabled()  # what was only looked at is not emptied
+    fill(page, Value="def")
+    save.click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Edit: GREETING").click()
     page.get_by_role("menuitem", name="Delete").click()
     confirm(page, "Delete")
     expect(page.get_by_role("dialog")).to_have_count(0)  # what is behind it cannot be seen by role
@@ -173,22 +180,22 @@ def test_variables_are_set_changed_rolled_back_imported_and_deleted(dash: Dash, 
 def test_api_keys_are_made_rotated_and_deleted(dash: Dash, admin: httpx.Client) -> None:
     page = dash.open("/projects/default/api-keys")
     dash.look("api-keys-empty")
-    page.get_by_role("button", name="Make a key").first.click()
+    page.get_by_role("button", name="New key").first.click()
     fill(page, What_it_is_for="the shop", Workers="shop-*, cart", Methods="get", Rate_limit="100")
     dash.look("make-a-key")
-    confirm(page, "Make a key")
+    confirm(page, "Create")
     first = secret_of(page)
     (key,) = admin.get("/api/v1/projects/default/api-keys").json()["items"]
     assert key["workers"] == ["shop-*", "cart"]
     assert key["methods"] == ["GET"]
     assert key["rate_limit"]["limit"] == 100
-    page.get_by_role("button", name="Change: the shop").click()
+    page.get_by_role("button", name="Edit: the shop").click()
     page.get_by_role("menuitem", name="Rotate").click()
     confirm(page, "Rotate")
     assert secret_of(page) != first
     expect(page.get_by_text("Two texts are good")).to_be_visible()
     dash.look("api-keys")
-    page.get_by_role("button", name="Change: the shop").click()
+    page.get_by_role("button", name="Edit: the shop").click()
     page.get_by_role("menuitem", name="Delete").click()
     page.get_by_label("Type the shop to confirm").fill("the shop")
     confirm(page, "Delete")
@@ -197,12 +204,12 @@ def test_api_keys_are_made_rotated_and_deleted(dash: Dash, admin: httpx.Client) 
 
 def test_a_project_is_made_bounded_and_deleted_with_its_progress(dash: Dash, admin: httpx.Client) -> None:
     page = dash.open("/settings/projects")
-    page.get_by_role("button", name="Make a project").click()
+    page.get_by_role("button", name="New project").click()
     fill(page, Name="Shop!")
-    confirm(page, "Make a project")
+    confirm(page, "Create")
     expect(page.get_by_role("dialog").get_by_role("alert").first).to_be_visible()
     fill(page, Name="shop", Title="The shop")
-    confirm(page, "Make a project")
+    confirm(page, "Create")
     expect(page).to_have_url(dash.url("/projects/shop"))
     expect(page.get_by_role("button", name="Switch project: shop")).to_be_visible()
     dash.look("project-new")
@@ -229,6 +236,28 @@ def test_a_project_is_made_bounded_and_deleted_with_its_progress(dash: Dash, adm
     expect(page.get_by_role("heading", name="There is no project none").first).to_be_visible()
 
 
+def test_an_admin_of_a_project_adds_and_removes_members(visitor: Callable[[str], Dash], admin: httpx.Client) -> None:
+    admin.post("/api/v1/users", json={"name": "mia", "password": PASSWORD}).raise_for_status()
+    dash = visitor("admin")
+    page = dash.open("/projects/default/settings")
+    page.get_by_role("button", name="Add member").click()
+    fill(page, User="nobody-of-this-name")
+    confirm(page, "Add member")
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_be_visible()
+    fill(page, User="mia")
+    confirm(page, "Add member")
+    page.get_by_label("Role: mia").click()
+    with page.expect_response(lambda response: response.request.method == "PUT") as given:
+        page.get_by_role("option", name=re.compile("^Viewer")).click()
+    assert given.value.ok
+    assert admin.get("/api/v1/users/mia").json()["roles"] == {"default": "viewer"}
+    dash.look("members")
+    page.get_by_role("button", name="Remove from the project: mia").click()
+    confirm(page, "Remove from the project")
+    expect(page.get_by_role("row", name=re.compile("mia"))).to_have_count(0)
+    assert admin.get("/api/v1/users/mia").json()["roles"] == {}
+
+
 def test_somebody_elses_change_is_not_overwritten(dash: Dash, admin: httpx.Client) -> None:
     page = dash.open("/projects/default/settings")
     admin.patch("/api/v1/projects/default", json={"title": "Theirs"}).raise_for_status()
@@ -243,6 +272,8 @@ def test_somebody_elses_change_is_not_overwritten(dash: Dash, admin: httpx.Clien
 
 def test_the_audit_log_is_filtered_by_its_address_and_exported(dash: Dash, admin: httpx.Client) -> None:
     admin.put("/api/v1/projects/default/variables/AUDITED", json={"value": "<b>1</b>"}).raise_for_status()
+    page = dash.open("/projects/default/audit?since=never")
+    expect(page.get_by_text("variable.set").first).to_be_visible()
     page = dash.open("/projects/default/audit?resource=variable/AUDITED")
     entries = page.get_by_role("list").filter(has_text="AUDITED").get_by_role("listitem")
     expect(entries.first).to_contain_text("variable.set")
@@ -295,7 +326,7 @@ def test_the_overview_says_how_the_box_is_and_what_was_called(
     for _ in range(3):
         box.client.get("/run/hello?name=overview").raise_for_status()
     page = dash.open("/projects/default?period=1h")
-    expect(page.get_by_role("heading", name=re.compile("The box is well|Something needs a look"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("The box is well|Something needs attention"))).to_be_visible()
     expect(page.get_by_role("table", name="Most called workers").get_by_role("link", name="hello")).to_be_visible()
     expect(page.get_by_role("table", name="Latest deployments").get_by_role("link", name="hello")).to_be_visible()
     expect(page.get_by_role("img", name="Traffic")).to_be_visible()
@@ -310,12 +341,13 @@ def test_the_overview_says_how_the_box_is_and_what_was_called(
 def test_the_system_page_has_every_check_and_the_key(dash: Dash) -> None:
     page = dash.open("/settings/system")
     checks = page.get_by_role("table", name="Checks")
-    expect(checks.get_by_role("row", name=re.compile("^disk"))).to_contain_text("free")
+    expect(checks.get_by_role("row", name=re.compile("^Disk"))).to_contain_text("free")
+    expect(checks.get_by_role("row", name=re.compile("^CPU"))).to_contain_text("processor")
     expect(page.get_by_text("from data/keys/master.key")).to_be_visible()
     dash.look("system")
     before = page.locator("dd").filter(has_text="from data/keys").inner_text()
-    page.get_by_role("button", name="Make a new master key").click()
-    confirm(page, "Make a new master key")
+    page.get_by_role("button", name="Rotate the master key").click()
+    confirm(page, "Rotate the master key")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator("dd").filter(has_text="from data/keys")).not_to_have_text(before)
 
@@ -324,6 +356,11 @@ def test_a_long_list_is_drawn_as_far_as_it_is_seen(dash: Dash, admin: httpx.Clie
     admin.post("/api/v1/projects", json={"name": "long"}).raise_for_status()
     variables = {f"NAME_{number:03}": "x" for number in range(250)}
     admin.post("/api/v1/projects/long/variables", json={"variables": variables}).raise_for_status()
+    page = dash.open("/projects/long/variables")
+    page.get_by_label("Find a variable").fill("name_249")
+    expect(page.get_by_role("row", name=re.compile("NAME_249"))).to_be_visible()  # of the last page
+    page.get_by_label("Find a variable").fill("name_250")
+    expect(page.get_by_text("Nothing matches.")).to_be_visible()
     page = dash.open("/projects/long/variables")
     for loaded in (200, 250):
         page.get_by_role("button", name="Load more").click()

@@ -80,7 +80,7 @@ def test_a_temporary_password_is_replaced_before_anything_else(
     sign_in(page, made["temporary_password"], "fresh@example.com")
     expect(page.get_by_role("heading", name="Choose a password of your own")).to_be_visible()
     dash.look("new-password")
-    page.get_by_label("Present password").fill(made["temporary_password"])
+    page.get_by_label("Current password").fill(made["temporary_password"])
     page.get_by_label("New password", exact=True).fill("a sentence is good")
     page.get_by_label("New password again").fill("a sentence is bad")
     expect(page.get_by_role("alert")).to_contain_text("not the same")
@@ -112,6 +112,7 @@ def test_signing_out_leaves_nothing_behind(arrive: Callable[..., Dash], box: Run
 
 
 def test_the_palette_goes_anywhere_and_the_keys_are_on_a_sheet(dash: Dash) -> None:
+    page = dash.open("/projects/default/variables/%E0%A4")  # no address, but a place that one was at
     page = dash.open("/nothing-here")
     dash.look("not-found")
     page.keyboard.press("Control+k")
@@ -125,6 +126,40 @@ def test_the_palette_goes_anywhere_and_the_keys_are_on_a_sheet(dash: Dash) -> No
     dash.look("shortcuts")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_box_that_does_not_answer_is_told_until_it_does(dash: Dash) -> None:
+    page = dash.open("/projects/default")
+    page.route("**/api/v1/**", lambda route: route.abort())
+    page.get_by_role("link", name="Variables").click()
+    told = page.get_by_text("The box does not answer. What you see is from before")
+    expect(told).to_be_visible()
+    dash.look("unreachable")
+    page.unroute("**/api/v1/**")
+    expect(told).to_have_count(0)
+    expect(page.get_by_role("alert")).to_have_count(0)  # the page was read anew
+    dash.errors.clear()  # of the requests that came to nothing
+
+
+def test_who_has_a_role_elsewhere_begins_there(
+    arrive: Callable[..., Dash], admin: httpx.Client, box: RunningBox
+) -> None:
+    admin.post("/api/v1/projects", json={"name": "away"}).raise_for_status()
+    name, password = "only-away", "a sentence is good"
+    admin.post(
+        "/api/v1/users", json={"name": name, "password": password, "roles": {"away": "viewer"}}
+    ).raise_for_status()
+    with httpx.Client(base_url=f"http://localhost:{box.port}", trust_env=False) as own:
+        own.post("/api/v1/session", json={"username": name, "password": password}).raise_for_status()
+        own.put("/api/v1/session/password", json={"present": password, "password": password + "!"}).raise_for_status()
+        dash = arrive(own)
+    page = dash.open("/")
+    expect(page).to_have_url(dash.url("/projects/away"))
+    page = dash.open("/sign-in")  # is signed in already
+    expect(page).to_have_url(dash.url("/projects/away"))
+    page.evaluate("localStorage.clear()")
+    page = dash.open("/account")
+    expect(page.get_by_role("button", name="Switch project: away")).to_be_visible()
 
 
 def test_the_theme_is_there_before_the_first_paint_and_stays(dash: Dash) -> None:

@@ -1,6 +1,6 @@
 // What the palette lists: recent places, pages, what features find and offer. Loaded when it is first opened.
 import { keepPreviousData, useQueries, useQueryClient } from "@tanstack/react-query";
-import { Command as Cmdk } from "cmdk";
+import { Command as Cmdk, defaultFilter } from "cmdk";
 import { Clock, Keyboard, Moon, Sun } from "lucide-react";
 import { useState } from "react";
 import { useNavigate } from "react-router";
@@ -8,9 +8,9 @@ import { FEATURES } from "@/app/features";
 import { messages } from "@/app/messages";
 import { recentPlaces } from "@/app/shell/recent";
 import { useNavItems } from "@/app/shell/navigation";
-import type { Command, CommandContext } from "@/lib/feature";
+import type { Command, CommandContext, NavItem } from "@/lib/feature";
 import { useDebounced } from "@/lib/debounce";
-import { useLanguage, useMessages } from "@/lib/i18n/language";
+import { type Language, useLanguage, useMessages } from "@/lib/i18n/language";
 import { useProjectName } from "@/lib/project";
 import { useSession } from "@/lib/session/session";
 import { setTheme, useTheme } from "@/lib/theme";
@@ -24,7 +24,7 @@ export default function PaletteLines({ onClose, onShortcuts }: { onClose: () => 
   const commands = useCommands(onShortcuts, typed);
   const groups = [...new Set(commands.map((each) => each.group))];
   return (
-    <Cmdk label={t.palette} loop>
+    <Cmdk label={t.palette} loop filter={byWords}>
       <Cmdk.Input
         autoFocus
         value={typed}
@@ -63,6 +63,11 @@ export default function PaletteLines({ onClose, onShortcuts }: { onClose: () => 
   );
 }
 
+/** By what a line says; its id would match what nobody sees. */
+function byWords(_: string, typed: string, keywords: string[] = []): number {
+  return defaultFilter(keywords.join(" "), typed);
+}
+
 function useCommands(onShortcuts: () => void, typed: string): Command[] {
   const t = useMessages(messages);
   const language = useLanguage();
@@ -97,7 +102,7 @@ function useCommands(onShortcuts: () => void, typed: string): Command[] {
   return [
     ...recentPlaces().map((path) => ({
       id: `recent:${path}`,
-      label: readable(path),
+      ...readable(path, language, project),
       group: t.recent,
       icon: Clock,
       run: go(path),
@@ -143,7 +148,29 @@ function occurs(typed: string, { label, keywords = [] }: Command): boolean {
   return true;
 }
 
-/** `/projects/shop/workers/hello` as `shop / workers / hello`. */
-function readable(path: string): string {
-  return path.replace(/^\/(projects\/)?/, "").split("/").map(decodeURIComponent).join(" / ");
+/** `/projects/shop/workers/hello` as `Workers / hello`, with the project beside it where it is another one. */
+function readable(path: string, language: Language, here: string): { label: string; hint?: string } {
+  const parts = path.split("/").slice(1).map(decoded);
+  const [project, rest] = parts[0] === "projects" ? [parts[1], parts.slice(2)] : [undefined, parts];
+  const box = project === undefined;
+  const area = FEATURES.flatMap(({ nav }) => nav ?? [])
+    .filter((item) =>
+      (item.box ?? false) === box &&
+      (item.path === "" ? [] : item.path.split("/")).every((each, index) => rest[index] === each)
+    )
+    .reduce<NavItem | undefined>((best, item) => item.path.length >= (best?.path.length ?? 0) ? item : best, undefined);
+  const below = rest.slice(area === undefined || area.path === "" ? 0 : area.path.split("/").length);
+  const label = [...(area && (area.path !== "" || below.length === 0) ? [area.label(language)] : []), ...below].join(
+    " / ",
+  );
+  return { label, ...(project !== undefined && project !== here && { hint: project }) };
+}
+
+/** What somebody typed into the address bar may be no proper address. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }

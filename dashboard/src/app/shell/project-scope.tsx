@@ -35,10 +35,10 @@ export function ProjectScope() {
     <EmptyState
       page
       icon={FolderX}
-      title={t.noProject(project)}
+      title={other === undefined ? t.noRole : t.noProject(project)}
       actions={other && <ButtonLink look="primary" to={projectPath(other)}>{other}</ButtonLink>}
     >
-      {t.noProjectHint}
+      {other === undefined ? t.noRoleHint : t.noProjectHint}
     </EmptyState>
   );
 }

@@ -11,6 +11,7 @@ import { Navigation } from "@/app/shell/navigation";
 import { Palette } from "@/app/shell/palette";
 import { ProjectSwitcher } from "@/app/shell/project-switcher";
 import { ShortcutSheet } from "@/app/shell/shortcut-sheet";
+import { Unreachable } from "@/app/shell/unreachable";
 import { Logo } from "@/components/logo";
 import { ErrorBoundary } from "@/components/error-note";
 import { useMessages } from "@/lib/i18n/language";
@@ -85,6 +86,7 @@ export function Shell() {
         )}
       </header>
       <main id="content" ref={main} tabIndex={-1} className="min-w-0 outline-none">
+        <Unreachable />
         <ErrorBoundary resetKey={pathname}>
           <Outlet />
         </ErrorBoundary>

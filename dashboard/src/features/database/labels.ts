@@ -8,8 +8,8 @@ export const labels = catalogue({
     commandSql: (name: string) => `${name}: SQL`,
   },
   id: {
-    title: "Basis data",
-    commandGroup: "Basis data",
+    title: "Database",
+    commandGroup: "Database",
     commandSql: (name) => `${name}: SQL`,
   },
 });

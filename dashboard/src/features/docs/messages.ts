@@ -10,6 +10,7 @@ export const messages = catalogue({
     noPage: "There is no such page",
     noPageHint: "It may have been renamed. The list has all pages.",
     pages: "All pages",
+    groups: { use: "Use the box", run: "Run the box", change: "How it is made" },
     onThisPage: "On this page",
   },
   id: {
@@ -20,6 +21,7 @@ export const messages = catalogue({
     noPage: "Tidak ada halaman itu",
     noPageHint: "Mungkin namanya berubah. Daftar memuat semua halaman.",
     pages: "Semua halaman",
+    groups: { use: "Memakai box", run: "Menjalankan box", change: "Cara kerjanya" },
     onThisPage: "Di halaman ini",
   },
 });

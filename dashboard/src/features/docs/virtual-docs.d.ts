@@ -4,6 +4,8 @@ declare module "virtual:docs" {
     /** Below docs/, without `.md`. */
     path: string;
     title: string;
+    /** Whether it is about using the box, running it, or changing it. */
+    group: "use" | "run" | "change";
     headings: readonly { text: string; slug: string }[];
   }[];
   export default pages;

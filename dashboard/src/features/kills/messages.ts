@@ -34,8 +34,6 @@ export const messages = catalogue({
     output: "What it wrote last",
     elapsed: "Since",
     request: "Request",
-    none: "none",
-    secondsBefore: "seconds before",
   },
   id: {
     ...labels.id,
@@ -49,7 +47,7 @@ export const messages = catalogue({
     when: "Terakhir",
     noKills: "Tidak ada yang dihentikan",
     noKillsHint:
-      "Ketika worker melanggar batas atau jatuh, tampil di sini: menit terakhirnya, baris terakhirnya dan apa yang perlu dilakukan.",
+      "Ketika worker melampaui batas atau crash, tampil di sini: menit terakhirnya, baris terakhirnya dan apa yang perlu dilakukan.",
     noSlow: "Tidak ada yang lambat",
     noSlowHint: "Eksekusi yang lebih lama dari observability.slow_ms (satu detik) tampil di sini, menurut alamat.",
     address: "Alamat",
@@ -69,7 +67,5 @@ export const messages = catalogue({
     output: "Yang ditulis terakhir",
     elapsed: "Sejak",
     request: "Permintaan",
-    none: "tidak ada",
-    secondsBefore: "detik sebelumnya",
   },
 });

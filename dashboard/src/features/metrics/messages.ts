@@ -28,7 +28,7 @@ export const messages = catalogue({
   id: {
     ...labels.id,
     description:
-      "Lalu lintas, kesalahan dan kecepatan. Klik satu saat untuk melihat jalannya; garis jingga adalah rilis.",
+      "Lalu lintas, kesalahan dan kecepatan. Klik satu saat untuk melihat eksekusinya; garis jingga adalah deploy.",
     worker: "Worker",
     allWorkers: "Semua worker",
     requests: "Permintaan",

@@ -411,7 +411,7 @@ export const messages = catalogue({
     optimisationHint: "Berkas selalu dikompresi, dan diperkecil bila pengaturan memintanya.",
     optimise: "Jalankan lagi",
     notOptimised: "Rilis ini belum diolah. Rilis yang tayang diolah sendiri.",
-    state: "Keadaan",
+    state: "Status",
     states: { queued: "menunggu", running: "berjalan", done: "selesai", failed: "gagal", cancelled: "dibatalkan" },
     saved: "Hemat",
     took: "Lama",

@@ -17,7 +17,7 @@ export const messages = catalogue({
       "The first start of the box makes the user admin and prints its password once, where v8box up runs. Missed it? Set ADMIN_PASSWORD there and start the box again.",
     newPassword: "Choose a password of your own",
     newPasswordHint: "The one that you signed in with is temporary. Nothing else works until you have another one.",
-    present: "Present password",
+    present: "Current password",
     fresh: "New password",
     freshHint: "10 characters or more. A sentence is good.",
     again: "New password again",
@@ -28,7 +28,7 @@ export const messages = catalogue({
     fromEnvironment: "Your password is the box's ADMIN_PASSWORD: it is changed there.",
     roles: "Roles",
     everywhere: "everywhere",
-    factor: "Second factor",
+    factor: "Two-factor sign-in",
     factorHint: "With it, a stolen password is not enough: a sign-in also takes a code of an app on your phone.",
     factorOn: "On",
     factorOff: "Off",
@@ -48,7 +48,6 @@ export const messages = catalogue({
     thisOne: "This one",
     end: "End",
     endOthers: "End all others",
-    used: (time: string) => `used ${time}`,
   },
   id: {
     ...labels.id,
@@ -77,7 +76,7 @@ export const messages = catalogue({
     fromEnvironment: "Kata sandi Anda adalah ADMIN_PASSWORD milik box: ubah di sana.",
     roles: "Peran",
     everywhere: "di mana saja",
-    factor: "Faktor kedua",
+    factor: "Verifikasi dua langkah",
     factorHint:
       "Dengan ini, kata sandi yang dicuri tidak cukup: masuk juga memerlukan kode dari aplikasi di ponsel Anda.",
     factorOn: "Aktif",
@@ -98,6 +97,5 @@ export const messages = catalogue({
     thisOne: "Yang ini",
     end: "Akhiri",
     endOthers: "Akhiri semua yang lain",
-    used: (time) => `dipakai ${time}`,
   },
 });

@@ -6,7 +6,8 @@ export const messages = catalogue({
     ...labels.en,
     description:
       "For programs that act as you: the commands on another machine, CI, scripts. They never can do more than you.",
-    make: "Make a token",
+    make: "New token",
+    create: "Create",
     label: "What it is for",
     labelHint: "For example: ci of the shop",
     scopes: "Scopes",
@@ -30,7 +31,7 @@ export const messages = catalogue({
     },
     never: "never",
     used: "Last used",
-    made: "Made",
+    made: "Created",
     noneYet: "No tokens yet",
     noneHint: "A token lets a program do what you may do, within the scopes that you give it.",
     yours: "Your new token",
@@ -43,7 +44,8 @@ export const messages = catalogue({
     ...labels.id,
     description:
       "Untuk program yang bertindak atas nama Anda: perintah di mesin lain, CI, skrip. Haknya tidak pernah melebihi hak Anda.",
-    make: "Buat token",
+    make: "Token baru",
+    create: "Buat",
     label: "Untuk apa",
     labelHint: "Contoh: ci untuk toko",
     scopes: "Cakupan",

@@ -2,6 +2,7 @@
 // Operations and their types are generated; what is thrown is always an `ApiError`.
 import { type Operations, TAKES_KEY } from "@/api/generated/api";
 import { ApiError, problemOf, unreachable } from "@/lib/api/errors";
+import { noteReachable } from "@/lib/api/reachable";
 import { randomKey } from "@/lib/random";
 
 export type Operation = keyof Operations;
@@ -72,10 +73,16 @@ export async function apiResponse<Name extends Operation>(name: Name, ...[call]:
     response = await fetch(apiUrl(name, given as never), request);
   } catch (error) {
     if (given.signal?.aborted) throw error;
+    noteReachable(false);
     throw unreachable(error);
   }
-  if (!response.ok) throw await problemOf(response);
-  return response;
+  if (response.ok) {
+    noteReachable(true);
+    return response;
+  }
+  const problem = await problemOf(response);
+  noteReachable(!problem.isOfProxy);
+  throw problem;
 }
 
 /** The address of an operation: for links, downloads, `EventSource` and `WebSocket`. */

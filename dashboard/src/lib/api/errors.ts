@@ -1,5 +1,18 @@
 // What the API refuses, as one error. `message` is for people and says what to do.
 
+import { catalogue, language } from "@/lib/i18n/language";
+
+const WORDS = catalogue({
+  en: {
+    unreachable: "The box does not answer. Check the network, or whether the box still runs (v8box doctor).",
+    answered: (status: number) => `The box answered ${status}.`,
+  },
+  id: {
+    unreachable: "Box tidak menjawab. Periksa jaringan, atau apakah box masih berjalan (v8box doctor).",
+    answered: (status) => `Box menjawab ${status}.`,
+  },
+});
+
 export interface FieldFault {
   in?: string;
   pointer?: string;
@@ -30,6 +43,11 @@ export class ApiError extends Error {
     return this.fields.find((each) => each.pointer === pointer || each.parameter === path)?.detail;
   }
 
+  /** Not the box has said this, but what is in front of it: nobody is behind. */
+  get isOfProxy(): boolean {
+    return this.code === `http_${this.status}` && [502, 503, 504].includes(this.status);
+  }
+
   get requestId(): string | undefined {
     return typeof this.problem.request_id === "string" ? this.problem.request_id : undefined;
   }
@@ -47,17 +65,13 @@ export async function problemOf(response: Response): Promise<ApiError> {
   return new ApiError(
     response.status,
     typeof body.code === "string" ? body.code : `http_${response.status}`,
-    (message as string | undefined ?? `The box answered ${response.status}.`) + wait,
+    (message as string | undefined ?? WORDS[language()].answered(response.status)) + wait,
     body,
   );
 }
 
 export function unreachable(cause: unknown): ApiError {
-  const error = new ApiError(
-    0,
-    "unreachable",
-    "The box does not answer. Check the network, or whether the box still runs (v8box doctor).",
-  );
+  const error = new ApiError(0, "unreachable", WORDS[language()].unreachable);
   error.cause = cause;
   return error;
 }

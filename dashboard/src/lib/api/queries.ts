@@ -8,6 +8,7 @@ import {
   useQueryClient,
   type UseQueryOptions,
 } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { type Answer, api, type ApiError, type Call, type Operation } from "@/lib/api/client";
 
 type Reading = Extract<Operation, `GET ${string}`>;
@@ -66,6 +67,22 @@ export function useApiList<Name extends Reading>(
     ...rest,
   });
   return { ...list, error: list.error as ApiError | null, items: list.data?.pages.flatMap((page) => page.items) };
+}
+
+/** Fetches the pages that are left, one after the other, while `wanted`: what is looked for may be on any of them. */
+export function useRest(
+  { hasNextPage, isFetching, isError, fetchNextPage }: {
+    hasNextPage: boolean;
+    isFetching: boolean;
+    isError: boolean;
+    fetchNextPage: () => unknown;
+  },
+  wanted: boolean,
+): void {
+  const fetches = wanted && hasNextPage && !isFetching && !isError;
+  useEffect(() => {
+    if (fetches) fetchNextPage();
+  }, [fetches, fetchNextPage]);
 }
 
 /** A change. Afterwards what `invalidates` names (operations, or beginnings of them) is read again. */

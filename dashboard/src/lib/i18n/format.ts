@@ -18,9 +18,12 @@ export function formatBytes(bytes: number): string {
 }
 
 export function formatTime(time: string | number | Date, options?: Intl.DateTimeFormatOptions): string {
-  return new Intl.DateTimeFormat(language(), options ?? { dateStyle: "medium", timeStyle: "medium" }).format(
-    new Date(time),
-  );
+  // A day of 24 hours, as in the log, on the command line and in the API.
+  const shown = {
+    hourCycle: "h23" as const,
+    ...options ?? { dateStyle: "medium" as const, timeStyle: "medium" as const },
+  };
+  return new Intl.DateTimeFormat(language(), shown).format(new Date(time));
 }
 
 export function formatMilliseconds(ms: number): string {

@@ -64,7 +64,7 @@ export function KeyForm({ project, of, onClose, onMade }: {
       open
       onClose={onClose}
       title={of ? `${t.change}: ${of.name}` : t.make}
-      submit={of ? t.save : t.make}
+      submit={of ? t.save : t.create}
       onSubmit={send}
       width="lg"
     >

@@ -28,13 +28,15 @@ export function Entry({ entry }: { entry: EntryInfo }) {
           >
             <Icon aria-hidden className="size-3.5" />
           </span>
-          <span className="min-w-0 flex-1 text-sm">
-            <span className="font-medium">{entry.actor.name}</span>{" "}
-            <span className="font-mono text-xs text-accent">{entry.action}</span>{" "}
-            <span className="font-mono text-xs text-muted">{entry.resource}</span>
-          </span>
-          <span className="shrink-0 text-xs text-muted">
-            <RelativeTime time={entry.at} />
+          <span className="flex min-w-0 flex-1 justify-between gap-x-3 text-sm max-sm:flex-col">
+            <span className="min-w-0">
+              <span className="font-medium">{entry.actor.name}</span>{" "}
+              <span className="font-mono text-xs text-accent">{entry.action}</span>{" "}
+              <span className="font-mono text-xs text-muted">{entry.resource}</span>
+            </span>
+            <span className="shrink-0 text-xs leading-5 text-muted">
+              <RelativeTime time={entry.at} />
+            </span>
           </span>
           <ChevronDown
             aria-hidden

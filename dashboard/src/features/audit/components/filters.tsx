@@ -9,8 +9,13 @@ export type Filters = Partial<Record<(typeof FILTERS)[number], string>>;
 
 /** The API's filters: the times in UTC. */
 export function asked({ since, until, ...rest }: Filters): Filters {
-  const time = (local: string) => new Date(local).toISOString();
-  return { ...rest, ...(since ? { since: time(since) } : {}), ...(until ? { until: time(until) } : {}) };
+  return { ...rest, ...within("since", since), ...within("until", until) };
+}
+
+/** A time that is none, in an address that somebody has typed, bounds nothing. */
+function within(name: "since" | "until", local: string | undefined): Filters {
+  const time = new Date(local ?? "");
+  return Number.isNaN(time.getTime()) ? {} : { [name]: time.toISOString() };
 }
 
 export function AuditFilters({ filters, onChange }: { filters: Filters; onChange: (change: Filters) => void }) {

@@ -3,6 +3,7 @@ import { useMutation } from "@tanstack/react-query";
 import { Button } from "@/components/button";
 import { EmptyState } from "@/components/empty-state";
 import { ErrorNote } from "@/components/error-note";
+import { Select } from "@/components/field";
 import { Card, Page } from "@/components/layout";
 import { Menu } from "@/components/menu";
 import { TableSkeleton } from "@/components/table";
@@ -46,12 +47,13 @@ export default function AuditPage() {
         <>
           {whole && (
             <>
-              <Button
-                onClick={() => setFilters({ everywhere: everywhere ? "" : "1" })}
-                aria-pressed={Boolean(everywhere)}
-              >
-                {everywhere ? `${t.project}: ${t.all}` : `${t.project}: ${project}`}
-              </Button>
+              <Select
+                label={t.project}
+                className="w-44"
+                value={everywhere ? "all" : "here"}
+                onChange={(chosen) => setFilters({ everywhere: chosen === "all" ? "1" : "" })}
+                options={[{ value: "here", label: t.ofProject(project) }, { value: "all", label: t.ofAll }]}
+              />
               <Button icon={ShieldCheck} busy={verify.isPending} onClick={() => verify.mutate()}>{t.verify}</Button>
             </>
           )}

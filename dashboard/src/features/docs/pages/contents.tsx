@@ -26,27 +26,43 @@ export default function ContentsPage() {
         </div>
         {shown.length === 0
           ? <p className="p-8 text-center text-sm text-muted">{t.none}</p>
-          : (
-            <ul className="grid gap-x-6 p-4 sm:grid-cols-2 lg:grid-cols-3">
-              {shown.map((page) => (
-                <li key={page.path} className="py-1.5 text-sm">
-                  <Link to={`/docs/${page.path}`} className="rounded-sm font-medium text-accent hover:underline">
-                    {page.title}
+          : GROUPS.map((group) => (
+            <Group
+              key={group}
+              title={t.groups[group]}
+              pages={shown.filter((page) => page.group === group)}
+            />
+          ))}
+      </Card>
+    </Page>
+  );
+}
+
+const GROUPS = ["use", "run", "change"] as const;
+
+function Group({ title, pages: shown }: { title: string; pages: typeof pages }) {
+  if (shown.length === 0) return null;
+  return (
+    <section className="border-b p-4 last:border-b-0">
+      <h2 className="mb-1.5 text-base font-semibold">{title}</h2>
+      <ul className="gap-x-6 sm:columns-2 lg:columns-3">
+        {shown.map((page) => (
+          <li key={page.path} className="break-inside-avoid py-1 text-sm">
+            <Link to={`/docs/${page.path}`} className="rounded-sm font-medium text-accent hover:underline">
+              {page.title}
+            </Link>
+            <ul>
+              {page.headings.map(({ text: heading, slug }) => (
+                <li key={slug} className="py-0.5 pl-3">
+                  <Link to={`/docs/${page.path}#${slug}`} className="rounded-sm text-muted hover:underline">
+                    {heading}
                   </Link>
-                  <ul>
-                    {page.headings.map(({ text: heading, slug }) => (
-                      <li key={slug} className="py-0.5 pl-3">
-                        <Link to={`/docs/${page.path}#${slug}`} className="rounded-sm text-muted hover:underline">
-                          {heading}
-                        </Link>
-                      </li>
-                    ))}
-                  </ul>
                 </li>
               ))}
             </ul>
-          )}
-      </Card>
-    </Page>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }

@@ -77,7 +77,12 @@ export default function ErrorsPage() {
           ))}
         </div>
         <div className="flex flex-wrap items-center gap-2 border-b px-4 py-3">
-          <SearchInput label={t.find} value={q} onChange={(event) => set("q", event.target.value)} />
+          <SearchInput
+            label={t.find}
+            className="max-sm:grow"
+            value={q}
+            onChange={(event) => set("q", event.target.value)}
+          />
           <div className="w-40">
             <Select<ErrorSort>
               label={t.sort}

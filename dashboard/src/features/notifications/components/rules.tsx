@@ -1,6 +1,6 @@
 // What is watched, and whom that tells.
 import { useQueryClient } from "@tanstack/react-query";
-import { Plus, SlidersHorizontal, Trash2 } from "lucide-react";
+import { Pencil, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import type { RuleInfo } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
@@ -115,7 +115,7 @@ export function Rules() {
                 <Button
                   size="sm"
                   look="quiet"
-                  icon={SlidersHorizontal}
+                  icon={Pencil}
                   needs={needs("admin")}
                   aria-label={`${t.edit}: ${each.name}`}
                   onClick={() => setShown(each)}

@@ -71,7 +71,7 @@ function Line({ quota, usage }: { quota: (typeof QUOTAS)[number]; usage: UsageIn
   const { used, limit } = usage[quota];
   const share = limit ? used / limit : 0;
   return (
-    <div className="grid gap-1.5">
+    <div className="grid content-start gap-1.5">
       <div className="flex justify-between gap-3 text-sm">
         <span>{t.quotas[quota]}</span>
         <span className="tabular text-muted">
@@ -79,7 +79,9 @@ function Line({ quota, usage }: { quota: (typeof QUOTAS)[number]; usage: UsageIn
           {limit === null ? t.noLimit : formatNumber(limit)}
         </span>
       </div>
-      <Progress label={t.quotas[quota]} value={share} tone={share >= 1 ? "bad" : share >= 0.8 ? "warn" : "accent"} />
+      {limit !== null && (
+        <Progress label={t.quotas[quota]} value={share} tone={share >= 1 ? "bad" : share >= 0.8 ? "warn" : "accent"} />
+      )}
     </div>
   );
 }

@@ -88,7 +88,7 @@ function MakeProject({ open, onClose }: { open: boolean; onClose: () => void }) 
       open={open}
       onClose={onClose}
       title={t.make}
-      submit={t.make}
+      submit={t.create}
       onSubmit={async () => {
         const { name, title } = draft;
         await make.mutateAsync({ body: { name, ...(title ? { title } : {}) } });

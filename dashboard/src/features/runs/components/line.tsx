@@ -38,7 +38,7 @@ export function Line({ line, date = false }: { line: Shown; date?: boolean }) {
       {line.worker !== undefined && <span className="w-24 shrink-0 truncate text-muted">{line.worker}</span>}
       <span className="min-w-0 break-words whitespace-pre-wrap">
         {line.text}
-        {fields && <span className="text-muted">{fields}</span>}
+        {fields && <span className="text-muted">{` ${fields}`}</span>}
       </span>
     </li>
   );

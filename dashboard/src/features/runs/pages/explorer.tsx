@@ -67,13 +67,14 @@ export default function ExplorerPage() {
 function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>) => void }) {
   const t = useMessages(messages);
   return (
-    <div className="flex flex-wrap items-end gap-2 border-b px-4 py-3">
+    <div className="flex flex-wrap items-end gap-2 border-b px-4 py-3 max-sm:grid max-sm:grid-cols-2 max-sm:*:w-full">
       <SearchInput
         label={filters.show === "runs" ? t.findRuns : t.findLines}
+        className="min-w-52 flex-1 max-sm:col-span-2"
         value={filters.text}
         onChange={(event) => set({ text: event.target.value })}
       />
-      <Field label={t.worker} hideLabel className="w-40">
+      <Field label={t.worker} hideLabel className="w-32">
         <Input
           placeholder={t.worker}
           value={filters.worker}
@@ -81,7 +82,7 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
         />
       </Field>
       {filters.show !== "live" && (
-        <div className="w-44">
+        <div className="w-40">
           <Select<Span>
             label={t.since}
             value={filters.span}
@@ -104,7 +105,7 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
                 }))}
               />
             </div>
-            <Field label={t.minMs} hideLabel className="w-36">
+            <Field label={t.minMs} hideLabel className="w-28">
               <Input
                 type="number"
                 min={0}
@@ -113,7 +114,7 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
                 onChange={(event) => set({ minMs: event.target.value })}
               />
             </Field>
-            <Field label={t.trace} hideLabel className="w-56 max-sm:w-full">
+            <Field label={t.trace} hideLabel className="w-44 max-sm:col-span-2">
               <Input
                 placeholder={t.traceHint}
                 value={filters.trace}

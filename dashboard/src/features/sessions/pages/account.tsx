@@ -3,6 +3,7 @@ import { Badge, RoleBadge } from "@/components/badge";
 import { Button } from "@/components/button";
 import { ErrorNote } from "@/components/error-note";
 import { Card, Page } from "@/components/layout";
+import { toast } from "@/components/toast";
 import { KeyValue, RelativeTime, Skeleton } from "@/components/values";
 import { PasswordForm } from "@/features/sessions/components/password-form";
 import { SecondFactor } from "@/features/sessions/components/second-factor";
@@ -63,7 +64,7 @@ function Sessions() {
         <Button
           size="sm"
           busy={endOthers.isPending}
-          onClick={() => endOthers.mutate({ query: { keep_current: true } })}
+          onClick={() => endOthers.mutate({ query: { keep_current: true } }, { onError: toast.failed })}
         >
           {t.endOthers}
         </Button>
@@ -99,7 +100,7 @@ function Sessions() {
                   <Button
                     size="sm"
                     busy={end.isPending}
-                    onClick={() => end.mutate({ path: { session_id: session.id } })}
+                    onClick={() => end.mutate({ path: { session_id: session.id } }, { onError: toast.failed })}
                   >
                     {t.end}
                   </Button>

@@ -1,7 +1,7 @@
 // Signing in: name and password, then a code where there is a second factor; back to where somebody came from.
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { useNavigate, useSearchParams } from "react-router";
+import { Navigate, useNavigate, useSearchParams } from "react-router";
 import { Button } from "@/components/button";
 import { ErrorNote } from "@/components/error-note";
 import { Field, Input, PasswordInput } from "@/components/field";
@@ -9,7 +9,7 @@ import { SignedOutPage } from "@/features/sessions/components/signed-out-page";
 import { messages } from "@/features/sessions/messages";
 import { api, ApiError } from "@/lib/api/client";
 import { useMessages } from "@/lib/i18n/language";
-import { SESSION_KEY } from "@/lib/session/me";
+import { SESSION_KEY, useMe } from "@/lib/session/me";
 
 export default function SignInPage() {
   const t = useMessages(messages);
@@ -21,6 +21,7 @@ export default function SignInPage() {
   const [search] = useSearchParams();
   const navigate = useNavigate();
   const client = useQueryClient();
+  const { data: me } = useMe();
 
   const signIn = async (event: FormEvent) => {
     event.preventDefault();
@@ -39,6 +40,7 @@ export default function SignInPage() {
     }
   };
 
+  if (me) return <Navigate to={placeInside(search.get("next"))} replace />;
   return (
     <SignedOutPage
       title={code === null ? t.signInTo : t.codeTitle}

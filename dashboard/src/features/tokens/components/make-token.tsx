@@ -30,7 +30,7 @@ export function MakeToken({ open, onClose, onMade }: {
       open={open}
       onClose={onClose}
       title={t.make}
-      submit={t.make}
+      submit={t.create}
       disabled={draft.scopes.length === 0}
       onSubmit={async () => {
         const { label, scopes, project, period } = draft;

@@ -1,7 +1,7 @@
 // Another user, with one role to begin with.
 import { FormDialog } from "@/components/dialog";
 import { Field, Input, Select } from "@/components/field";
-import { RoleSelect } from "@/features/users/components/role-select";
+import { RoleSelect } from "@/components/role-select";
 import { messages } from "@/features/users/messages";
 import { useChange } from "@/lib/api/queries";
 import { useDraft } from "@/lib/draft";
@@ -15,7 +15,12 @@ export function AddUser({ open, onClose, onMade }: {
 }) {
   const t = useMessages(messages);
   const { projects } = useSession();
-  const [draft, set, reset] = useDraft({ name: "", email: "", project: "default", role: "developer" as Role });
+  const [draft, set, reset] = useDraft({
+    name: "",
+    email: "",
+    project: projects.includes("default") ? "default" : projects[0] ?? "*",
+    role: "developer" as Role,
+  });
   const make = useChange("POST /api/v1/users", { invalidates: ["GET /api/v1/users"] });
   return (
     <FormDialog

@@ -1,5 +1,5 @@
 // A user's roles as words: `developer in shop`.
-import { Badge } from "@/components/badge";
+import { RoleBadge } from "@/components/badge";
 import { messages } from "@/features/users/messages";
 import { useMessages } from "@/lib/i18n/language";
 import type { Role } from "@/lib/session/session";
@@ -11,9 +11,12 @@ export function Roles({ roles }: { roles: Record<string, Role> }) {
   return (
     <span className="flex flex-wrap gap-1">
       {held.map(([project, role]) => (
-        <Badge key={project} tone={project === "*" ? "accent" : "neutral"}>
-          {t.roleWords[role]} · {project === "*" ? t.everywhereShort : project}
-        </Badge>
+        <RoleBadge
+          key={project}
+          role={role}
+          tone={project === "*" ? "accent" : "neutral"}
+          where={project === "*" ? t.everywhereShort : project}
+        />
       ))}
     </span>
   );

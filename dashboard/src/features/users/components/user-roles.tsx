@@ -8,7 +8,7 @@ import { ErrorNote } from "@/components/error-note";
 import { Field, Select } from "@/components/field";
 import { Card } from "@/components/layout";
 import { toast } from "@/components/toast";
-import { RoleSelect } from "@/features/users/components/role-select";
+import { RoleSelect } from "@/components/role-select";
 import { messages } from "@/features/users/messages";
 import { useChange } from "@/lib/api/queries";
 import { useMessages } from "@/lib/i18n/language";

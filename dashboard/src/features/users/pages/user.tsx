@@ -77,7 +77,7 @@ export default function UserPage() {
                 <Button
                   size="sm"
                   busy={endAll.isPending}
-                  onClick={() => endAll.mutate({ query: { user: name } })}
+                  onClick={() => endAll.mutate({ query: { user: name } }, { onError: toast.failed })}
                 >
                   {t.endAll}
                 </Button>

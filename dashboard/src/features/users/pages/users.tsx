@@ -2,6 +2,7 @@ import { Plus } from "lucide-react";
 import { useState } from "react";
 import { Badge } from "@/components/badge";
 import { Button } from "@/components/button";
+import { NoMatch } from "@/components/empty-state";
 import { SearchInput } from "@/components/field";
 import { Card, Page } from "@/components/layout";
 import { SecretOnce } from "@/components/secret-once";
@@ -10,7 +11,7 @@ import { RelativeTime } from "@/components/values";
 import { AddUser } from "@/features/users/components/add-user";
 import { Roles } from "@/features/users/components/roles";
 import { messages } from "@/features/users/messages";
-import { useApiList } from "@/lib/api/queries";
+import { useApiList, useRest } from "@/lib/api/queries";
 import { useMessages } from "@/lib/i18n/language";
 
 export default function UsersPage() {
@@ -19,6 +20,8 @@ export default function UsersPage() {
   const [adding, setAdding] = useState(false);
   const [made, setMade] = useState<{ name: string; password: string } | null>(null);
   const [sought, setSought] = useState("");
+  const looking = sought.trim() !== "";
+  useRest(users, looking);
   const found = users.items?.filter((user) =>
     `${user.name} ${user.email ?? ""}`.toLowerCase().includes(sought.trim().toLowerCase())
   );
@@ -46,7 +49,7 @@ export default function UsersPage() {
       <Card flush>
         <Table
           label={t.title}
-          rows={found}
+          rows={found?.length === 0 && looking && users.isFetching ? undefined : found}
           error={users.error}
           onRetry={() => void users.refetch()}
           more={users}
@@ -54,7 +57,12 @@ export default function UsersPage() {
           to={(user) => `/settings/users/${encodeURIComponent(user.name)}`}
           sortedBy="name"
           columns={[
-            { id: "name", header: t.name, cell: (user) => user.name, sort: (user) => user.name },
+            {
+              id: "name",
+              header: t.name,
+              cell: (user) => <span className="break-all">{user.name}</span>,
+              sort: (user) => user.name,
+            },
             { id: "roles", header: t.roles, cell: (user) => <Roles roles={user.roles} /> },
             {
               id: "state",
@@ -78,6 +86,7 @@ export default function UsersPage() {
               cell: (user) => <RelativeTime time={user.seen_at} empty={t.never} />,
             },
           ]}
+          empty={<NoMatch />}
         />
       </Card>
       <AddUser

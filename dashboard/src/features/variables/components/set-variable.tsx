@@ -29,6 +29,7 @@ export function SetVariable(
       onClose={onClose}
       title={of ? `${t.change}: ${of.name}` : t.set}
       submit={t.save}
+      disabled={of?.secret === true && draft.value === ""} // nobody means to empty what they only looked at
       onSubmit={async () => {
         const { name, value, secret } = draft;
         await change.mutateAsync({ path: { project, name }, query: levelQuery(draft), body: { value, secret } });
@@ -55,6 +56,7 @@ export function SetVariable(
         <Textarea
           value={draft.value}
           onChange={(event) => set({ value: event.target.value })}
+          placeholder={of?.secret ? t.newValue : undefined}
           spellCheck={false}
           autoComplete="off"
         />

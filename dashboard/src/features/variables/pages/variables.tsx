@@ -4,7 +4,7 @@ import type { VariableInfo } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
 import { Button } from "@/components/button";
 import { Confirm } from "@/components/dialog";
-import { EmptyState } from "@/components/empty-state";
+import { EmptyState, NoMatch } from "@/components/empty-state";
 import { SearchInput } from "@/components/field";
 import { Card, Page } from "@/components/layout";
 import { Menu } from "@/components/menu";
@@ -16,7 +16,7 @@ import { levelQuery } from "@/features/variables/components/level-fields";
 import { SetVariable } from "@/features/variables/components/set-variable";
 import { Versions } from "@/features/variables/components/versions";
 import { messages } from "@/features/variables/messages";
-import { useApiList, useChange } from "@/lib/api/queries";
+import { useApiList, useChange, useRest } from "@/lib/api/queries";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName } from "@/lib/project";
 import { useCan } from "@/lib/session/session";
@@ -36,6 +36,8 @@ export default function VariablesPage() {
   });
   const [asked, setAsked] = useState<Asked | null>(null);
   const [sought, setSought] = useState("");
+  const looking = sought.trim() !== "";
+  useRest(list, looking);
   const close = () => setAsked(null);
   const variables = list.items as VariableInfo[] | undefined; // of every level: none of them is an effective one
   const found = variables?.filter((each) =>
@@ -60,7 +62,7 @@ export default function VariablesPage() {
       <Card flush>
         <Table
           label={t.title}
-          rows={found}
+          rows={found?.length === 0 && looking && list.isFetching ? undefined : found}
           error={list.error}
           onRetry={() => void list.refetch()}
           more={list}
@@ -69,14 +71,19 @@ export default function VariablesPage() {
             {
               id: "name",
               header: t.name,
-              cell: (each) => <span className="font-mono text-xs font-medium">{each.name}</span>,
+              cell: (each) => (
+                <span className="font-mono text-xs">
+                  <span className="font-medium">{each.name}</span>
+                  <span className="line-clamp-1 text-muted sm:hidden">{each.secret ? t.secret : each.value}</span>
+                </span>
+              ),
               sort: (each) => each.name,
             },
             {
               id: "value",
               header: t.value,
               from: "sm",
-              width: "30%",
+              width: "28%",
               cell: (each) =>
                 each.secret
                   ? <Badge tone="neutral">{t.secret}</Badge>
@@ -87,8 +94,8 @@ export default function VariablesPage() {
               header: t.level,
               sort: (each) => `${each.worker ?? ""}/${each.environment ?? ""}`,
               cell: (each) => (
-                <span className="text-muted">
-                  {each.worker ?? t.everyWorker} · {each.environment ?? t.everyEnvironment}
+                <span className={each.worker || each.environment ? "sm:whitespace-nowrap" : "text-muted"}>
+                  {[each.worker, each.environment].filter(Boolean).join(" · ") || t.everywhere}
                 </span>
               ),
             },
@@ -98,8 +105,8 @@ export default function VariablesPage() {
               from: "md",
               sort: (each) => each.updated_at,
               cell: (each) => (
-                <span className="text-muted">
-                  <RelativeTime time={each.updated_at} /> {t.by(each.updated_by)}
+                <span className="whitespace-nowrap text-muted">
+                  <RelativeTime time={each.updated_at} /> <span className="max-lg:hidden">{t.by(each.updated_by)}</span>
                 </span>
               ),
             },
@@ -136,11 +143,16 @@ export default function VariablesPage() {
               ),
             },
           ]}
-          empty={
-            <EmptyState icon={Braces} title={t.none} command="v8box secret set API_KEY --worker hello">
+          empty={looking ? <NoMatch /> : (
+            <EmptyState
+              icon={Braces}
+              title={t.none}
+              actions={<Button icon={Plus} needs="developer" onClick={() => setAsked({ kind: "set" })}>{t.set}</Button>}
+              command="v8box secret set API_KEY --worker hello"
+            >
               {t.noneHint}
             </EmptyState>
-          }
+          )}
         />
       </Card>
       {(asked?.kind === "set" || asked?.kind === "change") && (

@@ -68,7 +68,7 @@ export default {
     title: "CRUD",
     about: {
       en: "A table in the database: list, add, change, remove.",
-      id: "Satu tabel di basis data: lihat, tambah, ubah, hapus.",
+      id: "Satu tabel di database: lihat, tambah, ubah, hapus.",
     },
     request: { method: "POST", path: "/", body: '{ "title": "first" }' },
     files: {
