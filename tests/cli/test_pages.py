@@ -65,8 +65,12 @@ def test_a_site_from_its_first_deploy_to_its_end(shell: Shell, tmp_path: Path) -
         "added": ["/new.html"],
         "removed": [],
         "changed": ["/index.html"],
+        "sizes": {"/index.html": {"before": 12, "after": 14}, "/new.html": {"before": None, "after": 3}},
         "bytes": 5,
+        "rules": ["redirects"],
     }
+    lines = shell.call("pages", "diff", "blog", "2", "3", "index.html").stdout.splitlines()
+    assert lines[-2:] == ["-<h1>two</h1>", "+<h1>three</h1>"]
     assert "/new.html" in shell.call("pages", "diff", "blog", "2", "3").stdout
     assert shell.data("pages", "promote", "blog", "3")["live_release"] == 3
     assert visit(shell).text == "<h1>three</h1>"

@@ -69,6 +69,33 @@ async def web(world: World) -> AsyncIterator[Web]:
         yield web
 
 
+async def test_a_file_is_compared_with_what_it_was(client: httpx.AsyncClient, world: World) -> None:
+    long = "line\n" * 60_000
+    await world.deploy({"index.html": "one\n", "a.png": b"\x89PNG\0", "gone.txt": "x", "long.txt": long})
+    await world.deploy(
+        {"index.html": "two\n", "a.png": b"\x89PNG\0\0", "caf\u00e9.txt": "\u00e9", "long.txt": long + "x"}
+    )
+
+    async def texts(path: str) -> tuple[Any, Any]:
+        body = (await client.get(f"{BLOG}/releases/1/diff/2/file", params={"path": path})).json()
+        assert body["path"] == path
+        return tuple(body[side] and body[side]["text"] for side in ("before", "after"))
+
+    assert await texts("/index.html") == ("one\n", "two\n")
+    assert await texts("/caf\u00e9.txt") == (None, "\u00e9")
+    assert await texts("/gone.txt") == ("x", None)
+    assert await texts("/a.png") == await texts("/long.txt") == (None, None)
+    body = (await client.get(f"{BLOG}/releases/1/diff/2/file", params={"path": "/a.png"})).json()
+    assert (body["before"]["bytes"], body["after"]["bytes"], body["after"]["type"]) == (5, 6, "image/png")
+    for path in ("/nothing", "", "/../index.html", "index.html", "/\0"):
+        problem(await client.get(f"{BLOG}/releases/1/diff/2/file", params={"path": path}), 404, "not_found")
+    problem(await client.get(f"{BLOG}/releases/1/diff/9/file", params={"path": "/index.html"}), 404, "not_found")
+    for far in (0, 10**30):
+        assert (await client.get(f"{BLOG}/releases/1/diff/{far}")).status_code == 400
+        assert (await client.get(f"{BLOG}/releases/{far}/files")).status_code == 400
+        assert (await client.put(f"{BLOG}/live", json={"release": far})).status_code == 400
+
+
 async def events(world: World) -> list[audit.Event]:
     rows = await world.database.read(lambda sql: sql.rows("select * from audit order by number"))
     return [audit.read(row).event for row in rows]

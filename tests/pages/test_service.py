@@ -123,8 +123,20 @@ async def test_what_changed_between_two_releases(world: World) -> None:
         "added": ["/new.html"],
         "removed": ["/gone.html"],
         "changed": ["/index.html"],
+        "sizes": {
+            "/new.html": {"before": None, "after": 1},
+            "/gone.html": {"before": 1, "after": None},
+            "/index.html": {"before": 1, "after": 2},
+        },
         "bytes": 1,
+        "rules": [],
     }
+    rules = {"_redirects": "/a /b", "_headers": "/*\n  X-A: b", "v8box.toml": "[site]\nsecurity_headers = true"}
+    await world.deploy({"index.html": "22", "new.html": "y", **rules})
+    await world.deploy({"index.html": "22", "new.html": "y", **rules, "_redirects": "# moved down\n/a /b"})
+    changed = await world.service.compare("default", "blog", 2, 3)
+    assert (changed["changed"], changed["rules"]) == ([], ["redirects", "headers", "settings"])
+    assert (await world.service.compare("default", "blog", 3, 4))["rules"] == []
 
 
 async def test_only_what_the_box_has_not_is_sent(world: World) -> None:

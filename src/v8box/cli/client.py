@@ -145,7 +145,7 @@ class BoxClient:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         return self._ask("GET", path, params={name: value for name, value in params.items() if value is not None})
 
     def post(self, path: str, body: Any) -> Any:

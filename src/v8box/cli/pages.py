@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from typing import Annotated, Any
 
@@ -143,15 +144,22 @@ def diff(
     site: Site,
     a: Annotated[int, typer.Argument(min=1, metavar="A", help="A release.")],
     b: Annotated[int, typer.Argument(min=1, metavar="B", help="The release to compare with it.")],
+    path: Annotated[str | None, typer.Argument(metavar="FILE", help="Show what is different in this file.")] = None,
 ) -> None:
-    """Show which files came, went or have other bytes in release B."""
-    found = command.api.get(command.at("sites", site, "releases", str(a), "diff", str(b)))
+    """Show which files came, went or have other bytes in release B, or the lines that differ in one of them."""
+    at = command.at("sites", site, "releases", str(a), "diff", str(b))
+    if path is not None:
+        _show_lines(command, command.api.get(f"{at}/file", path=f"/{path.removeprefix('/')}"), a, b)
+        return
+    found = command.api.get(at)
     signs = {"added": "+", "removed": "-", "changed": "~"}
     rows = [(sign, path) for kind, sign in signs.items() for path in found[kind]]
     command.show(found, ("", "file"), sorted(rows, key=lambda row: row[1]))
     if not command.as_json:
         more = found["bytes"]
         command.say(f"{len(rows)} files differ, {'+' if more >= 0 else '-'}{size(abs(more))}")
+        if found["rules"]:
+            command.say(f"Not the same either: {', '.join(found['rules'])}")
 
 
 @app.command("delete")
@@ -307,6 +315,19 @@ def remove_domain(command: Command, site: Site, host: HostName) -> None:
 
 def _show_changed(command: Command, site: Any) -> None:
     command.show_fields(site, {"site": site["name"], "live": f"release {site['live_release']}", "url": site["url"]})
+
+
+def _show_lines(command: Command, found: Any, a: int, b: int) -> None:
+    if command.as_json:
+        command.show(found)
+        return
+    texts = [[] if each is None else each["text"] for each in (found["before"], found["after"])]
+    if None in texts:
+        command.say(f"{found['path']} is no text, or longer than 256 KB")
+        return
+    before, after = ("".join(each).splitlines() for each in texts)
+    for line in difflib.unified_diff(before, after, f"{found['path']} in {a}", f"{found['path']} in {b}", lineterm=""):
+        typer.echo(printable(line))
 
 
 def _new_password() -> str:

@@ -51,7 +51,7 @@ class V1:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         return self._ask("GET", path, params=_given(params))
 
     def tagged(self, path: str) -> tuple[Any, str]:

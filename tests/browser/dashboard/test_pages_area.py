@@ -107,6 +107,13 @@ def test_a_folder_becomes_a_site_and_goes_back(dash: Dash, admin: httpx.Client, 
     expect(compared).not_to_contain_text("site.css")
     assert page.url.endswith("?compare=1..2")
     dash.look("site-compare")
+    compared.get_by_text("/index.html").click()
+    texts = page.get_by_role("dialog").locator(".monaco-diff-editor")
+    expect(texts).to_contain_text("The first", timeout=60_000)
+    expect(texts).to_contain_text("The second")
+    dash.look("site-compare-file")
+    page.get_by_role("dialog").get_by_role("button", name="All files").click()
+    expect(compared.get_by_role("row").filter(has_text="/about.html")).to_be_visible()
     page.keyboard.press("Escape")
 
     dash.look("site")
@@ -211,6 +218,24 @@ def test_previews_domains_and_settings(dash: Dash, admin: httpx.Client) -> None:
     assert (made["label"], made["release"], made["password"]) == ("demo", 1, True)
     assert made["expires_at"] is not None
     dash.look("site-previews")
+    # The same name again is changed, not made anew: nobody is let in who was not.
+    page.get_by_role("button", name="New preview").click()
+    page.get_by_label("Label").fill("demo")
+    page.get_by_role("dialog").get_by_role("button", name="Preview", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("There is a preview of this name")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Change demo").click()
+    expect(page.get_by_text("Empty: it stays as it is.")).to_be_visible()
+    dash.look("site-preview-changed")
+    page.get_by_role("dialog").get_by_role("button", name="Change", exact=True).click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert admin.get(f"{SITES}/shown/previews").json()["items"] == [made]
+    page.get_by_role("button", name="Change demo").click()
+    page.get_by_label("Ask for no password any more").check()
+    page.get_by_role("dialog").get_by_role("button", name="Change", exact=True).click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    (opened,) = admin.get(f"{SITES}/shown/previews").json()["items"]
+    assert opened == {**made, "password": False}
     page.get_by_role("button", name="Remove demo").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_text("No preview yet")).to_be_visible()

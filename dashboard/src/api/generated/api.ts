@@ -238,6 +238,7 @@ export interface Operations {
   "DELETE /api/v1/projects/{project}/sites/{site}/releases/{number}": { path: { project: string; site: string; number: number }; query: {}; header: {}; body: undefined; answer: undefined };
   "GET /api/v1/projects/{project}/sites/{site}/releases/{number}/files": { path: { project: string; site: string; number: number }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_SiteFile_ };
   "GET /api/v1/projects/{project}/sites/{site}/releases/{older}/diff/{newer}": { path: { project: string; site: string; older: number; newer: number }; query: {}; header: {}; body: undefined; answer: Difference };
+  "GET /api/v1/projects/{project}/sites/{site}/releases/{older}/diff/{newer}/file": { path: { project: string; site: string; older: number; newer: number }; query: { path: string }; header: {}; body: undefined; answer: FileDifference };
   "POST /api/v1/projects/{project}/sites/{site}/missing": { path: { project: string; site: string }; query: {}; header: {}; body: Manifest; answer: Missing };
   "GET /api/v1/projects/{project}/sites/{site}/previews": { path: { project: string; site: string }; query: { limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_PreviewInfo_ };
   "PUT /api/v1/projects/{project}/sites/{site}/previews/{label}": { path: { project: string; site: string; label: string }; query: {}; header: {}; body: NewPreview; answer: PreviewInfo };
@@ -373,6 +374,7 @@ export type CodeOnly = { code: string };
 export type ColumnDefinition = { name: string; type?: string; primaryKey?: boolean; autoIncrement?: boolean; nullable?: boolean | null; unique?: boolean; default?: boolean | number | string | null };
 export type ColumnEntry = { name: string; type: string; nullable: boolean; default: string | null; primaryKey: number; generated: boolean };
 export type ColumnGuess = { name: string; type: string; empty: boolean };
+export type ComparedFile = { sha256: string; bytes: number; type: string; text: string | null };
 export type Completion = { key: string; parts: Array<PartOf>; replace?: boolean };
 export type CreatedTable = { tableName: string; sql: string };
 export type CurveInfo = { at_ms: number; cpu: number; memory_bytes: number; runs: number };
@@ -396,7 +398,7 @@ export type DeployedWorker = { name: string; version: string; number: number; ur
 export type DeploymentChange = { versions: Array<WantedShare>; sticky?: string | null; message?: string };
 export type DeploymentInfo = { worker: string; environment: string; number: number; versions: Array<DeployedShare>; sticky: string; url: string; changed_at: string; changed_by: string };
 export type DiagnosticInfo = { message: string; severity?: string; file?: string | null; line?: number | null; column?: number | null; code?: string | null; worker?: string | null };
-export type Difference = { added: Array<string>; removed: Array<string>; changed: Array<string>; bytes: number };
+export type Difference = { added: Array<string>; removed: Array<string>; changed: Array<string>; sizes: Record<string, Sizes>; bytes: number; rules: Array<"redirects" | "headers" | "settings" | "functions"> };
 export type DomainInfo = { host: string; verified_at: string | null; created_at: string; dns_record: string; http_file: string; token: string };
 export type Dropped = { deleted: string };
 export type EffectiveInfo = { name: string; secret: boolean; value: string | null; source: string | null; missing: boolean; overrides: Array<string> };
@@ -457,6 +459,7 @@ export type Fault = { in: string; pointer?: string | null; parameter?: string | 
 export type FileChange = { path: string; text: string | null; base_sha256?: string | null };
 export type FileChanges = { changes: Array<FileChange>; message?: string };
 export type FileDiff = { path: string; status: "added" | "removed" | "changed"; diff: string | null; added?: number; removed?: number };
+export type FileDifference = { path: string; before: ComparedFile | null; after: ComparedFile | null };
 export type FileInfo = { path: string; sha256: string; bytes: number };
 export type FileSaved = { file: FileInfo; version: VersionShown | null; error: DeployFault | null };
 export type FilesSaved = { files: Array<FileInfo>; version: VersionShown | null; error: DeployFault | null };
@@ -633,6 +636,7 @@ export type SiteFile = { path: string; sha256: string; bytes: number; type: stri
 export type SiteHost = { host: string; verified: boolean };
 export type SiteInfo = { name: string; project: string; url: string; live_release: number | null; change: number; from_folder: boolean; created_at: string; changed_at: string };
 export type SiteSummary = { name: string; project: string; url: string; live_release: number | null; change: number; from_folder: boolean; created_at: string; changed_at: string; files: number | null; bytes: number | null; deployed_at: string | null; deployed_by: string | null; message: string | null; domains: Array<SiteHost> };
+export type Sizes = { before: number | null; after: number | null };
 export type SlowInfo = { worker: string; environment: string; method: string; pattern: string; runs: number; slow: number; first_at: string; last_at: string; total_ms: number; p50_ms: number; p95_ms: number; split: Record<string, number>; repeated: Array<RepeatedInfo>; worst: WorstInfo };
 export type SnapshotOrder = { environment?: string };
 export type SourceFile = { path: string; sha256: string; bytes: number | null };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -15,7 +16,10 @@ from v8box.api.v1 import Page, Paged, answer, created, no_content, router_v1
 from v8box.catalog.sites import KEEP, Keep, Site
 from v8box.errors import BadRequest
 from v8box.features.pages.schemas import (
+    ComparedFile,
     Difference,
+    FileDifference,
+    FilePath,
     GoLive,
     HistoryEntry,
     Label,
@@ -181,22 +185,23 @@ def _releases(service: PagesService, address: Address) -> APIRouter:
     async def list_release_files(project: Project, site: SiteName, number: Number, page: Paged) -> Response:
         """The files of a release, by path."""
         release = await service.contents(await sites.release(project, site, number))
-        files = [
-            SiteFile(
-                path=path,
-                sha256=asset.deployed.hash,
-                bytes=asset.deployed.size,
-                type=asset.type,
-                encodings={name: stored.size for name, stored in asset.encodings.items()},
-            )
-            for path, asset in release.files.items()
-        ]
-        return answer(page.page_of_all(files, lambda file: (file.path,)))
+        files = list(release.files.items())
+        return answer(
+            await asyncio.to_thread(page.page_of_all, files, lambda file: (file[0],), lambda file: SiteFile.of(*file))
+        )
 
     @routes.get("/releases/{older}/diff/{newer}", response_model=Difference, dependencies=_READ)
-    async def compare_releases(project: Project, site: SiteName, older: int, newer: int) -> Response:
-        """Which files came, went or have other bytes."""
+    async def compare_releases(project: Project, site: SiteName, older: Number, newer: Number) -> Response:
+        """Which files came, went or have other bytes, and which rules are others."""
         return answer(await service.compare(project, site, older, newer))
+
+    @routes.get("/releases/{older}/diff/{newer}/file", response_model=FileDifference, dependencies=_READ)
+    async def compare_release_files(
+        project: Project, site: SiteName, older: Number, newer: Number, path: FilePath
+    ) -> Response:
+        """One file as it is in both, with its texts."""
+        before, after = await service.sides(project, site, older, newer, path)
+        return answer(FileDifference(path=path, before=ComparedFile.of(before), after=ComparedFile.of(after)))
 
     @routes.post("/missing", response_model=Missing)
     @changes_nothing

@@ -15,7 +15,7 @@ from v8box.api.v1 import Page, Paged, answer, router_v1
 from v8box.catalog.sites import ReleaseInfo, SiteRoute
 from v8box.errors import BadRequest, NotFound
 from v8box.features.pages.routes import Address
-from v8box.features.pages.schemas import Asked, HeaderInfo, Project, RedirectInfo, SiteName, Tried
+from v8box.features.pages.schemas import MAX_NUMBER, Asked, HeaderInfo, Project, RedirectInfo, SiteName, Tried
 from v8box.features.pages.service import PagesService
 from v8box.gateway.headers import Incoming
 from v8box.gateway.pages.foresee import foresee
@@ -49,7 +49,7 @@ def build_router(service: PagesService, load: Load, address: Address) -> APIRout
         project: Project,
         site: SiteName,
         page: Paged,
-        release: Annotated[int | None, Query(ge=1, description="Left out: the live one.")] = None,
+        release: Annotated[int | None, Query(ge=1, le=MAX_NUMBER, description="Left out: the live one.")] = None,
         unused: Annotated[bool, Query(description="Only rules that were never the one.")] = False,
     ) -> Response:
         """The redirect rules, in the order in which they are looked at, with their hits."""
@@ -67,7 +67,7 @@ def build_router(service: PagesService, load: Load, address: Address) -> APIRout
         project: Project,
         site: SiteName,
         page: Paged,
-        release: Annotated[int | None, Query(ge=1, description="Left out: the live one.")] = None,
+        release: Annotated[int | None, Query(ge=1, le=MAX_NUMBER, description="Left out: the live one.")] = None,
         unused: Annotated[bool, Query(description="Only rules that no file of the release is for.")] = False,
     ) -> Response:
         """The header rules in the order in which they stand, with how many files each is for. All that fit count. Lines

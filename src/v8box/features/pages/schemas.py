@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import BaseModel, Field
 
 from v8box.api.v1 import Shape, Time
 from v8box.catalog.sites import Domain, Preview, ReleaseInfo, Site
+from v8box.features.pages.compare import FileSide
 from v8box.gateway.pages.headers import HeaderBlock
 from v8box.gateway.pages.redirects import Compat, Redirect
-from v8box.gateway.pages.release import HtmlHandling, NotFoundHandling
+from v8box.gateway.pages.release import Asset, HtmlHandling, NotFoundHandling
 
 MAX_MESSAGE = 500
 
@@ -20,7 +21,10 @@ Project = Annotated[
     str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,62}$", description="A project; `default` is always there.")
 ]
 SiteName = Annotated[str, Path(max_length=63, description="A site's name: the first part of its host name.")]
-Number = Annotated[int, Path(ge=1, description="A release's number.")]
+MAX_NUMBER = 10**12
+"""No site has so many releases."""
+Number = Annotated[int, Path(ge=1, le=MAX_NUMBER, description="A release's number.")]
+FilePath = Annotated[str, Query(max_length=1_024, description="The file's path, with a slash in front.")]
 Label = Annotated[str, Path(max_length=32, description="A preview's name.")]
 Host = Annotated[str, Path(max_length=253, description="A host name.")]
 Message = Annotated[str, Field(max_length=MAX_MESSAGE, description="Why, for those who read the history.")]
@@ -183,14 +187,16 @@ class Sent(BaseModel):
 class GoLive(Shape):
     """Which release is to answer."""
 
-    release: int = Field(ge=1)
+    release: int = Field(ge=1, le=MAX_NUMBER)
     message: Message = ""
 
 
 class RollBack(Shape):
     """Where to go back to."""
 
-    to: int | None = Field(default=None, ge=1, description="A release. Left out: the one that was live before.")
+    to: int | None = Field(
+        default=None, ge=1, le=MAX_NUMBER, description="A release. Left out: the one that was live before."
+    )
     message: Message = ""
 
 
@@ -203,6 +209,23 @@ class SiteFile(BaseModel):
     type: str
     encodings: dict[str, int] = Field(description="How many bytes are sent in which encoding.")
 
+    @classmethod
+    def of(cls, path: str, asset: Asset) -> SiteFile:
+        return cls(
+            path=path,
+            sha256=asset.deployed.hash,
+            bytes=asset.deployed.size,
+            type=asset.type,
+            encodings={name: stored.size for name, stored in asset.encodings.items()},
+        )
+
+
+class Sizes(BaseModel):
+    """How long a file was and is; `null` where it is not."""
+
+    before: int | None
+    after: int | None
+
 
 class Difference(BaseModel):
     """What changed from one release to another."""
@@ -210,7 +233,34 @@ class Difference(BaseModel):
     added: list[str]
     removed: list[str]
     changed: list[str]
+    sizes: dict[str, Sizes] = Field(description="Of all these files, by path.")
     bytes: int = Field(description="How many more the newer one has.")
+    rules: list[Literal["redirects", "headers", "settings", "functions"]] = Field(
+        description="What else is not the same."
+    )
+
+
+class ComparedFile(BaseModel):
+    """A file in one of two releases."""
+
+    sha256: str
+    bytes: int
+    type: str
+    text: str | None = Field(description="`null`: it is no text in UTF-8, or longer than 256 KB.")
+
+    @classmethod
+    def of(cls, side: FileSide | None) -> ComparedFile | None:
+        if side is None:
+            return None
+        return cls(sha256=side.stored.hash, bytes=side.stored.size, type=side.type, text=side.text)
+
+
+class FileDifference(BaseModel):
+    """One file in two releases; `null` where it is not."""
+
+    path: str
+    before: ComparedFile | None
+    after: ComparedFile | None
 
 
 class RedirectInfo(BaseModel):
@@ -244,7 +294,7 @@ class RedirectInfo(BaseModel):
 class NewPreview(Shape):
     """What a preview shows."""
 
-    release: int = Field(ge=1)
+    release: int = Field(ge=1, le=MAX_NUMBER)
     password: str | None = Field(
         default=None,
         min_length=8,
@@ -325,7 +375,7 @@ class Asked(Shape):
     language: str = Field(default="", max_length=100, description="As in Accept-Language.")
     cookies: list[Cookie] = Field(default=[], max_length=50, description="Names of cookies.")
     method: str = Field(default="GET", pattern="^[A-Z]{1,20}$")
-    release: int | None = Field(default=None, ge=1, description="Left out: the live one.")
+    release: int | None = Field(default=None, ge=1, le=MAX_NUMBER, description="Left out: the live one.")
 
 
 class Tried(BaseModel):

@@ -33,6 +33,7 @@ from v8box.features.pages.build import (
     take,
     with_settings,
 )
+from v8box.features.pages.compare import MAX_COMPARED_BYTES, FileSide, as_text, compare
 from v8box.features.pages.function_builds import FunctionBuilds, MadeFunctions, collect, part
 from v8box.features.pages.functions import is_function_file
 from v8box.features.pages.rules import RULE_FILES, SiteRules, check_settings, read_rules
@@ -233,17 +234,28 @@ class PagesService:
         return await self._read(info.key)
 
     async def compare(self, project: str, site: str, older: int, newer: int) -> dict[str, Any]:
-        """What changed between two releases: paths that came, went, or have other bytes; and the sizes."""
-        before = (await self.contents(await self.sites.release(project, site, older))).files
-        after = (await self.contents(await self.sites.release(project, site, newer))).files
-        changed = [path for path in after.keys() & before.keys() if after[path].deployed != before[path].deployed]
-        return {
-            "added": sorted(after.keys() - before.keys()),
-            "removed": sorted(before.keys() - after.keys()),
-            "changed": sorted(changed),
-            "bytes": sum(each.deployed.size for each in after.values())
-            - sum(each.deployed.size for each in before.values()),
-        }
+        """What changed between two releases: paths that came, went, or have other bytes; the sizes; the rules."""
+        before = await self.contents(await self.sites.release(project, site, older))
+        after = await self.contents(await self.sites.release(project, site, newer))
+        return await asyncio.to_thread(compare, before, after)
+
+    async def sides(
+        self, project: str, site: str, older: int, newer: int, path: str
+    ) -> tuple[FileSide | None, FileSide | None]:
+        """A file as it is in one release and in the other; None where it is not. Raises `NotFound`."""
+        before = await self._side(await self.sites.release(project, site, older), path)
+        after = await self._side(await self.sites.release(project, site, newer), path)
+        if before is None and after is None:
+            raise NotFound(f"Neither release has a file {path[:200]}")
+        return before, after
+
+    async def _side(self, info: ReleaseInfo, path: str) -> FileSide | None:
+        asset = (await self.contents(info)).files.get(path)
+        if asset is None:
+            return None
+        stored = asset.deployed
+        data = await self._blobs.get(stored.hash) if stored.size <= MAX_COMPARED_BYTES else b"\0"
+        return FileSide(stored, asset.type, as_text(data))
 
     async def roll_back(
         self,

@@ -100,7 +100,7 @@ export function DeployForm({ site, onChoose, before, draftOnly, onDone }: {
       {stopped && <p role="status" className="text-sm text-muted">{t.stopped}</p>}
       {error !== null && !(error instanceof ApiError && error.code === "shown") && (
         <div className="grid gap-1">
-          <ErrorNote error={error} />
+          <ErrorNote error={error instanceof ApiError && error.code === "insecure" ? new Error(t.insecure) : error} />
           {entry !== null && (
             <p className="text-sm text-muted">
               {t.entry} <code className="font-mono break-all">{entry}</code>

@@ -12,6 +12,7 @@ import { Field, Input } from "@/components/field";
 import { Card } from "@/components/layout";
 import { toast } from "@/components/toast";
 import { RelativeTime, Skeleton } from "@/components/values";
+import { SiteLink } from "@/features/pages/components/site-link";
 import { SITES } from "@/features/pages/lib/queries";
 import { messages } from "@/features/pages/messages";
 import { api } from "@/lib/api/client";
@@ -128,7 +129,9 @@ function HostName({ site, domain, onRemove }: { site: string; domain: DomainInfo
     <li className="grid gap-3 px-4 py-3">
       <div className="flex flex-wrap items-center justify-between gap-2">
         <span className="flex min-w-0 flex-wrap items-center gap-2">
-          <span className="font-medium break-all">{domain.host}</span>
+          {domain.verified_at === null
+            ? <span className="font-medium break-all">{domain.host}</span>
+            : <SiteLink url={`https://${domain.host}/`} />}
           {domain.verified_at === null ? <Badge tone="warn">{t.unverified}</Badge> : (
             <>
               <Badge tone="ok" dot>{t.answers}</Badge>

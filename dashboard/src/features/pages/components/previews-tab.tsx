@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { Eye, Plus, Trash2 } from "lucide-react";
+import { Eye, Pencil, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import type { PreviewInfo, SiteInfo } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
@@ -24,6 +24,7 @@ export default function PreviewsTab({ site }: { site: SiteInfo }) {
   const project = useProjectName();
   const client = useQueryClient();
   const [making, setMaking] = useState(false);
+  const [changing, setChanging] = useState<PreviewInfo | null>(null);
   const [removing, setRemoving] = useState<PreviewInfo | null>(null);
   const path = { project, site: site.name };
   const previews = useApiList("GET /api/v1/projects/{project}/sites/{site}/previews", { path });
@@ -63,14 +64,24 @@ export default function PreviewsTab({ site }: { site: SiteInfo }) {
               hideHeader: true,
               align: "right",
               cell: (preview) => (
-                <Button
-                  size="sm"
-                  look="quiet"
-                  icon={Trash2}
-                  needs="developer"
-                  aria-label={t.removeOf(preview.label)}
-                  onClick={() => setRemoving(preview)}
-                />
+                <span className="flex justify-end gap-1">
+                  <Button
+                    size="sm"
+                    look="quiet"
+                    icon={Pencil}
+                    needs="developer"
+                    aria-label={t.changeOf(preview.label)}
+                    onClick={() => setChanging(preview)}
+                  />
+                  <Button
+                    size="sm"
+                    look="quiet"
+                    icon={Trash2}
+                    needs="developer"
+                    aria-label={t.removeOf(preview.label)}
+                    onClick={() => setRemoving(preview)}
+                  />
+                </span>
               ),
             },
           ]}
@@ -84,6 +95,7 @@ export default function PreviewsTab({ site }: { site: SiteInfo }) {
           onClose={() => setMaking(false)}
         />
       )}
+      {changing && <PreviewForm site={site.name} preview={changing} onClose={() => setChanging(null)} />}
       <Confirm
         open={removing !== null}
         onClose={() => setRemoving(null)}

@@ -3,7 +3,6 @@ import { Badge, type Tone } from "@/components/badge";
 import { ErrorNote } from "@/components/error-note";
 import { Table } from "@/components/table";
 import { Bytes, Skeleton } from "@/components/values";
-import { useReleaseFiles } from "@/features/pages/lib/queries";
 import { messages } from "@/features/pages/messages";
 import { useApi } from "@/lib/api/queries";
 import { formatBytes } from "@/lib/i18n/format";
@@ -15,32 +14,34 @@ type Kind = "added" | "removed" | "changed";
 interface Line {
   path: string;
   kind: Kind;
-  before: number | undefined;
-  after: number | undefined;
+  before: number | null;
+  after: number | null;
 }
 
 const TONES: Record<Kind, Tone> = { added: "ok", removed: "bad", changed: "warn" };
 
-/** Which files came, went or have other bytes between two releases, with their sizes. */
-export function ReleaseDiff({ site, older, newer }: { site: string; older: number; newer: number }) {
+/** Which files came, went or have other bytes between two releases, with their sizes, and what else is not the same. */
+export function ReleaseDiff({ site, older, newer, onOpen }: {
+  site: string;
+  older: number;
+  newer: number;
+  onOpen: (path: string) => void;
+}) {
   const t = useMessages(messages);
   const project = useProjectName();
   const diff = useApi("GET /api/v1/projects/{project}/sites/{site}/releases/{older}/diff/{newer}", {
     path: { project, site, older, newer },
   });
-  const before = useReleaseFiles(site, older);
-  const after = useReleaseFiles(site, newer);
   const found = diff.data;
-  const lines = useMemo(() => {
-    if (!found || !before.files || !after.files) return undefined;
-    const was = new Map(before.files.map((file) => [file.path, file.bytes]));
-    const is = new Map(after.files.map((file) => [file.path, file.bytes]));
-    return (["added", "removed", "changed"] as const).flatMap((kind) =>
-      found[kind].map((path): Line => ({ path, kind, before: was.get(path), after: is.get(path) }))
-    );
-  }, [found, before.files, after.files]);
-  const error = diff.error ?? before.error ?? after.error;
-  if (error !== null) return <ErrorNote error={error} />;
+  const lines = useMemo(
+    () =>
+      found &&
+      (["changed", "added", "removed"] as const).flatMap((kind) =>
+        found[kind].map((path): Line => ({ path, kind, before: null, after: null, ...found.sizes[path] }))
+      ),
+    [found],
+  );
+  if (diff.error !== null) return <ErrorNote error={diff.error} onRetry={() => void diff.refetch()} />;
   if (found === undefined || lines === undefined) return <Skeleton className="h-40" />;
   return (
     <div className="grid gap-3">
@@ -53,11 +54,18 @@ export function ReleaseDiff({ site, older, newer }: { site: string; older: numbe
           {formatBytes(Math.abs(found.bytes))}
         </span>
       </p>
+      {found.rules.length > 0 && (
+        <p className="flex flex-wrap items-center gap-2 text-sm">
+          <span className="text-muted">{t.otherRules}</span>
+          {found.rules.map((name) => <Badge key={name}>{t.ruleKinds[name]}</Badge>)}
+        </p>
+      )}
       <Table
         label={t.compare}
         rows={lines}
         rowKey={(line) => `${line.kind}${line.path}`}
         maxHeight="45vh"
+        onOpen={(line) => onOpen(line.path)}
         columns={[
           {
             id: "path",

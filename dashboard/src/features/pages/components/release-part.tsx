@@ -1,7 +1,9 @@
+import { GitCompare } from "lucide-react";
 import { useState } from "react";
 import { useParams } from "react-router";
 import type { SiteInfo } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
+import { ButtonLink } from "@/components/button";
 import { ErrorNote } from "@/components/error-note";
 import { SearchInput } from "@/components/field";
 import { Card } from "@/components/layout";
@@ -9,16 +11,18 @@ import { Table } from "@/components/table";
 import { Bytes, KeyValue, RelativeTime, Skeleton } from "@/components/values";
 import { Ignored } from "@/features/pages/components/ignored";
 import { SiteLink } from "@/features/pages/components/site-link";
+import { fileUrl, safeUrl } from "@/features/pages/lib/urls";
 import { useRelease, useReleaseFiles } from "@/features/pages/lib/queries";
 import { reportOf } from "@/features/pages/lib/report";
 import { messages } from "@/features/pages/messages";
 import { useMessages } from "@/lib/i18n/language";
-import { useProjectName } from "@/lib/project";
+import { useProjectName, useProjectPath } from "@/lib/project";
 
 /** One release: what its deploy had to say, and every file of it. */
 export default function ReleasePart({ site }: { site: SiteInfo }) {
   const t = useMessages(messages);
   const project = useProjectName();
+  const to = useProjectPath();
   const number = Number(useParams().number);
   const [text, setText] = useState("");
   const found = useRelease(project, site.name, Number.isInteger(number) ? number : 0);
@@ -30,7 +34,20 @@ export default function ReleasePart({ site }: { site: SiteInfo }) {
   if (release === undefined) return <Skeleton className="h-96" />;
   return (
     <>
-      <Card title={`${t.release} #${release.number}`} actions={release.live && <Badge tone="ok" dot>{t.live}</Badge>}>
+      <Card
+        title={`${t.release} #${release.number}`}
+        actions={release.live ? <Badge tone="ok" dot>{t.live}</Badge> : site.live_release !== null && (
+          <ButtonLink
+            size="sm"
+            icon={GitCompare}
+            to={`${to("sites", site.name)}?compare=${
+              [release.number, site.live_release].sort((one, other) => one - other).join("..")
+            }`}
+          >
+            {t.compareLive}
+          </ButtonLink>
+        )}
+      >
         <KeyValue
           items={[
             [t.address, <SiteLink key="url" url={release.url} copy />],
@@ -63,7 +80,16 @@ export default function ReleasePart({ site }: { site: SiteInfo }) {
               id: "path",
               header: t.file,
               sort: (file) => file.path,
-              cell: (file) => <span className="font-mono text-xs break-all">{file.path}</span>,
+              cell: (file) => (
+                <a
+                  href={safeUrl(fileUrl(release.url, file.path))}
+                  target="_blank"
+                  rel="noreferrer"
+                  className="font-mono text-xs break-all text-accent hover:underline"
+                >
+                  {file.path}
+                </a>
+              ),
             },
             { id: "type", header: t.type, from: "md", sort: (file) => file.type, cell: (file) => file.type },
             {

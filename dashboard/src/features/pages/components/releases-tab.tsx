@@ -13,6 +13,7 @@ import { Menu } from "@/components/menu";
 import { Table } from "@/components/table";
 import { toast } from "@/components/toast";
 import { Bytes, RelativeTime } from "@/components/values";
+import { FileDiff } from "@/features/pages/components/file-diff";
 import { PreviewForm } from "@/features/pages/components/preview-form";
 import { ReleaseDiff } from "@/features/pages/components/release-diff";
 import { SiteLink } from "@/features/pages/components/site-link";
@@ -41,6 +42,7 @@ export default function ReleasesTab({ site }: { site: SiteInfo }) {
   const releases = useApiList("GET /api/v1/projects/{project}/sites/{site}/releases", { path }, {
     refetchInterval: 10_000,
   });
+  const file = search.get("file");
   const compared = /^(\d+)\.\.(\d+)$/.exec(search.get("compare") ?? "")?.slice(1).map(Number) ?? null;
   const compare = (one: number, other: number) =>
     setSearch({ compare: `${Math.min(one, other)}..${Math.max(one, other)}` });
@@ -211,7 +213,7 @@ export default function ReleasesTab({ site }: { site: SiteInfo }) {
         open={compared !== null}
         onClose={() => setSearch({})}
         title={t.compare}
-        width="lg"
+        width="xl"
       >
         {compared && (
           <div className="grid gap-4">
@@ -227,14 +229,26 @@ export default function ReleasesTab({ site }: { site: SiteInfo }) {
                 />
               ))}
             </div>
-            {compared[0] === compared[1] ? <p className="text-sm text-muted">{t.sameRelease}</p> : (
-              <ReleaseDiff
-                key={compared.join()}
-                site={site.name}
-                older={compared[0] ?? 0}
-                newer={compared[1] ?? 0}
-              />
-            )}
+            {compared[0] === compared[1] ? <p className="text-sm text-muted">{t.sameRelease}</p> : file !== null
+              ? (
+                <FileDiff
+                  key={compared.join() + file}
+                  site={site.name}
+                  older={compared[0] ?? 0}
+                  newer={compared[1] ?? 0}
+                  path={file}
+                  onBack={() => setSearch({ compare: compared.join("..") })}
+                />
+              )
+              : (
+                <ReleaseDiff
+                  key={compared.join()}
+                  site={site.name}
+                  older={compared[0] ?? 0}
+                  newer={compared[1] ?? 0}
+                  onOpen={(path) => setSearch({ compare: compared.join(".."), file: path })}
+                />
+              )}
           </div>
         )}
       </Dialog>
@@ -265,7 +279,7 @@ function History({ site }: { site: string }) {
         rowKey={(entry) => String(entry.number)}
         columns={[
           { id: "release", header: t.release, cell: (entry) => `#${entry.release}` },
-          { id: "change", header: t.how, from: "sm", cell: (entry) => entry.change },
+          { id: "change", header: t.how, from: "sm", cell: (entry) => t.changes[entry.change] ?? entry.change },
           { id: "message", header: t.message, from: "md", cell: (entry) => entry.message || "–" },
           { id: "by", header: t.by, from: "sm", cell: (entry) => entry.by },
           { id: "at", header: t.when, align: "right", cell: (entry) => <RelativeTime time={entry.at} /> },

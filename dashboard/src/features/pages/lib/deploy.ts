@@ -150,11 +150,7 @@ async function finished(answer: Release | OperationInfo, tell: Tell, signal: Abo
 
 async function sha256(file: File): Promise<string> {
   if (!globalThis.isSecureContext) {
-    throw new ApiError(
-      0,
-      "insecure",
-      "Browsers hash files on https:// and on localhost only. Drop the folder as a ZIP, or use v8box pages deploy.",
-    );
+    throw new ApiError(0, "insecure", "Browsers hash files on https:// and on localhost only.");
   }
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
   return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
