@@ -1,10 +1,15 @@
 // Where the focus goes back to when something that was opened closes: Radix only knows of its own triggers, and most
 // dialogs here are opened by state.
 const KEPT = 8;
+const LAYERS = "[role=dialog], [role=menu], [role=listbox]";
 const before: HTMLElement[] = [];
 
 addEventListener("focusin", ({ target }) => {
-  if (!(target instanceof HTMLElement) || target === before.at(-1)) return;
+  const last = before.at(-1);
+  if (!(target instanceof HTMLElement) || target === last) return;
+  // Of what somebody walks through inside a dialog only the last is kept: where they came from must stay known.
+  const layer = target.closest(LAYERS);
+  if (layer !== null && last?.closest(LAYERS) === layer) before.pop();
   before.push(target);
   if (before.length > KEPT) before.shift();
 });
