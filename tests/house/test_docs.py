@@ -37,6 +37,19 @@ def test_decisions_are_numbered_once_each() -> None:
     assert len(numbers) == len(set(numbers))
 
 
+def test_every_page_is_found_from_the_first() -> None:
+    """Followed from docs/README.md, the links lead to all of docs/."""
+    docs = ROOT / "docs"
+    found: set[Path] = set()
+    waiting = [docs / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        found.add(page)
+        linked = {(page.parent / link).resolve() for link in LINK.findall(page.read_text())}
+        waiting += [each for each in linked if each.suffix == ".md" and docs in each.parents and each not in found]
+    assert sorted(str(page.relative_to(docs)) for page in set(docs.rglob("*.md")) - found) == []
+
+
 def test_contributing_is_short_and_its_table_leads_to_places_that_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     assert len(text.splitlines()) < 100
