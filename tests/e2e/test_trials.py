@@ -146,3 +146,14 @@ def test_what_is_not_live_cannot_be_tried(box: RunningBox) -> None:
     assert answer.status_code == 404
     assert "not live in staging" in answer.json()["detail"]
     assert box.admin.post(PATH.replace("echo", "none"), json={}).status_code == 404
+
+
+def test_what_the_project_may_run_in_a_day_holds_for_tries(box: RunningBox) -> None:
+    project = "/api/v1/projects/default"
+    tried(box, path="/")
+    box.admin.patch(project, json={"quotas": {"requests_per_day": 1}}).raise_for_status()
+    refused = box.admin.post(PATH, json={"path": "/"})
+    assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded"), refused.text
+    assert int(refused.headers["retry-after"]) > 0
+    box.admin.patch(project, json={"quotas": {"requests_per_day": None}}).raise_for_status()
+    assert tried(box, path="/")["status"] == 200

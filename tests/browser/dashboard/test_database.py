@@ -267,6 +267,19 @@ def test_pages_are_found_from_both_ends_of_a_long_table(dash: Dash, admin: httpx
         page.get_by_role("menuitem", name="CSV").click()
     assert len(Path(download.value.path()).read_text().splitlines()) == 20_001
 
+    # A long table that is sorted without an index says so, and what helps.
+    ask(admin, "insert into orders (customer) values (1)")
+    page.reload()
+    expect(page.get_by_text("No index on note")).to_be_visible()
+    page.get_by_role("link", name="Add index").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("checkbox", name="note")).to_be_checked()
+    dialog.get_by_role("button", name="Add index").click()
+    expect(page.get_by_text("orders_note", exact=True)).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("of 20,001")).to_be_visible()
+    expect(page.get_by_text("No index on note")).to_have_count(0)
+
 
 CSV = 'id;name;score;zip\n1;"<b>Ada</b> 🦆";7;01234\n2;"two\nlines";;00007\n'
 
@@ -451,6 +464,14 @@ def test_the_diagram_shows_relations_and_leads_to_tables(dash: Dash, shop: str) 
     expect(drawing.get_by_role("link")).to_have_count(3)
     expect(drawing.get_by_role("link", name=ODD_TABLE)).to_contain_text("<i>column</i>")
     dash.look("database-diagram")
+    page.get_by_role("checkbox", name="Keys only").check()
+    expect(drawing).not_to_contain_text("score")
+    expect(drawing.get_by_role("link", name="customers")).to_contain_text("3 more")
+    expect(drawing.locator("path")).to_have_count(1)
+    page.get_by_label("Find a table").fill("ORD")
+    expect(drawing.get_by_role("link", name="orders").locator("rect")).to_have_attribute("stroke-width", "3")
+    page.get_by_label("Find a table").fill("")
+    page.get_by_role("checkbox", name="Keys only").uncheck()
     page.get_by_role("button", name="Larger").click()
     drawing.get_by_role("link", name=ODD_TABLE).focus()
     page.keyboard.press("Enter")

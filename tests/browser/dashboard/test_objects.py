@@ -131,6 +131,12 @@ def test_objects_are_previewed(dash: Dash, bucket: str) -> None:
 
 def test_many_are_deleted_together(dash: Dash, admin: httpx.Client, bucket: str) -> None:
     page = dash.open(f"/projects/default/objects/{bucket}")
+    page.get_by_label("Names that begin with").fill("no such")
+    expect(page.get_by_text("Nothing here begins with no such")).to_be_visible()
+    page.get_by_label("Names that begin with").fill("page.h")
+    expect(page.get_by_role("checkbox", name=ODD_KEY)).to_have_count(0)
+    expect(page.get_by_role("checkbox", name="page.html")).to_be_visible()
+    page.get_by_label("Names that begin with").fill("")
     page.get_by_role("checkbox", name=ODD_KEY).check()
     page.get_by_role("checkbox", name="page.html").check()
     page.get_by_role("button", name="Delete").click()

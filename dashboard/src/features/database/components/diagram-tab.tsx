@@ -4,7 +4,8 @@ import { type PointerEvent, useCallback, useEffect, useMemo, useRef, useState } 
 import { useNavigate } from "react-router";
 import { Button } from "@/components/button";
 import { EmptyState } from "@/components/empty-state";
-import { curve, HEAD, type Layout, layOut, LINE, type Place, SHOWN, WIDTH } from "@/features/database/lib/layout";
+import { Checkbox, SearchInput } from "@/components/field";
+import { curve, HEAD, type Layout, layOut, LINE, type Place, WIDTH } from "@/features/database/lib/layout";
 import type { DatabaseSchema } from "@/features/database/lib/schema";
 import { messages } from "@/features/database/messages";
 import { useMessages } from "@/lib/i18n/language";
@@ -19,19 +20,44 @@ interface View {
 const MARGIN = 24;
 const SMALLEST = 0.1;
 const LARGEST = 2.5;
+/** With more tables than these, all columns of all would be too small to read. */
+const MANY = 20;
 
 export default function DiagramTab({ database, schema }: { database: string; schema: DatabaseSchema }) {
   const t = useMessages(messages);
   const to = useProjectPath();
   const navigate = useNavigate();
-  const layout = useMemo(() => layOut(schema.tables.filter((table) => table.type === "table")), [schema]);
-  const { frame, view, zoom, fit, drag } = useView(layout);
+  const tables = useMemo(() => schema.tables.filter((table) => table.type === "table"), [schema]);
+  const [keysOnly, setKeysOnly] = useState(tables.length > MANY);
+  const layout = useMemo(() => layOut(tables, keysOnly), [tables, keysOnly]);
+  const { frame, view, zoom, fit, show, drag } = useView(layout);
   const [pointed, setPointed] = useState<string | null>(null);
+  const [sought, setSought] = useState("");
+  const word = sought.trim().toLowerCase();
+  const found = word === "" ? [] : layout.places.filter((place) => place.table.name.toLowerCase().includes(word));
+  const find = (text: string) => {
+    setSought(text);
+    const wanted = text.trim().toLowerCase();
+    const names = layout.places.filter((place) => place.table.name.toLowerCase().includes(wanted));
+    const best = names.find((place) => place.table.name.toLowerCase() === wanted) ??
+      names.find((place) => place.table.name.toLowerCase().startsWith(wanted)) ?? names[0];
+    if (wanted !== "" && best !== undefined) {
+      show(best);
+      setPointed(best.table.name);
+    } else setPointed(null);
+  };
   if (layout.places.length === 0) return <EmptyState icon={Workflow} title={t.noTables}>{t.noTablesHint}</EmptyState>;
   return (
     <section className="min-w-0 overflow-hidden rounded-lg border bg-surface shadow-low">
       <header className="flex flex-wrap items-center gap-2 border-b px-3 py-2">
-        <span className="text-xs text-muted">{t.diagramHint}</span>
+        <SearchInput
+          label={t.findTable}
+          className="w-48"
+          value={sought}
+          onChange={(event) => find(event.target.value)}
+        />
+        <Checkbox label={t.keysOnly} checked={keysOnly} onChange={setKeysOnly} />
+        <span className="text-xs text-muted max-lg:hidden">{t.diagramHint}</span>
         <span className="grow" />
         <Button size="sm" look="quiet" icon={Minus} aria-label={t.zoomOut} onClick={() => zoom(1 / 1.25)} />
         <Button size="sm" look="quiet" icon={Plus} aria-label={t.zoomIn} onClick={() => zoom(1.25)} />
@@ -61,6 +87,7 @@ export default function DiagramTab({ database, schema }: { database: string; sch
               <Node
                 key={place.table.name}
                 place={place}
+                found={found.includes(place)}
                 onPoint={(on) => setPointed(on ? place.table.name : null)}
                 onOpen={() => void navigate(to("database", database, "tables", place.table.name, "structure"))}
               />
@@ -72,15 +99,20 @@ export default function DiagramTab({ database, schema }: { database: string; sch
   );
 }
 
-function Node({ place, onOpen, onPoint }: { place: Place; onOpen: () => void; onPoint: (on: boolean) => void }) {
+function Node({ place, found, onOpen, onPoint }: {
+  place: Place;
+  /** It is looked for. */
+  found: boolean;
+  onOpen: () => void;
+  onPoint: (on: boolean) => void;
+}) {
   const t = useMessages(messages);
-  const { table, x, y, height } = place;
+  const { table, columns, hidden, x, y, height } = place;
   const referring = new Set(table.foreignKeys.flatMap((key) => key.columns));
   const unique = new Set(
     table.indexes.filter((index) => index.unique).flatMap((index) => index.columns.map((c) => c.name)),
   );
   const indexed = new Set(table.indexes.flatMap((index) => index.columns.map((column) => column.name)));
-  const hidden = table.columns.length - SHOWN;
   return (
     <g
       role="link"
@@ -94,10 +126,17 @@ function Node({ place, onOpen, onPoint }: { place: Place; onOpen: () => void; on
       onFocus={() => onPoint(true)}
       onBlur={() => onPoint(false)}
     >
-      <rect width={WIDTH} height={height} rx={8} fill="var(--surface)" stroke="var(--line-strong)" />
+      <rect
+        width={WIDTH}
+        height={height}
+        rx={8}
+        fill="var(--surface)"
+        stroke={found ? "var(--accent)" : "var(--line-strong)"}
+        strokeWidth={found ? 3 : 1}
+      />
       <line x1={0} x2={WIDTH} y1={HEAD} y2={HEAD} stroke="var(--line)" />
       <text x={12} y={20} fontSize={13} fontWeight={600} fill="var(--text)">{cut(table.name, 26)}</text>
-      {table.columns.slice(0, SHOWN).map((column, index) => {
+      {columns.map((column, index) => {
         const mark = [
           column.primaryKey > 0 && "PK",
           referring.has(column.name) && "FK",
@@ -114,8 +153,9 @@ function Node({ place, onOpen, onPoint }: { place: Place; onOpen: () => void; on
           </g>
         );
       })}
-      {hidden > 0 && <text x={12} y={HEAD + LINE * SHOWN + 16} fontSize={11} fill="var(--muted)">{t.more(hidden)}
-      </text>}
+      {hidden > 0 && (
+        <text x={12} y={HEAD + LINE * columns.length + 16} fontSize={11} fill="var(--muted)">{t.more(hidden)}</text>
+      )}
     </g>
   );
 }
@@ -142,6 +182,17 @@ function useView(layout: Layout) {
       const next = Math.min(LARGEST, Math.max(SMALLEST, scale * by));
       const ratio = next / scale;
       return { scale: next, x: point.x - (point.x - x) * ratio, y: point.y - (point.y - y) * ratio };
+    });
+  }, []);
+
+  /** One table in the middle, large enough to be read. */
+  const show = useCallback((place: Place) => {
+    const box = frame.current?.getBoundingClientRect();
+    if (box === undefined) return;
+    setView({
+      scale: 1,
+      x: box.width / 2 - place.x - WIDTH / 2,
+      y: Math.max(MARGIN, (box.height - place.height) / 2) - place.y,
     });
   }, []);
 
@@ -182,7 +233,7 @@ function useView(layout: Layout) {
       held.current = null;
     },
   };
-  return { frame, view, zoom, fit, drag };
+  return { frame, view, zoom, fit, show, drag };
 }
 
 function cut(text: string, length: number): string {

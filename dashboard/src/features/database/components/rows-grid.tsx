@@ -2,6 +2,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Download, FileUp, Pencil, Plus, RefreshCw, Rows3, Trash2 } from "lucide-react";
 import { useState } from "react";
+import { Link } from "react-router";
 import type { TableSchema } from "@/api/generated/api";
 import { Button } from "@/components/button";
 import { Confirm } from "@/components/dialog";
@@ -28,13 +29,15 @@ import { invalidate } from "@/lib/api/queries";
 import { classes } from "@/lib/classes";
 import { useFilters } from "@/lib/filters";
 import { useMessages } from "@/lib/i18n/language";
-import { useProjectName } from "@/lib/project";
+import { useProjectName, useProjectPath } from "@/lib/project";
 import { useCan } from "@/lib/session/session";
 
 interface Place {
   id: string;
   column: string;
 }
+
+const MANY = 20_000;
 
 type Asked =
   | { kind: "insert" | "delete" | "import" }
@@ -47,6 +50,7 @@ export function RowsGrid(
   const t = useMessages(messages);
   const project = useProjectName();
   const can = useCan();
+  const to = useProjectPath();
   const client = useQueryClient();
   const [view, setView] = useFilters(["sort", "filter", "from", "at", "back"]);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
@@ -63,6 +67,10 @@ export function RowsGrid(
   const position = positionOf(view);
   const wanted = { ...condition, orderBy: sortedBy ?? null, order: descending ? "desc" as const : "asc" as const };
   const { rows, total, totalIsExact } = useRows(project, database, table.name, wanted, position);
+  // Without an index each page of a long table reads and sorts all of it.
+  const isSlow = sortedBy !== undefined && table.type === "table" && (total ?? 0) > MANY &&
+    sortedBy !== rows.data?.idColumn &&
+    !table.indexes.some((index) => !index.partial && index.columns[0]?.name === sortedBy);
   const anew = { from: "", at: "", back: "" };
   const page = rows.data;
   const idColumn = page?.idColumn ?? null;
@@ -208,7 +216,12 @@ export function RowsGrid(
           : <EmptyState icon={Rows3} title={t.noRows}>{t.noRowsHint}</EmptyState>
         : (
           <div className="max-h-[70vh] overflow-auto">
-            <table role="grid" aria-label={t.rowsOf(table.name)} className="w-full border-collapse text-sm">
+            <table
+              role="grid"
+              aria-label={t.rowsOf(table.name)}
+              aria-busy={rows.isPlaceholderData}
+              className={classes("w-full border-collapse text-sm", rows.isPlaceholderData && "opacity-50")}
+            >
               <thead className="sticky top-0 z-10 bg-surface shadow-[0_1px_0_var(--line)]">
                 <tr className="text-left text-xs">
                   {editable && (
@@ -293,11 +306,26 @@ export function RowsGrid(
         )}
       {page !== undefined && (page.rows.length > 0 || position.from > 0) && (
         <footer className="flex flex-wrap items-center gap-3 border-t px-3 py-2 text-xs text-muted">
-          <span>{idColumn === null ? t.readOnly : editable ? t.editHint : ""}</span>
+          {isSlow && sortedBy !== undefined
+            ? (
+              <span>
+                {t.sortedSlowly(sortedBy)} {can("developer") && (
+                  <Link
+                    className="text-accent hover:underline"
+                    to={`${to("database", database, "tables", table.name, "structure")}?${new URLSearchParams({
+                      index: sortedBy,
+                    })}`}
+                  >
+                    {t.addIndex}
+                  </Link>
+                )}
+              </span>
+            )
+            : <span>{idColumn === null ? t.readOnly : editable ? t.editHint : ""}</span>}
           <span className="grow" />
           <Pager
             {...{ page, position, total, totalIsExact }}
-            onMove={(to) => setView(addressOf(to))}
+            onMove={(place) => setView(addressOf(place))}
           />
         </footer>
       )}

@@ -14,6 +14,7 @@ import { ColumnFields } from "@/features/database/components/column-fields";
 import { type DatabaseSchema, type TableSchema, useStatement } from "@/features/database/lib/schema";
 import { columnDraft, columnSql, quoted } from "@/features/database/lib/sql";
 import { messages } from "@/features/database/messages";
+import { useFilters } from "@/lib/filters";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectPath } from "@/lib/project";
 
@@ -33,8 +34,12 @@ export function Structure({ database, schema, table }: Props) {
   const to = useProjectPath();
   const navigate = useNavigate();
   const run = useStatement(database);
-  const [asked, setAsked] = useState<Asked | null>(null);
-  const close = () => setAsked(null);
+  const [view, setView] = useFilters(["index"]); // who sorts by a column that has none is led here
+  const [asked, setAsked] = useState<Asked | null>(() => view.index === undefined ? null : { kind: "add-index" });
+  const close = () => {
+    setAsked(null);
+    if (view.index !== undefined) setView({ index: "" });
+  };
   const changeable = table.type === "table";
   const triggers = schema.triggers.filter((trigger) => trigger.table === table.name);
   const kind = table.type === "view" ? "VIEW" : "TABLE";
@@ -194,7 +199,7 @@ export function Structure({ database, schema, table }: Props) {
         </DangerZone>
       )}
       {asked?.kind === "add-column" && <AddColumn {...{ database, schema, table }} onClose={close} />}
-      {asked?.kind === "add-index" && <AddIndex {...{ database, schema, table }} onClose={close} />}
+      {asked?.kind === "add-index" && <AddIndex {...{ database, schema, table }} first={view.index} onClose={close} />}
       {asked?.kind === "rename-column" && (
         <Rename
           title={t.renameColumn(asked.column.name)}
@@ -297,10 +302,12 @@ function AddColumn({ database, schema, table, onClose }: Props & { onClose: () =
   );
 }
 
-function AddIndex({ database, table, onClose }: Props & { onClose: () => void }) {
+function AddIndex({ database, table, first, onClose }: Props & { first: string | undefined; onClose: () => void }) {
   const t = useMessages(messages);
   const run = useStatement(database);
-  const [columns, setColumns] = useState<readonly string[]>([]);
+  const [columns, setColumns] = useState<readonly string[]>(() =>
+    table.columns.filter((column) => column.name === first).map((column) => column.name)
+  );
   const [unique, setUnique] = useState(false);
   const [written, setWritten] = useState<string | null>(null);
   const name = written ?? `${table.name}_${columns.join("_") || "…"}`;

@@ -1,4 +1,5 @@
 // Where tables stand in the diagram: in layers, what is referred to left of what refers to it.
+import type { ColumnEntry } from "@/api/generated/api";
 import type { TableSchema } from "@/features/database/lib/schema";
 
 export const WIDTH = 220;
@@ -11,6 +12,9 @@ const LONE_COLUMNS = 4;
 
 export interface Place {
   table: TableSchema;
+  /** Those that are drawn; so many more are not. */
+  columns: readonly ColumnEntry[];
+  hidden: number;
   x: number;
   y: number;
   height: number;
@@ -32,11 +36,18 @@ export interface Layout {
   height: number;
 }
 
-export function heightOf(table: TableSchema): number {
-  return HEAD + LINE * Math.min(table.columns.length, SHOWN) + (table.columns.length > SHOWN ? LINE : 0) + 6;
+/** What is drawn of a table: all columns up to a bound, or the keys alone. */
+function drawn(table: TableSchema, keysOnly: boolean): Omit<Place, "x" | "y"> {
+  const referring = new Set(table.foreignKeys.flatMap((key) => key.columns));
+  const wanted = keysOnly
+    ? table.columns.filter((column) => column.primaryKey > 0 || referring.has(column.name))
+    : table.columns;
+  const columns = wanted.slice(0, SHOWN);
+  const hidden = table.columns.length - columns.length;
+  return { table, columns, hidden, height: HEAD + LINE * columns.length + (hidden > 0 ? LINE : 0) + 6 };
 }
 
-export function layOut(tables: readonly TableSchema[]): Layout {
+export function layOut(tables: readonly TableSchema[], keysOnly: boolean): Layout {
   const byName = new Map(tables.map((table) => [table.name.toLowerCase(), table]));
   const parents = new Map(tables.map((table) => [
     table,
@@ -75,9 +86,9 @@ export function layOut(tables: readonly TableSchema[]): Layout {
     };
     let y = 0;
     for (const table of [...layer].sort((a, b) => middle(a) - middle(b) || a.name.localeCompare(b.name))) {
-      const height = heightOf(table);
-      places.set(table, { table, x, y, height });
-      y += height + GAP_Y;
+      const place = { ...drawn(table, keysOnly), x, y };
+      places.set(table, place);
+      y += place.height + GAP_Y;
     }
     tallest = Math.max(tallest, y);
     x += WIDTH + GAP_X;
@@ -88,7 +99,7 @@ export function layOut(tables: readonly TableSchema[]): Layout {
   for (const table of lone) {
     const shortest = columnHeights.indexOf(Math.min(...columnHeights));
     const y = columnHeights[shortest] ?? 0;
-    const place = { table, x: shortest * (WIDTH + GAP_Y), y, height: heightOf(table) };
+    const place = { ...drawn(table, keysOnly), x: shortest * (WIDTH + GAP_Y), y };
     places.set(table, place);
     columnHeights[shortest] = y + place.height + GAP_Y;
     width = Math.max(width, place.x + WIDTH);
@@ -108,17 +119,17 @@ function relationsOf(places: readonly Place[]): Relation[] {
         id: `${from.table.name}/${index}`,
         from,
         to,
-        fromY: from.y + lineOf(from.table, key.columns[0]),
-        toY: to.y + lineOf(to.table, referred ?? undefined),
+        fromY: from.y + lineOf(from, key.columns[0]),
+        toY: to.y + lineOf(to, referred ?? undefined),
         label: `${from.table.name}.${key.columns.join(", ")} → ${to.table.name}`,
       }];
     })
   );
 }
 
-function lineOf(table: TableSchema, column: string | undefined): number {
-  const index = table.columns.findIndex((each) => each.name.toLowerCase() === column?.toLowerCase());
-  return HEAD + LINE * (Math.min(Math.max(index, 0), SHOWN - 1) + 0.5) + 2;
+function lineOf(place: Place, column: string | undefined): number {
+  const index = place.columns.findIndex((each) => each.name.toLowerCase() === column?.toLowerCase());
+  return HEAD + LINE * (Math.max(index, 0) + 0.5) + 2;
 }
 
 /** From the right edge to the left one, or around on the same side. */

@@ -66,7 +66,11 @@ export default function SettingsTab({ worker }: { worker: WorkerInfo }) {
       if (saved.number !== null) toast.done(t.deployed(saved.number, 0).replace(/ · .*/, ""));
       await invalidate(client, STALE);
     } catch (caught) {
-      setError(caught);
+      // Somebody else saved the file: the changes are made to theirs, and looked at again.
+      if (caught instanceof ApiError && caught.status === 412) {
+        manifest.set(await readFile(project, worker.name, file.path).catch(() => file));
+        setError(new Error(t.manifestOvertaken));
+      } else setError(caught);
     } finally {
       setBusy(false);
     }
@@ -96,6 +100,17 @@ export default function SettingsTab({ worker }: { worker: WorkerInfo }) {
                 onChange={(text) => set("permissions", "net", netOf(text))}
               />
             </Field>
+            <Grid>
+              {(["databases", "buckets"] as const).map((key) => (
+                <Field key={key} label={t.grants[key]} hint={t.grantsHint}>
+                  <WordsInput
+                    value={wordsOf(shown("permissions", key))}
+                    onChange={(text) =>
+                      set("permissions", key, listOf(text))}
+                  />
+                </Field>
+              ))}
+            </Grid>
           </Card>
           <Card title={t.callers}>
             <Grid>
@@ -116,6 +131,14 @@ export default function SettingsTab({ worker }: { worker: WorkerInfo }) {
                   onChange={(text) => set("cors", "origins", listOf(text))}
                 />
               </Field>
+              {(["allow_ips", "deny_ips"] as const).map((key) => (
+                <Field key={key} label={t[key]} hint={t.ipsHint}>
+                  <WordsInput
+                    value={wordsOf(shown("auth", key))}
+                    onChange={(text) => set("auth", key, listOf(text))}
+                  />
+                </Field>
+              ))}
               <Field label={t.rateLimit}>
                 <NumberInput
                   value={shown("rate_limit", "limit")}

@@ -1,8 +1,8 @@
-import { Copy, Save, Send, Trash2 } from "lucide-react";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { Copy, Download, Save, Send, Trash2 } from "lucide-react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { LogEntry, TestResult, WorkerInfo } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
-import { Button } from "@/components/button";
+import { Button, buttonClasses } from "@/components/button";
 import { CodeBlock } from "@/components/code-block";
 import { FormDialog } from "@/components/dialog";
 import { ErrorNote } from "@/components/error-note";
@@ -245,7 +245,7 @@ function Result({ result, lines }: { result: TestResult; lines: readonly LogEntr
     <div className="grid gap-3" aria-live="polite">
       {result.broken && <p className="text-xs text-bad">{t.brokenAnswer}</p>}
       {result.encoding === "base64"
-        ? <p className="text-sm text-muted">{t.binary(formatBytes(result.bytes))}</p>
+        ? <Binary result={result} />
         : <CodeBlock label={t.response} code={pretty(result)} wrap />}
       {result.truncated && <p className="text-xs text-muted">{t.truncated}</p>}
       <details>
@@ -266,6 +266,29 @@ function Result({ result, lines }: { result: TestResult; lines: readonly LogEntr
             </ol>
           )}
       </section>
+    </div>
+  );
+}
+
+/** What is no text: an image is one, the rest is saved. Its type is said anew: nothing of it becomes a page. */
+function Binary({ result }: { result: TestResult }) {
+  const t = useMessages(messages);
+  const type = String(result.headers.find(([name]) => String(name).toLowerCase() === "content-type")?.[1] ?? "");
+  const image = /^image\/(png|jpeg|gif|webp|avif)/.exec(type)?.[0];
+  const url = useMemo(() => {
+    const bytes = Uint8Array.from(atob(result.body), (sign) => sign.charCodeAt(0));
+    return URL.createObjectURL(new Blob([bytes], { type: image ?? "application/octet-stream" }));
+  }, [result, image]);
+  useEffect(() => () => URL.revokeObjectURL(url), [url]);
+  return (
+    <div className="grid justify-items-start gap-2">
+      {image && <img src={url} alt={t.showBinary} className="max-h-72 max-w-full rounded-md border bg-sunken" />}
+      <p className="flex flex-wrap items-center gap-3 text-sm text-muted">
+        {t.binary(formatBytes(result.bytes))}
+        <a href={url} download="answer" className={buttonClasses({ size: "sm" })}>
+          <Download aria-hidden className="size-3.5" /> {t.downloadAnswer}
+        </a>
+      </p>
     </div>
   );
 }

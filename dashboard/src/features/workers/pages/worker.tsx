@@ -16,6 +16,7 @@ import { useProjectName, useProjectPath } from "@/lib/project";
 import { useCan } from "@/lib/session/session";
 
 const loadCode = () => import("@/features/workers/components/code-tab");
+const loadEditor = () => import("@/components/monaco/editor");
 const CodeTab = lazy(loadCode);
 const VersionsTab = lazy(() => import("@/features/workers/components/versions-tab"));
 const DeploymentsTab = lazy(() => import("@/features/workers/components/deployments-tab"));
@@ -36,7 +37,9 @@ export default function WorkerPage() {
   const can = useCan();
   const [tagging, setTagging] = useState(false);
   useEffect(() => {
-    if (rest === "") void loadCode(); // while the worker is asked for
+    if (rest !== "") return;
+    void loadCode(); // while the worker is asked for
+    void loadEditor();
   }, []);
   const here = (tab?: string) => tab === undefined ? to("workers", name) : to("workers", name, tab);
   return (
