@@ -59,7 +59,7 @@ def test_a_curve_is_drawn_over_its_time() -> None:
     assert bars[0] == " "
     assert bars[-1] == "█"
     assert sorted(bars) == list(bars)
-    assert "up to 59.0 MB" in memory
+    assert "up to 56.3 MiB" in memory
     assert processor.endswith("up to 0 %")
     assert "-59.0 s" in axis
     assert curves(points[:1]) == []
@@ -69,7 +69,8 @@ def test_a_limit_that_would_help_is_shown_as_it_is_written_down() -> None:
     report = {
         "worker": "shop", "environment": "production", "version": "v1", "whole": True, "reason": "memory", "count": 3,
         "first_at": "2026-01-01T00:00:00.000Z", "at": "2026-01-01T00:01:00.000Z", "detail": "too much", "limit": 128,
-        "used": 130.5, "cpu_seconds": 1.0, "peak_memory_bytes": 136_000_000, "curve": [], "run_count": 1,
+        "used": 130.5, "limit_name": "memory_mb", "unit": "MiB",
+        "cpu_seconds": 1.0, "peak_memory_bytes": 136_000_000, "curve": [], "run_count": 1,
         "runs": [{"id": "r1", "method": "GET", "path": "/a", "elapsed_ms": 12.0, "cpu_ms": 3.0,
                   "waiting_for": ["db.execute"]}],
         "stack": "at f (a.ts:1:1)", "lines": [], "last_output": "", "advice": ["Read as streams."],
@@ -77,7 +78,7 @@ def test_a_limit_that_would_help_is_shown_as_it_is_written_down() -> None:
     }  # fmt: skip
     shown = "\n".join(in_words(report))
     assert "memory, 3 times since 2026-01-01T00:00:00.000Z" in shown
-    assert "limit 128, used 130.5" in shown
+    assert "limit 128 MiB (limits.memory_mb), used 130.5 MiB" in shown
     assert "waiting for db.execute" in shown
     assert "Shortly before:\n  at f (a.ts:1:1)" in shown
     assert "[workers.shop.limits]\nmemory_mb = 260" in shown

@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 from tests.cli.real import Shell
 
-from v8box.cli.notify import read_quiet
+from v8box.cli.notify_channels import read_quiet
 
 
 class Receiver:
@@ -114,6 +114,8 @@ def test_an_error_of_a_worker_and_a_deploy_that_fails_are_told(
     assert "was not deployed" in firing
     alerts = shell.data("notify", "alerts", "--box")
     alert = next(each for each in alerts if each["title"] == "thrower was not deployed")
+    shown = shell.call("notify", "show", alert["id"], "--box").stdout
+    assert ("main.ts" in shown, "it fires" in shown) == (True, True)
     assert shell.data("notify", "ack", alert["id"], "--box")["acknowledged_by"] == "local operator"
     assert shell.data("notify", "silence", alert["id"], "--box", "--for", "2h")["silenced_until"]
     shell.call("delete", "thrower", "--yes")
@@ -133,6 +135,25 @@ def test_a_check_that_warns_fires_and_a_rule_can_be_silenced(
     assert "more than 2.5 % of shop-* in 60 s for 60 s" in listed
     assert "silent until" in listed
     assert "hook" in listed
+    ends = ("--kind", "terminations", "--reason", "memory", "--reason", "cpu", "--channel", "hook")
+    shell.data("notify", "rules", "add", "ends", "--box", *ends)
+    none = ("--reason", "none", "--channel", "none", "--window", "1h", "--for", "none")
+    changed = shell.data("notify", "rules", "change", "ends", "--box", *none)
+    assert (changed["reasons"], changed["channels"], changed["window_seconds"]) == ([], [], 3_600)
+    shell.call("notify", "rules", "delete", "ends", "--box", "--yes")
+
+
+def test_an_email_channel_keeps_what_is_not_said(shell: Shell) -> None:
+    words = ("--kind", "email", "--to", "ops@example.com", "--host", "mail.example.com", "--username", "box")
+    shell.data("notify", "channels", "add", "mail", "--box", *words, "--password-file", "-", given="hunter2")
+    other = ("--to", "ada@example.com", "--to", "ben@example.com", "--quiet", "22:00-07:00 Europe/Berlin sat,sun")
+    changed = shell.data("notify", "channels", "change", "mail", "--box", *other)
+    assert changed["email"]["to"] == ["ada@example.com", "ben@example.com"]
+    assert (changed["email"]["host"], changed["email"]["username"]) == ("mail.example.com", "box")
+    listed = shell.call("notify", "channels", "list", "--box").stdout
+    assert "ada@example.com, ben@example.com" in listed
+    assert "22:00-07:00 Europe/Berlin sat,sun" in listed
+    shell.call("notify", "channels", "delete", "mail", "--box", "--yes")
 
 
 @pytest.mark.parametrize(
@@ -147,6 +168,7 @@ def test_a_check_that_warns_fires_and_a_rule_can_be_silenced(
         (1, ("rules", "add", "x", "--kind", "luck"), ""),
         (1, ("rules", "add", "x", "--kind", "health"), "box"),
         (3, ("ack", "nope"), ""),
+        (3, ("show", "nope"), ""),
         (3, ("redeliver", "nope"), ""),
     ],
 )

@@ -104,6 +104,7 @@ async def test_kills_are_groups_by_their_reason(box: Box) -> None:
         "wall": ("kill", 2),
     }
     assert found["memory"]["message"] == "the worker's memory reached 140 MB"
+    assert found["wall"]["message"] == "the run took longer than limits.wall_ms"
     assert found["memory"]["top"] is None
     assert [each["run"] for each in (await box.detail(found["memory"]["id"]))["samples"]] == ["r2", "r1"]
 

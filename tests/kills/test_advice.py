@@ -58,7 +58,7 @@ async def test_memory_that_jumped_in_one_run_is_not(box: Box) -> None:
     curve = grows(*[20] * 20, 60, 130)
     said, value = await advice(box, "memory", curve=curve, runs=[a_run()], run_count=1)
     assert value == 260
-    assert "at most 20 MB" in said
+    assert "at most 20 MiB" in said
 
 
 async def test_runs_that_share_the_memory_are_named(box: Box) -> None:
@@ -80,6 +80,24 @@ async def test_a_run_that_takes_far_longer_than_others_needs_no_higher_limit(box
     assert value is None
     assert "80 ms at most" in said
     assert "fetch" in said
+
+
+async def test_a_loop_on_a_busy_machine_is_not_taken_for_one_who_waits(box: Box) -> None:
+    run = a_run()
+    run.elapsed, run.cpu = 30_040.0, 8_000.0
+    said, value = await advice(box, "wall", limit=30_000, used=30_040, runs=[run], run_count=1)
+    assert "8000 ms of processor time in 30.0 s" in said
+    assert "v8box profile" in said
+    assert "fetch" not in said
+    assert value is None  # it would only go on for longer
+
+
+async def test_who_computes_and_has_good_runs_that_take_as_long_may_have_more(box: Box) -> None:
+    box.runs_well(duration=20_000.0)
+    ended = {"runs": [a_run()], "run_count": 1, "stack": "at f (a.ts:1)"}
+    said, value = await advice(box, "wall", limit=30_000, used=30_040, **ended)
+    assert "the stack above" in said
+    assert value == 60_000
 
 
 async def test_no_more_is_suggested_than_a_manifest_may_have(box: Box) -> None:

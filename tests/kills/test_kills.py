@@ -47,6 +47,7 @@ async def test_a_report_tells_what_was_seen_before_and_what_to_do(box: Box) -> N
     report = await box.show(listed["id"])
     assert {name: report[name] for name in listed} == listed
     assert (report["reason"], report["limit"], report["used"], report["count"]) == ("memory", 128, 130, 1)
+    assert (report["limit_name"], report["unit"]) == ("memory_mb", "MiB")
     assert report["whole"]
     assert report["first_at"] == report["at"] == "1970-01-12T13:46:40.000Z"
     [run] = report["runs"]

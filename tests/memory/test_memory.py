@@ -52,7 +52,7 @@ async def test_processes_are_shown_with_what_they_use_and_whether_they_leak() ->
     assert (sound["memory_bytes"], sound["peak_bytes"], sound["runs"]) == (10 * MIB, 20 * MIB, 7)
     assert (sound["leak_mb_per_1000_requests"], sound["requests_left"], sound["finding"]) == (None, None, None)
     assert (leaking["leak_mb_per_1000_requests"], leaking["requests_left"]) == (50, 2_000)
-    assert leaking["finding"].startswith("leaks about 50.0 MB per 1,000 requests; the limit is reached in about 2000")
+    assert leaking["finding"].startswith("leaks about 50.0 MiB per 1,000 requests; the limit is reached in about 2000")
 
 
 async def test_many_processes_come_in_pages() -> None:

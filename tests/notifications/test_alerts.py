@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -9,7 +12,7 @@ import pytest
 from tests.notifications.conftest import ADA, World
 
 from v8box.features.notifications.desk import AlertNotFound
-from v8box.features.notifications.model import QuietHours, RuleKind, Severity
+from v8box.features.notifications.model import QuietHours, Rule, RuleKind, Severity
 from v8box.features.notifications.signals import CheckState, Event, QuotaUse
 from v8box.storage.database import DatabaseError
 from v8box.telemetry.records import DeathRecord
@@ -353,3 +356,49 @@ async def test_a_flood_of_events_is_bounded(world: World) -> None:
     assert len(world.alerts.open("default")) == 1_000
     waiting = await world.rows("select count(*) from notification_deliveries where state = 'pending'")
     assert waiting == [200]
+
+
+async def test_a_project_where_everything_goes_wrong_does_not_silence_the_others(world: World) -> None:
+    await a_health_rule(world)
+    await world.rule(RuleKind.ERRORS, await world.channel("acme"), project="acme")
+    for number in range(1_000):
+        world.notifications.tell(a_group(f"err_{number}", project="acme"))
+    await world.notifications.take_events()
+    assert len(world.alerts.open("acme")) == 1_000
+    world.checks = [FULL]
+    await world.go(10)
+    assert [each.title for each in world.alerts.open("")] == [TITLE]
+    await world.go(3_700)  # events are over
+    world.notifications.tell(a_group("another", project="acme"))
+    await world.go(10)
+    assert [each.subject for each in world.alerts.open("acme")] == ["another"]
+
+
+async def test_the_box_is_looked_at_while_events_come_faster_than_they_are_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_health_rule(world)
+    await world.rule(RuleKind.ERRORS, await world.channel())
+    world.checks = [FULL]
+    looked = asyncio.Event()
+    look, happened = world.notifications.look, world.alerts.happened
+
+    async def telling(rules: Sequence[Rule], event: Event) -> bool:
+        world.now += 1
+        world.notifications.tell(event)
+        return await happened(rules, event)
+
+    async def looking() -> None:
+        await look()
+        looked.set()
+
+    monkeypatch.setattr(world.alerts, "happened", telling)
+    monkeypatch.setattr(world.notifications, "look", looking)
+    world.notifications.tell(a_group())
+    running = asyncio.create_task(world.notifications.run())
+    async with asyncio.timeout(60):
+        await looked.wait()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    assert [each.title for each in world.alerts.open("")] == [TITLE]

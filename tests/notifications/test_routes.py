@@ -267,15 +267,20 @@ async def test_alerts_are_listed_acknowledged_and_silenced(api: httpx.AsyncClien
     (alert,) = (await api.get(f"{BOX}/alerts")).json()["items"]
     assert (alert["state"], alert["subject"], alert["advice"]) == ("firing", "disk", "make room")
     assert (await api.get(f"{DEFAULT}/alerts")).json()["items"] == []
+    assert (await api.get(f"{BOX}/alerts/{alert['id']}")).json() == alert
+    assert (await api.get(f"{DEFAULT}/alerts/{alert['id']}")).status_code == 404
     assert (await api.post(f"{DEFAULT}/alerts/{alert['id']}/acknowledge")).status_code == 404
     assert (await api.post(f"{BOX}/alerts/{alert['id']}/acknowledge")).json()["acknowledged_by"] == "ada"
     silenced = (await api.post(f"{BOX}/alerts/{alert['id']}/silence", json={"hours": 2})).json()
     assert silenced["silenced_until"] is not None
+    world.now += 7_200
+    assert (await api.get(f"{BOX}/alerts/{alert['id']}")).json()["silenced_until"] is None
     assert (await api.post(f"{BOX}/alerts/{alert['id']}/silence", json={"hours": 1000})).status_code == 400
     world.checks = []
     await world.go(100)
     assert (await api.get(f"{BOX}/alerts")).json()["items"] == []
     (over,) = (await api.get(f"{BOX}/alerts", params={"state": "all"})).json()["items"]
+    assert (await api.get(f"{BOX}/alerts/{alert['id']}")).json() == over
     assert (over["id"], over["state"]) == (alert["id"], "resolved")
 
 

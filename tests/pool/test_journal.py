@@ -200,7 +200,7 @@ async def test_a_journal_that_stops_writes_what_it_holds(journal: Journal, lines
     [
         (StopReason.MEMORY, "error"),
         (StopReason.CRASH, "error"),
-        (StopReason.RECYCLED, "info"),
+        (StopReason.RECYCLED, "warn"),  # for its memory
         (StopReason.EVICTED, "info"),
         (StopReason.IDLE, None),
         (StopReason.REPLACED, None),

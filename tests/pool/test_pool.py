@@ -900,7 +900,9 @@ async def test_a_worn_sandbox_is_replaced_while_it_is_idle(
     else:
         await clock.advance(3601)
     await clock.advance(1.5)
-    assert sandbox.stopped.result().reason is StopReason.RECYCLED
+    death = sandbox.stopped.result()
+    assert death.reason is StopReason.RECYCLED
+    assert (death.used, "v8box memory" in death.detail) == ((103.7, True) if wear == "memory" else (None, False))
 
 
 async def test_a_retiring_sandbox_drains_and_another_takes_over(

@@ -43,7 +43,7 @@ def test_what_keeps_with_every_run_leaks() -> None:
     leak = Process(lambda runs: 10 + runs * 0.05).run(2_000).growth.leak
     assert leak is not None
     assert leak.bytes_per_run == pytest.approx(0.05 * MIB, rel=0.1)
-    assert leak.words() == f"leaks about {leak.bytes_per_run * 1000 / MIB:.1f} MB per 1,000 requests"
+    assert leak.words() == f"leaks about {leak.bytes_per_run * 1000 / MIB:.1f} MiB per 1,000 requests"
 
 
 def test_noise_does_not_hide_a_leak() -> None:
@@ -113,7 +113,7 @@ async def test_a_process_that_leaks_is_told_and_replaced_before_it_breaches(benc
     assert 0.7 * 128 * MIB < bench.child.bytes < 128 * MIB
     [line] = [line for line in bench.observed.lines if "leaks about" in line.text]
     assert line.level == Level.WARN
-    assert "MB per 1,000 requests: limits.memory_mb (128) is reached in about" in line.text
+    assert "MiB per 1,000 requests: limits.memory_mb (128) is reached in about" in line.text
     memory = bench.sandbox.memory()
     assert memory is not None
     assert memory.leak_bytes_per_run == pytest.approx(4 * MIB, rel=0.2)

@@ -23,7 +23,7 @@ A, B = Function("a", "blob:null/1", 0, 10), Function("b", "blob:null/1", 3, 10)
 def log_of(*lines: str) -> TickLog:
     log = TickLog()
     log.record()
-    assert log.feed("".join(f"{line}\n" for line in lines).encode()) == b""
+    assert log.feed("".join(f"{line}\n" for line in [*lines, "shared-library-end"]).encode()) == b""
     return log
 
 

@@ -49,8 +49,9 @@ export function TrafficCharts({ chart }: { chart: ChartData }) {
   const onPick = (time: number) => {
     const from = new Date((time - step) * 1000).toISOString();
     const until = new Date((time + step) * 1000).toISOString();
-    const worker = chart.worker === null ? "" : `&worker=${encodeURIComponent(chart.worker)}`;
-    void navigate(`${to("logs")}?from=${encodeURIComponent(from)}&to=${encodeURIComponent(until)}${worker}`);
+    const of = { worker: chart.worker, environment: chart.environment };
+    const where = Object.entries(of).flatMap(([name, value]) => value === null ? [] : [[name, value]]);
+    void navigate(`${to("logs")}?${new URLSearchParams([["from", from], ["to", until], ...where])}`);
   };
   const shared = { times, markers, onPick };
   const numbers = totals as unknown as Record<string, number | null>;

@@ -70,7 +70,7 @@ class NotificationParts:
     def error_group(self, change: str, group: Group) -> None:
         """Hears of groups of errors that are new, or back."""
         word = "new" if change == "new" else "is back"
-        times = "once" if group.count == 1 else f"{group.count} times"
+        times = "once" if group.count <= 1 else f"{group.count} times"
         thrown = f"{group.name}: {group.message}".strip(": ")
         self.notifications.tell(
             Event(

@@ -184,6 +184,11 @@ def size(count: int | None) -> str:
     return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
+def memory_size(count: int | float) -> str:
+    """Memory for people, in the unit of `limits.memory_mb`."""
+    return f"{count / 1_048_576:.1f} MiB"
+
+
 def parse_size(text: str) -> int:
     """`500MB`, `10GiB`, `1000` as bytes. Raises `typer.BadParameter`."""
     match = _SIZE.fullmatch(text.strip())

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from v8box.cli.command import Command, Limit, on_box
-from v8box.cli.console import parse_seconds, printable, size
+from v8box.cli.console import memory_size, parse_seconds, printable
 from v8box.cli.groups import OrList
 
 app = typer.Typer(name="kills", cls=OrList, help="What was stopped for a limit or crashed, and why.")
@@ -52,8 +52,8 @@ def list_kills(
             each["environment"],
             each["reason"],
             each["count"],
-            each["limit"] if each["limit"] is not None else "",
-            each["used"] if each["used"] is not None else "",
+            measured(each["limit"], each["unit"]),
+            measured(each["used"], each["unit"]),
             each["detail"],
         )
         for each in found
@@ -93,11 +93,11 @@ def in_words(report: Any) -> list[str]:
         "",
     ]
     if report["limit"] is not None:
-        lines.append(
-            f"limit {report['limit']:g}, used {'?' if report['used'] is None else format(report['used'], 'g')}"
-        )
+        unit, named = report["unit"], f" (limits.{report['limit_name']})" if report["limit_name"] else ""
+        used = "nobody knows how much" if report["used"] is None else measured(report["used"], unit)
+        lines.append(f"limit {measured(report['limit'], unit)}{named}, used {used}")
     lines.append(
-        f"processor {report['cpu_seconds']:.2f} s in its life, memory up to {size(report['peak_memory_bytes'])}"
+        f"processor {report['cpu_seconds']:.2f} s in its life, memory up to {memory_size(report['peak_memory_bytes'])}"
     )
     lines += curves(report["curve"])
     if report["runs"]:
@@ -114,6 +114,11 @@ def in_words(report: Any) -> list[str]:
     if report["suggestion"] is not None:
         lines += ["", "Or allow more, in v8box.toml:", *report["suggestion"]["manifest"].splitlines()]
     return [printable(line) for line in lines]
+
+
+def measured(value: float | None, unit: str | None) -> str:
+    """`128 MiB`; empty where there is nothing to measure."""
+    return "" if value is None else f"{value:,.10g} {unit or ''}".rstrip()
 
 
 def _run(run: Any) -> str:
@@ -140,7 +145,7 @@ def curves(points: Sequence[Any]) -> list[str]:
             memory[column], cpu[column] = memory[column - 1], cpu[column - 1]
     return [
         "",
-        f"memory     {_bars(memory)} up to {size(int(max(memory)))}",
+        f"memory     {_bars(memory)} up to {memory_size(max(memory))}",
         f"processor  {_bars(cpu)} up to {max(cpu) * 100:.0f} %",
         f"           {f'{first / 1000:.1f} s':<{_COLUMNS - 5}}the end",
     ]

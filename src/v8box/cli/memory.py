@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from v8box.cli.command import Command, on_box
-from v8box.cli.console import printable, size
+from v8box.cli.console import memory_size, printable
 from v8box.cli.workers import Worker
 
 app = typer.Typer()
@@ -21,10 +21,10 @@ def memory(command: Command, worker: Worker) -> None:
             each["environment"],
             each["state"],
             each["runs"],
-            size(each["memory_bytes"]),
-            size(each["peak_bytes"]),
-            size(each["limit_bytes"]),
-            "no" if each["finding"] is None else f"{each['leak_mb_per_1000_requests']:.1f} MB per 1,000 requests",
+            memory_size(each["memory_bytes"]),
+            memory_size(each["peak_bytes"]),
+            memory_size(each["limit_bytes"]),
+            "no" if each["finding"] is None else f"{each['leak_mb_per_1000_requests']:.1f} MiB per 1,000 requests",
         )
         for each in found
     ]

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from v8box.cli.command import Command, on_box
-from v8box.cli.console import fail, printable, size
+from v8box.cli.console import fail, memory_size, printable, size
 from v8box.cli.exits import Exit
 
 app = typer.Typer()
@@ -32,7 +32,7 @@ _FIELDS: Final = (
     ("cold wait", "cold_ms", "{:.1f} ms"),
     ("queue wait", "queue_ms", "{:.1f} ms"),
     ("processor time", "cpu_ms", "{:,.0f} ms"),
-    ("memory", "memory_bytes", ""),
+    ("memory", "memory_bytes", "MiB"),
     ("in flight", "inflight", "{:,.0f}"),
     ("sent", "bytes_out", ""),
     ("service calls", "binding_calls", "{:,.0f}"),
@@ -163,7 +163,7 @@ def _show_top(command: Command, items: Sequence[Mapping[str, Any]], *, box: bool
             _told(each["p99_ms"], "{:.1f} ms"),
             _percent(each["cold_ratio"]),
             _told(each["cpu_ms"], "{:,.0f} ms"),
-            size(round(each["memory_bytes"])) if each["memory_bytes"] else "",
+            memory_size(each["memory_bytes"]) if each["memory_bytes"] else "",
             size(each["bytes_out"]),
         )
         for each in items
@@ -227,6 +227,8 @@ def _height(value: float, most: float) -> int:
 def _told(value: float | None, form: str) -> str:
     if value is None:
         return ""
+    if form == "MiB":
+        return memory_size(value)
     return form.format(value) if form else size(round(value))
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from v8box.cli.command import Command, Limit, on_box
-from v8box.cli.console import fail, parse_seconds, printable, size
+from v8box.cli.console import fail, memory_size, parse_seconds, printable, size
 from v8box.cli.exits import CommandFailed, Exit
 from v8box.cli.groups import OrList
 from v8box.cli.logs import in_words
@@ -114,7 +114,7 @@ def show_run(
         "answer": f"{found['status'] or 'none'}, {found['outcome']}, {size(found['bytes_out'])}",
         "took": _split(found),
         "cpu": f"{found['cpu_ms']:.1f} ms" if found["cpu_ms"] else None,
-        "memory": size(found["memory_bytes"]) if found["memory_bytes"] else None,
+        "memory": memory_size(found["memory_bytes"]) if found["memory_bytes"] else None,
         "received": size(found["bytes_in"]) if found["bytes_in"] else None,
         "client": found["client"],
         "trace": found["trace_id"],

@@ -29,6 +29,9 @@ _FAILURE_SECONDS: Final = 1.0
 _TRIM_SECONDS: Final = 2.0
 """Idle for this long, a sandbox collects its garbage: long enough that no request waits for it in a burst."""
 
+_MUCH_MEMORY: Final = 0.8
+"""Of its limit: who has so much while nothing goes on is replaced before it is in somebody's way."""
+
 _DRAIN_SECONDS: Final = 30.0
 """A sandbox that is to be replaced may finish its runs for this long, or `limits.wall_ms` if that is longer: what has
 no end of its own, such as a WebSocket, must not keep it for ever."""
@@ -395,8 +398,10 @@ class Group:
             sandbox.trim()
         if now - sandbox.idle_since > self._pool.settings.idle_seconds:
             sandbox.kill(Death(reason=StopReason.IDLE, detail="no request for a while"))
-        elif self._is_spent(sandbox, now) or sandbox.used_memory() > 0.8:
-            sandbox.kill(Death(reason=StopReason.RECYCLED, detail="after its share of age, requests or memory"))
+        elif (share := sandbox.used_memory()) > _MUCH_MEMORY:
+            sandbox.kill(_grown(share, self.placement.manifest.limits.memory_mb))
+        elif self._is_spent(sandbox, now):
+            sandbox.kill(Death(reason=StopReason.RECYCLED, detail="after its share of age or requests"))
 
     def look(self, memory: bool) -> GroupState:
         """What its sandboxes do now; their memory only when it is asked for, since that asks the kernel."""
@@ -429,6 +434,14 @@ def guard(sandbox: Sandbox, look: Callable[[Sandbox, float], None], now: float) 
             sandbox.kill(Death(reason=StopReason.CRASH, detail="the box could not look after its process"))
         except Exception:
             logger.exception("the sandbox of %s cannot be killed", worker)
+
+
+def _grown(share: float, limit_mb: int) -> Death:
+    used = round(share * limit_mb, 1)
+    detail = (
+        f"it kept {used} MiB while it was idle; limits.memory_mb is {limit_mb}. `v8box memory` shows whether it leaks"
+    )
+    return Death(reason=StopReason.RECYCLED, detail=detail, limit=limit_mb, used=used)
 
 
 def _afresh(error: StartupFailed | V8BoxError) -> StartupFailed | V8BoxError:

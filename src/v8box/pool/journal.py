@@ -122,6 +122,10 @@ class Journal:
         if record.last_output:
             fields["last_output"] = record.last_output
         level = "info" if death.reason in (StopReason.RECYCLED, StopReason.EVICTED) else "error"
+        if (
+            death.reason is StopReason.RECYCLED and death.limit is not None
+        ):  # for its memory: its owner can do something
+            level = "warn"
         self._write(_line(placement, record.time, None, level, f"stopped ({death.reason}): {record.detail}", fields))
         self._tell(record, placement)
 

@@ -33,7 +33,7 @@ class Leak:
     bytes_per_run: float
 
     def words(self) -> str:
-        return f"leaks about {self.bytes_per_run * 1000 / _MIB:.1f} MB per 1,000 requests"
+        return f"leaks about {self.bytes_per_run * 1000 / _MIB:.1f} MiB per 1,000 requests"
 
 
 class Growth:

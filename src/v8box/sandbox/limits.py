@@ -111,7 +111,7 @@ class Account:
             trim = self._looks_over == 1
         else:
             used_mb = round(used / _MIB, 1)
-            detail = f"the worker's memory reached {used_mb} MB; limits.memory_mb is {limits.memory_mb}"
+            detail = f"the worker's memory reached {used_mb} MiB; limits.memory_mb is {limits.memory_mb}"
             return Verdict(kill=Death(reason=StopReason.MEMORY, detail=detail, limit=limits.memory_mb, used=used_mb))
         cpu_limit = limits.cpu_ms / 1000
         if not blocked:

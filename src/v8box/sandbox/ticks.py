@@ -26,7 +26,7 @@ _MAX_SCRIPTS: Final = 8
 _LAST: Final = 25
 """Ticks before an end in which it is looked where the code was."""
 
-_LOG_LINE: Final = re.compile(rb"[a-z][a-z0-9-]{1,40},")
+_LOG_LINE: Final = re.compile(rb"[a-z][a-z0-9-]{1,40},|shared-library-end\r?\Z")
 _JS: Final = frozenset({b"JS", b"Eval", b"Script", b"Function", b"LazyCompile"})
 _NAMED: Final = re.compile(r"(?P<name>.*?) ?(?P<url>[^ ]*):(?P<line>[0-9]{1,9}):(?P<column>[0-9]{1,9})", re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(?:n|\\|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})")

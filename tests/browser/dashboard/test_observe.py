@@ -48,7 +48,7 @@ def test_a_run_is_found_and_explained(dash: Dash, observed: str) -> None:
     page = dash.open(f"/projects/default/logs?worker={observed}")
     expect(page.get_by_role("row").filter(has_text="/two")).to_be_visible()
     dash.look("logs-runs")
-    page.get_by_label("Path, error, request id…").fill("/boom")
+    page.get_by_label("Path, error, printed text…").fill("/boom")
     expect(page.get_by_role("row").filter(has_text="/two")).to_have_count(0)
     page.get_by_role("row").filter(has_text="/boom").first.get_by_role("link").first.click()
     expect(page.get_by_text("TypeError: no such thing: <b>/boom").first).to_be_visible()
@@ -56,6 +56,23 @@ def test_a_run_is_found_and_explained(dash: Dash, observed: str) -> None:
     expect(page.get_by_text("cache.get").first).to_be_visible()
     expect(page.get_by_role("list", name="Lines")).to_contain_text("<script>alert(1)</script>")
     dash.look("run")
+
+
+def test_the_id_that_a_caller_was_told_leads_to_the_run_and_to_what_stopped_it(
+    dash: Dash, observed: str, admin: httpx.Client, box: RunningBox
+) -> None:
+    runs = admin.get(f"/api/v1/projects/default/runs?worker={observed}&outcome=cpu").json()["items"]
+    box.run(f"{observed}/traced", headers={"x-request-id": "0123456789abcdef0123456789abcdef"})  # as a trace looks, too
+    page = dash.open(f"/projects/default/logs?worker={observed}&environment=production")
+    expect(page.get_by_role("row").filter(has_text="/two")).to_be_visible()
+    page.get_by_label("Request or trace id").fill("0123456789abcdef0123456789abcdef")
+    expect(page.get_by_role("row").filter(has_text="/traced")).to_be_visible()
+    page.get_by_label("Request or trace id").fill(runs[0]["id"])
+    expect(page.get_by_role("row").filter(has_text="/traced")).to_have_count(0)
+    page.get_by_role("row").filter(has_text="/spin").get_by_role("link").first.click()
+    page.get_by_role("link", name="Why it was stopped, and what to do").click()
+    expect(page.get_by_role("heading", name="What to do")).to_be_visible()
+    expect(page.get_by_text("limits.cpu_ms").first).to_be_visible()
 
 
 def test_lines_past_and_live(dash: Dash, observed: str, box: RunningBox) -> None:
@@ -106,6 +123,27 @@ def test_charts_show_traffic_and_lead_to_runs(dash: Dash, observed: str) -> None
     dash.look("metrics")
     page.locator(".u-over").first.click()
     expect(page).to_have_url(re.compile(r"/logs\?from="))
+    page.get_by_role("button", name="Not only in this time").click()
+    expect(page).not_to_have_url(re.compile("from="))
+
+
+def test_a_workers_processes_and_profiles(dash: Dash, observed: str, admin: httpx.Client, box: RunningBox) -> None:
+    asked = admin.post(f"{WORKERS}/{observed}/profile", json={"seconds": 2}).raise_for_status().json()
+    found: dict[str, str] = {"state": "running"}
+    while found["state"] == "running":
+        box.run(f"{observed}/three")
+        found = admin.get(f"/api/v1/operations/{asked['id']}").json()
+    assert found["state"] == "succeeded", found
+    page = dash.open(f"/projects/default/workers/{observed}/metrics")
+    captures = page.get_by_role("table", name="Profiles and snapshots")
+    expect(captures).to_contain_text("CPU profile")
+    expect(page.get_by_role("heading", name="Processes")).to_be_visible()
+    with page.expect_download() as downloading:
+        captures.get_by_role("button", name="Download").click()
+    assert downloading.value.suggested_filename.endswith(".cpuprofile")
+    dash.look("worker-processes")
+    captures.get_by_role("button", name="Delete").click()
+    expect(captures).to_have_count(0)
 
 
 def test_rules_and_channels_are_made(dash: Dash, admin: httpx.Client) -> None:
@@ -118,14 +156,30 @@ def test_rules_and_channels_are_made(dash: Dash, admin: httpx.Client) -> None:
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("dialog")).to_contain_text("whsec_")
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Edit: team <i>hook</i>").click()
+    page.get_by_label("Quiet hours").check()
+    page.get_by_label("Time zone").fill("Europe/Berlin")
+    page.get_by_role("checkbox", name="Sat").check()
+    page.get_by_role("button", name="Save").click()
+    quiet = re.compile(r"Quiet 22:00.07:00 \(Europe/Berlin\)")
+    expect(page.get_by_role("table", name="Channels")).to_contain_text(quiet)
     page.get_by_role("button", name="New rule").click()
     page.get_by_label("Name").fill("too many errors")
     page.get_by_role("checkbox", name="team <i>hook</i>").check()
+    page.get_by_label("Environment").fill("staging")
+    page.get_by_label("Has to last (seconds)").fill("60")
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("table", name="Rules")).to_contain_text("too many errors")
     dash.look("alerts")
-    rules = admin.get("/api/v1/projects/default/notifications/rules").json()["items"]
-    assert "too many errors" in [each["name"] for each in rules if each["kind"] == "error_rate"]
+    (rule,) = admin.get("/api/v1/projects/default/notifications/rules").json()["items"]
+    assert (rule["name"], rule["kind"], rule["environment"]) == ("too many errors", "error_rate", "staging")
+    assert (rule["for_seconds"], rule["min_requests"]) == (60, 20)
+    (channel,) = admin.get("/api/v1/projects/default/notifications/channels").json()["items"]
+    assert (channel["quiet_hours"]["days"], channel["shows"]) == (["sat"], "https://hooks.example.com/…")
+    page.get_by_role("button", name="Silence: too many errors").click()
+    page.get_by_role("menuitem", name="For a day").click()
+    expect(page.get_by_role("table", name="Rules")).to_contain_text("silent until")
     page.get_by_role("button", name="Delete: too many errors").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("dialog")).to_have_count(0)

@@ -21,6 +21,7 @@ from v8box.telemetry.metrics.figures import (
     DURATION_MS,
     FAILED,
     LINES,
+    LONGEST,
     QUEUE_MS,
     REQUESTS,
     TIMED,
@@ -70,7 +71,7 @@ def test_waits_memory_lines_and_deaths() -> None:
     counters.on_death(DeathRecord(1.0, "hello", "v1", "memory", "too much", peak_memory=9))
     found = taken(counters)
     of_runs = found[Key("default", "production", "hello", "v1", "http")]
-    assert (of_runs.get(COLD), of_runs.get(QUEUE_MS), of_runs.peaks) == (1, 3.0, {"memory": 7})
+    assert (of_runs.get(COLD), of_runs.get(QUEUE_MS), of_runs.peaks) == (1, 3.0, {"memory": 7, LONGEST: 12.0})
     rest = found[Key("default", "production", "hello", "v1")]
     assert [rest.get(LINES + index) for index in range(4)] == [0, 1, 1, 0]
     assert (rest.get(DEATHS), rest.deaths, rest.peaks) == (1, {"memory": 1}, {"memory": 9})
@@ -140,6 +141,24 @@ def test_a_quantile_is_in_the_bucket_of_the_value(values: list[float], share: fl
     if abs(len(values) * share - round(len(values) * share)) > 1e-6:  # else either of two values is right
         assert low <= estimated <= high
     assert sum(found.get(BUCKETS + i) for i in range(len(BOUNDS_MS) + 1)) == len(values)
+
+
+def test_nothing_took_longer_than_the_longest() -> None:
+    counters = Counters(clock=Time())
+    counters.on_runs([run(duration=each) for each in (30_060.0, 30_081.0, 30_458.0)])
+    (first,) = taken(counters).values()
+    assert (first.quantile(0.5), first.quantile(0.99)) == (30_458.0, 30_458.0)
+    counters.on_runs([run(duration=31_000.0)])
+    (second,) = taken(counters).values()
+    first.add(second)
+    assert first.quantile(0.99) == 31_000.0
+    of_before = Figures(dict(second.sums))  # by a box that did not look at it yet
+    for merged, other in ((of_before, second), (second, of_before)):
+        merged.add(other)
+        estimated = merged.quantile(0.5)
+        assert estimated is not None
+        assert 30_000 < estimated <= 60_000
+        assert LONGEST not in merged.peaks
 
 
 def test_there_is_no_quantile_of_nothing() -> None:

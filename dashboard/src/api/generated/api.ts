@@ -101,6 +101,7 @@ export interface Operations {
   "PATCH /api/v1/box/notifications/rules/{rule_id}": { path: { rule_id: string }; query: {}; header: {}; body: RuleChange; answer: RuleInfo };
   "DELETE /api/v1/box/notifications/rules/{rule_id}": { path: { rule_id: string }; query: {}; header: {}; body: undefined; answer: undefined };
   "GET /api/v1/box/notifications/alerts": { path: {}; query: { state?: "firing" | "all"; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_AlertInfo_ };
+  "GET /api/v1/box/notifications/alerts/{alert_id}": { path: { alert_id: string }; query: {}; header: {}; body: undefined; answer: AlertInfo };
   "POST /api/v1/box/notifications/alerts/{alert_id}/acknowledge": { path: { alert_id: string }; query: {}; header: {}; body: undefined; answer: AlertInfo };
   "POST /api/v1/box/notifications/alerts/{alert_id}/silence": { path: { alert_id: string }; query: {}; header: {}; body: Silence; answer: AlertInfo };
   "GET /api/v1/box/notifications/deliveries": { path: {}; query: { channel?: string | null; state?: DeliveryState | null; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_DeliveryInfo_ };
@@ -118,6 +119,7 @@ export interface Operations {
   "PATCH /api/v1/projects/{project}/notifications/rules/{rule_id}": { path: { rule_id: string; project: string }; query: {}; header: {}; body: RuleChange; answer: RuleInfo };
   "DELETE /api/v1/projects/{project}/notifications/rules/{rule_id}": { path: { rule_id: string; project: string }; query: {}; header: {}; body: undefined; answer: undefined };
   "GET /api/v1/projects/{project}/notifications/alerts": { path: { project: string }; query: { state?: "firing" | "all"; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_AlertInfo_ };
+  "GET /api/v1/projects/{project}/notifications/alerts/{alert_id}": { path: { alert_id: string; project: string }; query: {}; header: {}; body: undefined; answer: AlertInfo };
   "POST /api/v1/projects/{project}/notifications/alerts/{alert_id}/acknowledge": { path: { alert_id: string; project: string }; query: {}; header: {}; body: undefined; answer: AlertInfo };
   "POST /api/v1/projects/{project}/notifications/alerts/{alert_id}/silence": { path: { alert_id: string; project: string }; query: {}; header: {}; body: Silence; answer: AlertInfo };
   "GET /api/v1/projects/{project}/notifications/deliveries": { path: { project: string }; query: { channel?: string | null; state?: DeliveryState | null; limit?: number; cursor?: string | null }; header: {}; body: undefined; answer: Page_DeliveryInfo_ };
@@ -484,8 +486,8 @@ export type KeyInfo = { id: string; project: string; label: string; buckets: Arr
 export type KeyLimit = { limit: number; window_seconds: number; burst?: number | null };
 export type KeyRequest = { label: string; buckets?: Array<string> | null; permissions?: Array<"read" | "write" | "list">; expires_in_seconds?: number | null };
 export type Keys = { keys: Array<string> };
-export type KillInfo = { id: string; environment: string; worker: string; version: string; reason: StopReason; detail: string; limit: number | null; used: number | null; first_at: string; at: string; count: number };
-export type KillReport = { id: string; environment: string; worker: string; version: string; reason: StopReason; detail: string; limit: number | null; used: number | null; first_at: string; at: string; count: number; whole: boolean; advice: Array<string>; suggestion: SuggestionInfo | null; runs: Array<RunningInfo>; run_count: number; curve: Array<CurveInfo>; lines: Array<LastLineInfo>; last_output: string; stack: string | null; exit_code: number | null; signal: number | null; cpu_seconds: number; peak_memory_bytes: number };
+export type KillInfo = { id: string; environment: string; worker: string; version: string; reason: StopReason; detail: string; limit: number | null; used: number | null; limit_name: string | null; unit: string | null; first_at: string; at: string; count: number };
+export type KillReport = { id: string; environment: string; worker: string; version: string; reason: StopReason; detail: string; limit: number | null; used: number | null; limit_name: string | null; unit: string | null; first_at: string; at: string; count: number; whole: boolean; advice: Array<string>; suggestion: SuggestionInfo | null; runs: Array<RunningInfo>; run_count: number; curve: Array<CurveInfo>; lines: Array<LastLineInfo>; last_output: string; stack: string | null; exit_code: number | null; signal: number | null; cpu_seconds: number; peak_memory_bytes: number };
 export type LastLineInfo = { time: string; level: string; text: string; run: string | null };
 export type LineEntry = { kind: "line"; time: string; level: string; worker: string; version: string; environment: string; run: string | null; text: string; fields: unknown };
 export type LineInfo = { id: string; time: string; level: string; worker: string; version: string; environment: string; run: string | null; text: string; fields: unknown };

@@ -28,6 +28,11 @@ _ORIGINS: Final = (
 )
 _KILLED_RUNS: Final = frozenset({StopReason.WALL, StopReason.RESPONSE_BYTES, StopReason.STARTUP})
 """Counted by the runs that were ended; the sandbox lives on, or no record tells of its end."""
+_IN_WORDS: Final = {
+    StopReason.WALL.value: "the run took longer than limits.wall_ms",
+    StopReason.RESPONSE_BYTES.value: "the response outgrew limits.response_mb",
+}
+"""Of those, what the record of the run does not say."""
 _KILLED_SANDBOXES: Final = frozenset(
     {
         StopReason.CPU,
@@ -79,7 +84,7 @@ class Intake:
             kind = ErrorKind.STARTUP if outcome == "startup" else ErrorKind.EXCEPTION
             self._count(record, kind, error.name, error.message, error.stack, 1, record.id, record.request_id)
         elif outcome in _KILLED_RUNS or outcome in _KILLED_SANDBOXES:
-            detail = error.message if error is not None else ""
+            detail = error.message if error is not None else _IN_WORDS.get(outcome, "")
             weight = 1 if outcome in _KILLED_RUNS else 0
             self._count(record, ErrorKind.KILL, outcome, detail, "", weight, record.id, record.request_id)
 

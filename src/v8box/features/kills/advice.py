@@ -14,10 +14,12 @@ from v8box.telemetry.records import CurvePoint, DeathRecord
 _MIB: Final = 1024 * 1024
 _NEAR: Final = 0.5
 """Good runs that need more than this share of a limit are near it: then it is the limit that is wrong."""
+_COMPUTING: Final = 0.1
+"""A run that only waits for something uses far less of a processor than this."""
 _STEADY_SECONDS: Final = 10.0
 _SUDDEN_MS: Final = 3_000.0
 
-_LIMIT_OF: Final = {
+LIMIT_OF: Final = {
     StopReason.WALL: "wall_ms",
     StopReason.CPU: "cpu_ms",
     StopReason.MEMORY: "memory_mb",
@@ -26,6 +28,7 @@ _LIMIT_OF: Final = {
     StopReason.SUBREQUESTS: "subrequests",
     StopReason.STARTUP: "startup_ms",
 }
+"""The limit of the manifest that is broken when something ends for this reason."""
 _MOST: Final = {key.name: key.kind.schema().get("maximum") for key in LIMITS.keys}
 
 
@@ -125,14 +128,20 @@ def _memory(death: DeathRecord, need: Need) -> tuple[list[str], Suggestion | Non
 
 def _wall(death: DeathRecord, need: Need) -> tuple[list[str], Suggestion | None]:
     waiting = [what for run in death.runs for what in run.waiting_for]
+    longest = death.runs[0] if death.runs else None
+    computing = longest is not None and longest.cpu > longest.elapsed * _COMPUTING
     advice = []
     if waiting:
         advice.append(
             f"It was waiting for {', '.join(dict.fromkeys(waiting))}: look why that takes so long (a missing index, a "
             "lock that another transaction holds, a key that nobody sets)."
         )
-    elif death.runs and death.runs[0].cpu > death.runs[0].elapsed / 2:
-        advice.append("It was computing most of the time: do less in one request. `v8box profile` shows where.")
+    elif longest is not None and (computing or death.stack):
+        where = "the stack above was where" if death.stack else "`v8box profile` shows where"
+        advice.append(
+            f"It was computing: {_ms(longest.cpu)} of processor time in {_ms(longest.elapsed)} (a busy machine gives a "
+            f"loop no more than its share). Look for a loop that does not end, or do less in one request: {where}."
+        )
     else:
         advice.append(
             "It waited for something that is no binding: an outgoing fetch (give it an AbortSignal.timeout), or a "
@@ -142,6 +151,8 @@ def _wall(death: DeathRecord, need: Need) -> tuple[list[str], Suggestion | None]
     if need.runs and need.duration < limit * _NEAR:
         advice.append(f"The {need.runs} good runs of this version took {_ms(need.duration)} at most.")
         return advice, None
+    if computing and not need.runs:
+        return advice, None  # a loop would only go on for longer
     return advice, _suggest(death, 2, need.duration)
 
 
@@ -159,7 +170,7 @@ def _startup(death: DeathRecord) -> tuple[list[str], Suggestion | None]:
 
 def _suggest(death: DeathRecord, factor: float, needed: float = 0.0) -> Suggestion | None:
     """That much more than the limit, or than what good runs need. None where the most is allowed already."""
-    name = _LIMIT_OF.get(StopReason(death.reason))
+    name = LIMIT_OF.get(StopReason(death.reason))
     if name is None or not death.limit:
         return None
     value = _round_up(max(death.limit, needed) * factor)
@@ -200,4 +211,4 @@ def _ms(value: float) -> str:
 
 
 def _mb(value: float) -> str:
-    return f"{value / _MIB:.0f} MB"
+    return f"{value / _MIB:.0f} MiB"

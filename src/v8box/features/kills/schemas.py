@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
 from v8box.api.v1 import Time
 from v8box.errors import StopReason
+from v8box.features.kills.advice import LIMIT_OF
 from v8box.features.kills.report import Report
 from v8box.features.kills.service import Kill
+
+_UNITS: Final = {"ms": "ms", "mb": "MiB", "kb": "KiB"}
 
 
 class KillInfo(BaseModel):
@@ -23,8 +26,10 @@ class KillInfo(BaseModel):
     version: str
     reason: StopReason
     detail: str
-    limit: float | None = Field(description="In the unit of the limit's name; `null`: no limit was the reason.")
-    used: float | None
+    limit: float | None = Field(description="What was allowed, in `unit`; `null`: no limit was the reason.")
+    used: float | None = Field(description="What it came to, in `unit`.")
+    limit_name: str | None = Field(description="The limit in `v8box.toml`.", examples=["memory_mb"])
+    unit: str | None = Field(description="`ms`, `MiB` or `KiB`; `null`: it is a number.")
     first_at: Time = Field(description="When it ended first; a report is about this one.")
     at: Time = Field(description="When it ended last.")
     count: int = Field(description="How often.")
@@ -132,6 +137,7 @@ class KillReport(KillInfo):
 
 
 def _row(kill: Kill) -> dict[str, Any]:
+    name = None if kill.limit is None else LIMIT_OF.get(StopReason(kill.reason))
     return {
         "id": kill.id,
         "environment": kill.environment,
@@ -141,6 +147,8 @@ def _row(kill: Kill) -> dict[str, Any]:
         "detail": kill.detail,
         "limit": kill.limit,
         "used": kill.used,
+        "limit_name": name,
+        "unit": None if name is None else _UNITS.get(name.rpartition("_")[2]),
         "first_at": _moment(kill.first_at),
         "at": _moment(kill.at),
         "count": kill.count,

@@ -47,7 +47,7 @@ class ProcessInfo(BaseModel):
         if leak is not None:
             left = round(max(0, memory.limit_bytes - memory.used_bytes) / leak)
             finding = (
-                f"leaks about {leak * 1000 / _MIB:.1f} MB per 1,000 requests; the limit is reached in about {left} "
+                f"leaks about {leak * 1000 / _MIB:.1f} MiB per 1,000 requests; the limit is reached in about {left} "
                 "more. It is replaced before that. `v8box heap` shows what is kept"
             )
         return cls(

@@ -7,6 +7,7 @@ What changes is written down before it is believed: a write that fails is tried 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -32,6 +33,7 @@ CLEAR_SECONDS: Final = 60.0
 EVENT_SECONDS: Final = 3_600.0
 """So long an event that comes again is the same alert, and nobody is told of it twice."""
 MAX_OPEN: Final = 1_000
+"""Of one project, or of the box: one where everything goes wrong does not keep the others' alerts from firing."""
 _MAX_FACT: Final = 500
 _MAX_TEXT: Final = 2_000
 
@@ -58,6 +60,7 @@ class Alerts:
         self._clock = clock
         self._changing = asyncio.Lock()
         self._open: dict[Key, Alert] = {(each.rule, each.subject): each for each in store.open_alerts}
+        self._count_of = Counter(each.project for each in self._open.values())
         self._pending: dict[Key, float] = {}
         self._clearing: dict[Key, float] = {}
 
@@ -83,21 +86,26 @@ class Alerts:
             self._tell_of_open(rule, changes)
             return await self._commit(changes)
 
-    async def happened(self, rule: Rule, event: Event) -> bool:
-        """Something that the rule asks for."""
+    async def happened(self, rules: Iterable[Rule], event: Event) -> bool:
+        """Something that these rules ask for."""
         async with self._changing:
-            return await self._commit(self._add(rule, event))
+            changes = Changes()
+            for rule in rules:
+                self._add(rule, event, changes)
+            return await self._commit(changes)
 
-    def _add(self, rule: Rule, event: Event) -> Changes:
+    def _add(self, rule: Rule, event: Event, changes: Changes) -> None:
         now, key = self._clock(), (rule.id, event.subject)
-        changes = Changes()
         known = self._open.get(key)
         if known is not None:
             changes.alerts[key] = msgspec.structs.replace(known, last_at=now, count=known.count + 1)
-        elif len(self._open) < MAX_OPEN:
+        elif self._has_room(rule, changes):
             alert = _fire(rule, event.subject, event.title, event.text, event.advice, dict(event.facts), None, now)
             self._tell(alert, MessageType.EVENT, self._channels(rule, now), changes, now, key=key)
-        return changes
+
+    def _has_room(self, rule: Rule, changes: Changes) -> bool:
+        """For one more alert of the rule's owner."""
+        return self._count_of[rule.project] + len(changes.alerts) < MAX_OPEN
 
     async def expire(self) -> None:
         """Events that are long past leave the list; so does what no rule looks after any more. Nobody is told."""
@@ -134,7 +142,7 @@ class Alerts:
         self._clearing.pop(key, None)
         known = self._open.get(key)
         if known is None:
-            if now - self._pending.setdefault(key, now) < rule.for_seconds or len(self._open) >= MAX_OPEN:
+            if now - self._pending.setdefault(key, now) < rule.for_seconds or not self._has_room(rule, changes):
                 return
             facts = dict(reading.facts)
             alert = _fire(rule, key[1], reading.title, reading.text, reading.advice, facts, reading.value, now)
@@ -233,9 +241,10 @@ class Alerts:
         await self._store.put_alerts(list(changes.alerts.values()), changes.deliveries)
         for key, alert in changes.alerts.items():
             if alert.resolved_at is None:
+                self._count_of[alert.project] += key not in self._open
                 self._open[key] = alert
             else:
-                self._open.pop(key, None)
+                self._count_of[alert.project] -= self._open.pop(key, None) is not None
                 self._clearing.pop(key, None)
             self._pending.pop(key, None)
         return bool(changes.deliveries)
@@ -243,6 +252,7 @@ class Alerts:
     def forget(self, project: str) -> None:
         """Of a project that is gone."""
         self._open = {key: each for key, each in self._open.items() if each.project != project}
+        del self._count_of[project]
 
 
 def message_of(alert: Alert, kind: MessageType, now: float) -> Message:

@@ -303,6 +303,17 @@ class Desk:
 
     # ---- alerts
 
+    @property
+    def now(self) -> float:
+        return self._clock()
+
+    async def alert(self, project: str, alert_id: str) -> Alert:
+        """Raises `AlertNotFound`."""
+        found = self._notifications.alerts.find(project, alert_id) or await self._store.alert(project, alert_id)
+        if found is None:
+            raise AlertNotFound("There is no alert with this id here, or it is so old that it is forgotten.")
+        return found
+
     async def acknowledge(self, project: str, alert_id: str, actor: Actor) -> Alert:
         """Somebody looks after it: no more reminders. Raises `AlertNotFound`."""
         now = self._clock()

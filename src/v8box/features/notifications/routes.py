@@ -4,7 +4,6 @@ project, with the roles of each.
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -148,27 +147,27 @@ def _build(notifications: Notifications, desk: Desk, *, box: bool, base: str) ->
     @routes.get("/rules", response_model=Page[RuleInfo], dependencies=[reader], name=named("list", "rules"))
     async def list_rules(page: Paged, owner: str = owner_of) -> Response:
         """What is watched, oldest first."""
-        now = time.time()
+        now = desk.now
         found = desk.rules(owner)
         return answer(page.page_of_all(found, lambda each: (each.created_at, each.id), lambda r: RuleInfo.of(r, now)))
 
     @routes.post("/rules", response_model=RuleInfo, status_code=201, name=named("create", "rule"))
     async def create_rule(body: NewRule, who: Principal = writer, owner: str = owner_of) -> Response:
         """Makes a rule. It is looked at from now on, every ten seconds."""
-        info = RuleInfo.of(await desk.create_rule(owner, body.fields(), who.actor), time.time())
+        info = RuleInfo.of(await desk.create_rule(owner, body.fields(), who.actor), desk.now)
         return created(info, place(owner, "rules", info.id), etag=etag_of(info))
 
     @routes.get("/rules/{rule_id}", response_model=RuleInfo, dependencies=[reader], name=named("show", "rule"))
     async def show_rule(request: Request, rule_id: RuleId, owner: str = owner_of) -> Response:
         """One rule."""
-        return tagged(request, RuleInfo.of(desk.rule(owner, rule_id), time.time()))
+        return tagged(request, RuleInfo.of(desk.rule(owner, rule_id), desk.now))
 
     @routes.patch("/rules/{rule_id}", response_model=RuleInfo, name=named("change", "rule"))
     async def change_rule(
         request: Request, rule_id: RuleId, body: RuleChange, who: Principal = writer, owner: str = owner_of
     ) -> Response:
         """Changes a rule, or silences it for a while."""
-        now = time.time()
+        now = desk.now
         check_if_match(request, etag_of(RuleInfo.of(desk.rule(owner, rule_id), now)))
         info = RuleInfo.of(await desk.change_rule(owner, rule_id, body.fields(now), who.actor), now)
         return answer(info, headers={"etag": etag_of(info)})
@@ -189,28 +188,37 @@ def _build(notifications: Notifications, desk: Desk, *, box: bool, base: str) ->
     ) -> Response:
         """What fires now, the newest first; or what ever did, as far as it is kept."""
 
+        now = desk.now
+
         def position(alert: Alert) -> tuple[float, str]:
             return alert.fired_at, alert.id
 
         if state == "firing":
             found = notifications.alerts.open(owner)
-            return answer(page.page_of_all(found, position, AlertInfo.of, newest_first=True))
+            return answer(page.page_of_all(found, position, lambda alert: AlertInfo.of(alert, now), newest_first=True))
         last = page.after(float, str)
         before = None if last is None else (float(last[0]), str(last[1]))
         kept = await store.alerts(owner, limit=page.fetch, before=before, only_open=False)
-        return answer(page.page(kept, position, AlertInfo.of))
+        firing = {each.id: each for each in notifications.alerts.open(owner)}  # as they are now
+        kept = [firing.get(each.id, each) for each in kept]
+        return answer(page.page(kept, position, lambda alert: AlertInfo.of(alert, now)))
+
+    @routes.get("/alerts/{alert_id}", response_model=AlertInfo, dependencies=[reader], name=named("show", "alert"))
+    async def show_alert(alert_id: AlertId, owner: str = owner_of) -> Response:
+        """One alert: one that fires as it is now, one that is over as it was at its end."""
+        return answer(AlertInfo.of(await desk.alert(owner, alert_id), desk.now))
 
     @routes.post("/alerts/{alert_id}/acknowledge", response_model=AlertInfo, name=named("acknowledge", "alert"))
     async def acknowledge_alert(alert_id: AlertId, who: Principal = helper, owner: str = owner_of) -> Response:
         """Says that you look after it: there are no more reminders. When it is over, that is told."""
-        return answer(AlertInfo.of(await desk.acknowledge(owner, alert_id, who.actor)))
+        return answer(AlertInfo.of(await desk.acknowledge(owner, alert_id, who.actor), desk.now))
 
     @routes.post("/alerts/{alert_id}/silence", response_model=AlertInfo, name=named("silence", "alert"))
     async def silence_alert(
         alert_id: AlertId, body: Silence, who: Principal = helper, owner: str = owner_of
     ) -> Response:
         """Nobody is told of it for some hours."""
-        return answer(AlertInfo.of(await desk.silence(owner, alert_id, body.hours * 3_600, who.actor)))
+        return answer(AlertInfo.of(await desk.silence(owner, alert_id, body.hours * 3_600, who.actor), desk.now))
 
     # ---- deliveries
 

@@ -391,7 +391,7 @@ class AlertInfo(BaseModel):
     silenced_until: Time | None
 
     @classmethod
-    def of(cls, alert: Alert) -> AlertInfo:
+    def of(cls, alert: Alert, now: float) -> AlertInfo:
         return cls(
             id=alert.id,
             rule_id=alert.rule,
@@ -412,7 +412,7 @@ class AlertInfo(BaseModel):
             resolved_at=_moment(alert.resolved_at),
             acknowledged_at=_moment(alert.acknowledged_at),
             acknowledged_by=alert.acknowledged_by,
-            silenced_until=_moment(alert.silenced_until or None),
+            silenced_until=moment(alert.silenced_until) if alert.silenced_until > now else None,
         )
 
 

@@ -7,6 +7,7 @@ What people do with channels, rules and alerts is in `desk`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -82,11 +83,10 @@ class Notifications:
         """Until cancelled: events at once, everything else every few seconds."""
         last = self._steady()
         while True:
-            wait = max(0.0, last + LOOK_SECONDS - self._steady())
-            try:
-                async with asyncio.timeout(wait):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, last + LOOK_SECONDS - self._steady())):
                     await self._happened.wait()
-            except TimeoutError:
+            if self._steady() - last >= LOOK_SECONDS:  # also while events come faster than they are taken
                 last = self._steady()
                 await self._safely(self.look())
             await self._safely(self.take_events())
@@ -115,15 +115,19 @@ class Notifications:
             self.outbox.wake()
 
     async def take_events(self) -> None:
-        """What was told meanwhile."""
+        """What was told meanwhile; of a flood as much as there is time for until the next look."""
         self._happened.clear()
+        until = self._steady() + LOOK_SECONDS
         told = False
         while self._events:
+            if self._steady() >= until:
+                self._happened.set()
+                break
             event = self._events.popleft()
             try:
-                for rule in tuple(self.store.rules.values()):
-                    if _asks_for(rule, event):
-                        told |= await self.alerts.happened(rule, event)
+                told |= await self.alerts.happened(
+                    [rule for rule in self.store.rules.values() if _asks_for(rule, event)], event
+                )
             except DatabaseError:  # a full disk, say: it is tried again; one more alert is not one more message
                 self._events.appendleft(event)
                 raise

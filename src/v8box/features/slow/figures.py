@@ -107,7 +107,8 @@ class Figures(msgspec.Struct, omit_defaults=True):
         for step in sorted(self.steps):
             left -= self.steps[step]
             if left <= 0:
-                return round(_STEP**step, 1)
+                bound = _STEP**step
+                return round(bound if self.worst is None else min(bound, self.worst.duration), 1)
         return 0.0
 
 

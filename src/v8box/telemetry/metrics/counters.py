@@ -30,6 +30,7 @@ from v8box.telemetry.metrics.figures import (
     DURATION_MS,
     FAILED,
     LINES,
+    LONGEST,
     QUEUE_MS,
     QUEUED,
     REQUESTS,
@@ -71,6 +72,7 @@ class Series:
         "deaths",
         "exemplars",
         "key",
+        "longest",
         "memory",
         "outcomes",
         "queue_buckets",
@@ -90,6 +92,8 @@ class Series:
         """By bucket: the trace, duration (ms) and time of the last run that had a trace."""
         self.memory = 0
         """The most since it was taken."""
+        self.longest = 0.0
+        """The longest timed run since it was taken, in milliseconds."""
         self.touched = now
         """When something was last found to have happened."""
         self._taken = _EMPTY_ROW.copy()
@@ -132,7 +136,9 @@ class Series:
         if self.bindings:
             found.bindings = self._take_bindings()
         if self.memory:
-            found.peaks, self.memory = {"memory": self.memory}, 0
+            found.peaks["memory"], self.memory = self.memory, 0
+        if self.longest:
+            found.peaks[LONGEST], self.longest = self.longest, 0.0
         return found
 
     def _take_bindings(self) -> dict[str, list[float]]:
@@ -241,6 +247,8 @@ def _count(series: Series, records: Iterable[RunRecord]) -> None:
             row[TIMED] += 1
             row[DURATION_MS] += duration
             row[bucket] += 1
+            if duration > series.longest:
+                series.longest = duration
             if record.trace:
                 exemplars[bucket] = (record.trace, duration, record.time)
         if record.memory > series.memory:

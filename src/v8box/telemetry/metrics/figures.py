@@ -43,6 +43,9 @@ DEATHS: Final = 24
 BUCKETS: Final = 25
 ROW: Final = BUCKETS + len(BOUNDS_MS) + 1
 
+LONGEST: Final = "duration"
+"""The peak that is the longest timed run."""
+
 STATUS_CLASSES: Final = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
 
 # Places in the row of a binding.
@@ -82,6 +85,7 @@ class Figures(msgspec.Struct, array_like=True):
     def add(self, other: Figures) -> None:
         """What `other` counted, which came later, counts here too."""
         sums = self.sums
+        longest_is_known = self._knows_longest and other._knows_longest
         for place, count in other.sums.items():
             sums[place] = sums.get(place, 0) + count
         for name, number in other.outcomes.items():
@@ -94,6 +98,13 @@ class Figures(msgspec.Struct, array_like=True):
         for name, value in other.peaks.items():
             self.peaks[name] = max(self.peaks.get(name, value), value)
         self.last.update(other.last)
+        if not longest_is_known:
+            self.peaks.pop(LONGEST, None)
+
+    @property
+    def _knows_longest(self) -> bool:
+        """Not where it was counted by a box that did not look at it yet."""
+        return (LONGEST in self.peaks) == (TIMED in self.sums)
 
     @property
     def empty(self) -> bool:
@@ -104,9 +115,10 @@ class Figures(msgspec.Struct, array_like=True):
 
     def quantile(self, share: float, bounds: Sequence[float] = BOUNDS_MS) -> float | None:
         """What this share of the timed runs kept within, in the unit of the bounds; None: there were none. Between the
-        bounds of a bucket it is taken to be even."""
+        bounds of a bucket it is taken to be even, and nothing took longer than the longest."""
         counts = [self.sums.get(BUCKETS + index, 0) for index in range(len(bounds) + 1)]
-        return quantile(counts, share, bounds)
+        found, longest = quantile(counts, share, bounds), self.peaks.get(LONGEST)
+        return found if found is None or longest is None else min(found, longest)
 
 
 def quantile(counts: Sequence[float], share: float, bounds: Sequence[float]) -> float | None:

@@ -16,7 +16,7 @@ from typing import Final
 from v8box.storage import DatabaseError
 from v8box.telemetry.metrics.counters import Counters
 from v8box.telemetry.metrics.custom import Custom
-from v8box.telemetry.metrics.figures import Figures, Key
+from v8box.telemetry.metrics.figures import LONGEST, Figures, Key
 from v8box.telemetry.metrics.store import HOUR, MINUTE, Matches, MetricsStore, total
 
 LIVE_SECONDS: Final = 300
@@ -228,7 +228,8 @@ def with_totals(figures: Mapping[Key, Figures]) -> dict[Key, Figures]:
                 groups.setdefault(wider, []).append(counted)
     sums = {key: total(each) for key, each in groups.items()}
     for key, sum_ in sums.items():
-        sum_.peaks = {}  # of different workers at different times: their maximum says nothing
+        # Of different workers at different times: the maximum of other peaks says nothing.
+        sum_.peaks = {name: peak for name, peak in sum_.peaks.items() if name == LONGEST}
         sum_.last = {}
         have = figures.get(key)
         if have is not None:

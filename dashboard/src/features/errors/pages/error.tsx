@@ -6,6 +6,7 @@ import { Button } from "@/components/button";
 import { CodeBlock } from "@/components/code-block";
 import { ErrorNote } from "@/components/error-note";
 import { Card, Page } from "@/components/layout";
+import { Menu } from "@/components/menu";
 import { Table } from "@/components/table";
 import { toast } from "@/components/toast";
 import { KeyValue, RelativeTime, Skeleton } from "@/components/values";
@@ -15,23 +16,27 @@ import { classes } from "@/lib/classes";
 import { formatNumber } from "@/lib/i18n/format";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName, useProjectPath } from "@/lib/project";
+import { useCan } from "@/lib/session/session";
 
 const STALE = ["GET /api/v1/projects/{project}/errors"];
 
 /** One group of errors: where in the code, in which versions, in which runs. */
 export default function ErrorPage() {
   const t = useMessages(messages);
+  const can = useCan();
   const project = useProjectName();
   const to = useProjectPath();
   const { error: id = "" } = useParams();
   const path = { project, error_id: id };
   const found = useApi("GET /api/v1/projects/{project}/errors/{error_id}", { path }, { refetchInterval: 5_000 });
   const change = useChange("PATCH /api/v1/projects/{project}/errors/{error_id}", { invalidates: STALE });
-  const move = (state: "open" | "ignored" | "resolved") =>
-    change.mutate({ path, body: { state } }, {
+  const move = (state: "open" | "ignored" | "resolved", days?: number) => {
+    const until = days === undefined ? null : new Date(Date.now() + days * 86_400_000).toISOString();
+    change.mutate({ path, body: { state, ignored_until: until } }, {
       onSuccess: () => state === "resolved" && toast.done(t.resolved),
       onError: toast.failed,
     });
+  };
   const error = found.data;
   return (
     <Page
@@ -51,8 +56,17 @@ export default function ErrorPage() {
       description={error?.message}
       actions={error && (
         <>
-          {error.state !== "ignored" && (
-            <Button icon={EyeOff} needs="developer" onClick={() => move("ignored")}>{t.ignore}</Button>
+          {error.state !== "ignored" && can("developer") && (
+            <Menu
+              label={t.ignore}
+              items={[[
+                { label: t.ignoreFor.day, onSelect: () => move("ignored", 1) },
+                { label: t.ignoreFor.week, onSelect: () => move("ignored", 7) },
+                { label: t.ignoreFor.good, onSelect: () => move("ignored") },
+              ]]}
+            >
+              <Button icon={EyeOff}>{t.ignore}</Button>
+            </Menu>
           )}
           {error.state === "ignored" || error.state === "resolved"
             ? <Button icon={RotateCcw} needs="developer" onClick={() => move("open")}>{t.reopen}</Button>
@@ -133,6 +147,7 @@ function Found({ error }: { error: ErrorDetail }) {
               [t.lastSeen, <RelativeTime key="l" time={error.last_seen} />],
               [t.version, t.newIn(shown(error.new_in))],
               [t.environment, error.environments.join(", ")],
+              error.ignored_until !== null && [t.ignoredUntil, <RelativeTime key="u" time={error.ignored_until} />],
               error.changed_by !== "" && [t.states[error.state], t.changedBy(error.changed_by)],
             ]}
           />

@@ -5,12 +5,13 @@ import type { ErrorInfo, ErrorSort, ErrorState } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
 import { Button } from "@/components/button";
 import { EmptyState } from "@/components/empty-state";
-import { SearchInput, Select } from "@/components/field";
+import { Field, Input, SearchInput, Select } from "@/components/field";
 import { Card, Page } from "@/components/layout";
 import { Sparkline } from "@/components/sparkline";
 import { Table } from "@/components/table";
 import { toast } from "@/components/toast";
 import { RelativeTime } from "@/components/values";
+import { Forwarding } from "@/features/errors/components/forwarding";
 import { messages } from "@/features/errors/messages";
 import { useApi, useApiList, useChange } from "@/lib/api/queries";
 import { classes } from "@/lib/classes";
@@ -31,7 +32,9 @@ export default function ErrorsPage() {
   const state = STATES.find((each) => each === search.get("state")) ?? "open";
   const sort = SORTS.find((each) => each === search.get("sort")) ?? "last_seen";
   const q = search.get("q") ?? "";
-  const worker = search.get("worker");
+  const worker = search.get("worker") ?? "";
+  const environment = search.get("environment") ?? "";
+  const of = { worker: worker || null, environment: environment || null };
   const set = (key: string, value: string) =>
     setSearch((before) => {
       const next = new URLSearchParams(before);
@@ -42,9 +45,9 @@ export default function ErrorsPage() {
   const wanted: ErrorState[] | null = state === "all" ? null : state === "open" ? ["open", "regressed"] : [state];
   const found = useApiList("GET /api/v1/projects/{project}/errors", {
     path: { project },
-    query: { state: wanted, q: q || null, worker, sort },
+    query: { state: wanted, q: q || null, sort, ...of },
   }, { refetchInterval: 3_000 });
-  const counts = useApi("GET /api/v1/projects/{project}/errors/counts", { path: { project } }, {
+  const counts = useApi("GET /api/v1/projects/{project}/errors/counts", { path: { project }, query: of }, {
     refetchInterval: 3_000,
   });
   const change = useChange("POST /api/v1/projects/{project}/errors/states", {
@@ -83,6 +86,16 @@ export default function ErrorsPage() {
             value={q}
             onChange={(event) => set("q", event.target.value)}
           />
+          {([["worker", worker], ["environment", environment]] as const).map(([name, value]) => (
+            <Field key={name} label={t[name]} hideLabel className="w-36">
+              <Input
+                placeholder={t[name]}
+                value={value}
+                onChange={(event) =>
+                  set(name, event.target.value)}
+              />
+            </Field>
+          ))}
           <div className="w-40">
             <Select<ErrorSort>
               label={t.sort}
@@ -132,6 +145,7 @@ export default function ErrorsPage() {
           empty={<EmptyState icon={Bug} title={t.none} command="v8box errors">{t.noneHint}</EmptyState>}
         />
       </Card>
+      <Forwarding />
     </Page>
   );
 }

@@ -2,11 +2,12 @@ import { Link, useParams } from "react-router";
 import type { KillReport } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
 import { Chart } from "@/components/chart";
-import { CodeBlock } from "@/components/code-block";
+import { Code, CodeBlock } from "@/components/code-block";
 import { ErrorNote } from "@/components/error-note";
 import { Card, Page } from "@/components/layout";
 import { Table } from "@/components/table";
 import { KeyValue, RelativeTime, Skeleton } from "@/components/values";
+import { usedOf } from "@/features/kills/lib/used";
 import { messages } from "@/features/kills/messages";
 import { useApi } from "@/lib/api/queries";
 import { formatBytes, formatMilliseconds, formatNumber, formatTime } from "@/lib/i18n/format";
@@ -51,7 +52,7 @@ function Report({ report }: { report: KillReport }) {
     <>
       <div className="grid gap-5 lg:grid-cols-2">
         <Card title={t.advice}>
-          <ul className="grid list-disc gap-1.5 pl-4 text-sm">
+          <ul lang="en" className="grid list-disc gap-1.5 pl-4 text-sm">
             {report.advice.map((each, index) => <li key={index}>{each.replaceAll("`", "")}</li>)}
           </ul>
           {report.suggestion && (
@@ -72,7 +73,13 @@ function Report({ report }: { report: KillReport }) {
               ],
               [t.when, <RelativeTime key="a" time={report.at} />],
               [t.count, formatNumber(report.count)],
-              report.limit !== null && [t.used, `${formatNumber(report.used ?? 0)} / ${formatNumber(report.limit)}`],
+              [t.environment, report.environment],
+              [t.version, <Code key="v">{report.version.slice(0, 12)}</Code>],
+              [t.ended, report.whole ? t.process : t.oneRun],
+              report.limit !== null && [t.used, usedOf(report)],
+              report.limit_name !== null && [t.limit, <Code key="l">{`limits.${report.limit_name}`}</Code>],
+              report.exit_code !== null && [t.exitCode, String(report.exit_code)],
+              report.signal !== null && [t.signal, String(report.signal)],
               [t.memory, formatBytes(report.peak_memory_bytes)],
               [t.cpu, formatMilliseconds(report.cpu_seconds * 1000)],
             ]}
@@ -108,7 +115,10 @@ function Report({ report }: { report: KillReport }) {
         </Card>
       )}
       {report.runs.length > 0 && (
-        <Card flush title={t.going}>
+        <Card
+          flush
+          title={report.run_count > report.runs.length ? `${t.going} (${formatNumber(report.run_count)})` : t.going}
+        >
           <Table
             label={t.going}
             rows={report.runs}
@@ -122,6 +132,12 @@ function Report({ report }: { report: KillReport }) {
               },
               { id: "elapsed", header: t.elapsed, align: "right", cell: (each) => formatMilliseconds(each.elapsed_ms) },
               { id: "cpu", header: t.cpu, align: "right", from: "sm", cell: (each) => formatMilliseconds(each.cpu_ms) },
+              {
+                id: "waiting",
+                header: t.waitingFor,
+                from: "sm",
+                cell: (each) => <span className="font-mono text-xs">{each.waiting_for.join(", ") || "–"}</span>,
+              },
             ]}
           />
         </Card>

@@ -1,26 +1,80 @@
 import { Gauge } from "lucide-react";
 import { Link } from "react-router";
-import type { SlowInfo } from "@/api/generated/api";
+import type { SlowInfo, StopReason } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
 import { EmptyState } from "@/components/empty-state";
+import { Field, Input, Select } from "@/components/field";
 import { Card, Page } from "@/components/layout";
 import { Table } from "@/components/table";
 import { RelativeTime } from "@/components/values";
+import { usedOf } from "@/features/kills/lib/used";
 import { messages } from "@/features/kills/messages";
 import { useApiList } from "@/lib/api/queries";
+import { useFilters } from "@/lib/filters";
 import { formatMilliseconds, formatNumber } from "@/lib/i18n/format";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName, useProjectPath } from "@/lib/project";
+
+const ANY = "*";
+/** Those that reports are written for. */
+const REASONS: readonly StopReason[] = [
+  "cpu",
+  "memory",
+  "wall",
+  "log_bytes",
+  "response_bytes",
+  "subrequests",
+  "startup",
+  "crash",
+  "exit",
+  "protocol",
+];
 
 export default function KillsPage() {
   const t = useMessages(messages);
   const project = useProjectName();
   const to = useProjectPath();
-  const kills = useApiList("GET /api/v1/projects/{project}/kills", { path: { project } }, { refetchInterval: 5_000 });
-  const slow = useApiList("GET /api/v1/projects/{project}/slow", { path: { project } }, { refetchInterval: 15_000 });
+  const [filters, set] = useFilters(["worker", "reason"]);
+  const worker = filters.worker || null;
+  const kills = useApiList("GET /api/v1/projects/{project}/kills", {
+    path: { project },
+    query: { worker, reason: REASONS.find((each) => each === filters.reason) ?? null },
+  }, { refetchInterval: 5_000 });
+  const slow = useApiList("GET /api/v1/projects/{project}/slow", { path: { project }, query: { worker } }, {
+    refetchInterval: 15_000,
+  });
   return (
-    <Page title={t.title} description={t.description} wide>
-      <Card flush title={t.kills}>
+    <Page
+      title={t.title}
+      description={t.description}
+      wide
+      actions={
+        <Field label={t.worker} hideLabel className="w-44">
+          <Input
+            placeholder={t.worker}
+            value={filters.worker ?? ""}
+            onChange={(event) => set({ worker: event.target.value })}
+          />
+        </Field>
+      }
+    >
+      <Card
+        flush
+        title={t.kills}
+        actions={
+          <div className="w-40">
+            <Select
+              label={t.reason}
+              value={filters.reason || ANY}
+              onChange={(reason) => set({ reason: reason === ANY ? "" : reason })}
+              options={[
+                { value: ANY, label: t.anyReason },
+                ...REASONS.map((each) => ({ value: each, label: each })),
+              ]}
+            />
+          </div>
+        }
+      >
         <Table
           label={t.kills}
           rows={kills.items}
@@ -30,15 +84,24 @@ export default function KillsPage() {
           rowKey={(each) => each.id}
           to={(each) => to("kills", each.id)}
           columns={[
-            { id: "worker", header: t.worker, cell: (each) => <span className="font-medium">{each.worker}</span> },
+            {
+              id: "worker",
+              header: t.worker,
+              cell: (each) => (
+                <span>
+                  <span className="font-medium">{each.worker}</span>
+                  {each.environment !== "production" && <span className="text-muted">@{each.environment}</span>}
+                </span>
+              ),
+            },
             { id: "reason", header: t.reason, cell: (each) => <Badge tone="bad">{each.reason}</Badge> },
             {
-              id: "used",
-              header: t.used,
-              from: "md",
-              cell: (each) =>
-                each.limit === null ? "–" : `${formatNumber(each.used ?? 0)} / ${formatNumber(each.limit)}`,
+              id: "detail",
+              header: t.detail,
+              from: "lg",
+              cell: (each) => <span className="line-clamp-2 text-muted">{each.detail}</span>,
             },
+            { id: "used", header: t.used, from: "md", cell: (each) => usedOf(each) },
             { id: "count", header: t.count, align: "right", from: "sm", cell: (each) => formatNumber(each.count) },
             { id: "when", header: t.when, align: "right", cell: (each) => <RelativeTime time={each.at} /> },
           ]}

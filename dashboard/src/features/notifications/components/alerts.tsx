@@ -1,6 +1,5 @@
 // What fires now, and what did.
-import { useQueryClient } from "@tanstack/react-query";
-import { BellRing, Check, Clock } from "lucide-react";
+import { BellRing, Check } from "lucide-react";
 import { useState } from "react";
 import type { AlertInfo } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
@@ -9,39 +8,27 @@ import { EmptyState } from "@/components/empty-state";
 import { Checkbox } from "@/components/field";
 import { Card } from "@/components/layout";
 import { Table } from "@/components/table";
-import { toast } from "@/components/toast";
 import { RelativeTime } from "@/components/values";
-import { useOwner } from "@/features/notifications/lib/owner";
+import { Silence } from "@/features/notifications/components/silence";
+import { useAct, useOwner } from "@/features/notifications/lib/owner";
 import { TONES } from "@/features/notifications/lib/tones";
 import { messages } from "@/features/notifications/messages";
 import { api } from "@/lib/api/client";
-import { invalidate, useApiList } from "@/lib/api/queries";
+import { useApiList } from "@/lib/api/queries";
+import { formatTime } from "@/lib/i18n/format";
 import { useMessages } from "@/lib/i18n/language";
+
+const SHORT: Intl.DateTimeFormatOptions = { dateStyle: "short", timeStyle: "short" };
 
 export function Alerts() {
   const t = useMessages(messages);
-  const { at, box, project, stale } = useOwner();
-  const client = useQueryClient();
+  const { at, box, project } = useOwner();
   const [all, setAll] = useState(false);
   const alerts = useApiList(
     at("GET /api/v1/projects/{project}/notifications/alerts"),
     { path: { project }, query: { state: all ? "all" : "firing" } },
     { refetchInterval: 5_000 },
   );
-  const act: Act = async (alert, what) => {
-    const path = { project, alert_id: alert.id };
-    try {
-      if (what === "silence") {
-        await api(at("POST /api/v1/projects/{project}/notifications/alerts/{alert_id}/silence"), {
-          path,
-          body: { hours: 1 },
-        });
-      } else await api(at("POST /api/v1/projects/{project}/notifications/alerts/{alert_id}/acknowledge"), { path });
-      await invalidate(client, stale);
-    } catch (error) {
-      toast.failed(error);
-    }
-  };
   return (
     <Card flush title={t.firing} actions={<Checkbox label={t.alsoOver} checked={all} onChange={setAll} />}>
       <Table
@@ -61,15 +48,17 @@ export function Alerts() {
                   <Badge tone={each.state === "firing" ? TONES[each.severity] : "neutral"} dot>
                     {t.severities[each.severity]}
                   </Badge>
-                  <span className="font-medium">{each.title}</span>
+                  <span lang="en" className="font-medium">{each.title}</span>
                   {each.state === "resolved" && <Badge tone="ok">{t.over}</Badge>}
-                  {each.silenced_until !== null && <Badge>{t.silenced}</Badge>}
+                  {each.silenced_until !== null && (
+                    <Badge>{t.silencedUntil(formatTime(each.silenced_until, SHORT))}</Badge>
+                  )}
                   {each.acknowledged_at !== null && <Badge>{t.acknowledged(each.acknowledged_by)}</Badge>}
                 </span>
-                <span className="break-words text-muted">{each.text}</span>
+                <span lang="en" className="break-words text-muted">{each.text}</span>
                 {each.advice && <span className="break-words text-xs text-muted">{t.toDo(each.advice)}</span>}
                 <span className="sm:hidden">
-                  <Actions alert={each} act={act} />
+                  <Actions alert={each} />
                 </span>
               </span>
             ),
@@ -87,7 +76,7 @@ export function Alerts() {
             hideHeader: true,
             align: "right",
             from: "sm",
-            cell: (each) => <Actions alert={each} act={act} />,
+            cell: (each) => <Actions alert={each} />,
           },
         ]}
         empty={
@@ -100,11 +89,11 @@ export function Alerts() {
   );
 }
 
-type Act = (alert: AlertInfo, what: "acknowledge" | "silence") => Promise<void>;
-
-function Actions({ alert, act }: { alert: AlertInfo; act: Act }) {
+function Actions({ alert }: { alert: AlertInfo }) {
   const t = useMessages(messages);
-  const { needs } = useOwner();
+  const { at, project, needs } = useOwner();
+  const act = useAct();
+  const path = { project, alert_id: alert.id };
   return alert.state === "firing" && (
     <span className="flex gap-1 sm:justify-end">
       {alert.acknowledged_at === null && (
@@ -112,18 +101,25 @@ function Actions({ alert, act }: { alert: AlertInfo; act: Act }) {
           size="sm"
           icon={Check}
           needs={needs("developer")}
-          onClick={() => void act(alert, "acknowledge")}
+          onClick={() =>
+            void act(() =>
+              api(at("POST /api/v1/projects/{project}/notifications/alerts/{alert_id}/acknowledge"), { path })
+            )}
         >
           {t.acknowledge}
         </Button>
       )}
-      <Button
-        size="sm"
-        look="quiet"
-        icon={Clock}
-        needs={needs("developer")}
-        aria-label={`${t.silence}: ${alert.title}`}
-        onClick={() => void act(alert, "silence")}
+      <Silence
+        what={alert.title}
+        until={alert.silenced_until}
+        role="developer"
+        onChange={(hours) =>
+          void act(() =>
+            api(at("POST /api/v1/projects/{project}/notifications/alerts/{alert_id}/silence"), {
+              path,
+              body: { hours },
+            })
+          )}
       />
     </span>
   );

@@ -1,5 +1,4 @@
 // What was sent, and how that went.
-import { useQueryClient } from "@tanstack/react-query";
 import { RotateCw } from "lucide-react";
 import { useState } from "react";
 import type { AttemptInfo, DeliveryInfo, DeliveryState } from "@/api/generated/api";
@@ -11,18 +10,18 @@ import { Card } from "@/components/layout";
 import { Table } from "@/components/table";
 import { toast } from "@/components/toast";
 import { RelativeTime } from "@/components/values";
-import { useOwner } from "@/features/notifications/lib/owner";
+import { useAct, useOwner } from "@/features/notifications/lib/owner";
 import { messages } from "@/features/notifications/messages";
 import { api } from "@/lib/api/client";
-import { invalidate, useApiList } from "@/lib/api/queries";
+import { useApiList } from "@/lib/api/queries";
 import { useMessages } from "@/lib/i18n/language";
 
 const STATES: readonly DeliveryState[] = ["pending", "delivered", "failed"];
 
 export function Deliveries() {
   const t = useMessages(messages);
-  const { at, project, stale, needs } = useOwner();
-  const client = useQueryClient();
+  const { at, project, needs } = useOwner();
+  const act = useAct();
   const [channel, setChannel] = useState("*");
   const [state, setState] = useState<DeliveryState | "*">("*");
   const channels = useApiList(at("GET /api/v1/projects/{project}/notifications/channels"), { path: { project } });
@@ -34,17 +33,13 @@ export function Deliveries() {
     },
     { refetchInterval: 10_000 },
   );
-  const again = async (delivery: DeliveryInfo) => {
-    try {
+  const again = (delivery: DeliveryInfo) =>
+    act(async () => {
       await api(at("POST /api/v1/projects/{project}/notifications/deliveries/{delivery_id}/redeliver"), {
         path: { project, delivery_id: delivery.id },
       });
       toast.done(t.sentAgain);
-      await invalidate(client, stale);
-    } catch (error) {
-      toast.failed(error);
-    }
-  };
+    });
   return (
     <Card
       flush

@@ -1,45 +1,45 @@
 // What is watched, and whom that tells.
 import { useQueryClient } from "@tanstack/react-query";
-import { Pencil, Plus, Trash2 } from "lucide-react";
+import { Plus } from "lucide-react";
 import { useState } from "react";
 import type { RuleInfo } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
 import { Button } from "@/components/button";
-import { Confirm } from "@/components/dialog";
 import { EmptyState } from "@/components/empty-state";
-import { Switch } from "@/components/field";
 import { Card } from "@/components/layout";
 import { Table } from "@/components/table";
-import { toast } from "@/components/toast";
+import { OnSwitch, RowActions } from "@/features/notifications/components/controls";
 import { RuleDialog } from "@/features/notifications/components/rule-dialog";
-import { useOwner } from "@/features/notifications/lib/owner";
+import { Silence } from "@/features/notifications/components/silence";
+import { useAct, useOwner } from "@/features/notifications/lib/owner";
 import { TONES } from "@/features/notifications/lib/tones";
 import { messages } from "@/features/notifications/messages";
 import { api } from "@/lib/api/client";
 import { invalidate, useApiList } from "@/lib/api/queries";
+import { formatTime } from "@/lib/i18n/format";
 import { useMessages } from "@/lib/i18n/language";
-import { useCan } from "@/lib/session/session";
 
 export function Rules() {
   const t = useMessages(messages);
   const { at, box, project, stale, needs } = useOwner();
-  const can = useCan();
+  const act = useAct();
   const client = useQueryClient();
   const [shown, setShown] = useState<RuleInfo | "new" | null>(null);
-  const [removing, setRemoving] = useState<RuleInfo | null>(null);
   const rules = useApiList(at("GET /api/v1/projects/{project}/notifications/rules"), { path: { project } });
   const channels = useApiList(at("GET /api/v1/projects/{project}/notifications/channels"), { path: { project } });
   const names = new Map(channels.items?.map(({ id, name }) => [id, name]));
-  const turn = async (rule: RuleInfo, enabled: boolean) => {
-    try {
-      await api(at("PATCH /api/v1/projects/{project}/notifications/rules/{rule_id}"), {
-        path: { project, rule_id: rule.id },
-        body: { enabled },
-      });
-      await invalidate(client, stale);
-    } catch (error) {
-      toast.failed(error);
-    }
+  const change = ({ id }: RuleInfo, body: { enabled: boolean } | { silence_seconds: number }) =>
+    act(() =>
+      api(at("PATCH /api/v1/projects/{project}/notifications/rules/{rule_id}"), {
+        path: { project, rule_id: id },
+        body,
+      })
+    );
+  const remove = async ({ id }: RuleInfo) => {
+    await api(at("DELETE /api/v1/projects/{project}/notifications/rules/{rule_id}"), {
+      path: { project, rule_id: id },
+    });
+    await invalidate(client, stale);
   };
   return (
     <Card
@@ -57,16 +57,7 @@ export function Rules() {
         more={rules}
         rowKey={(each) => each.id}
         columns={[
-          {
-            id: "name",
-            header: t.rule,
-            cell: (each) => (
-              <span className="grid">
-                <span className="font-medium">{each.name}</span>
-                <span className="text-xs text-muted sm:hidden">{t.kinds[each.kind]}</span>
-              </span>
-            ),
-          },
+          { id: "name", header: t.rule, cell: (each) => <What rule={each} /> },
           {
             id: "kind",
             header: t.kind,
@@ -77,7 +68,7 @@ export function Rules() {
             id: "worker",
             header: t.worker,
             from: "lg",
-            cell: (each) => box ? `${each.projects} / ${each.worker}` : each.worker,
+            cell: (each) => scope(each, box),
           },
           {
             id: "tells",
@@ -97,11 +88,10 @@ export function Rules() {
             id: "on",
             header: t.enabled,
             cell: (each) => (
-              <Switch
-                label={`${t.enabled}: ${each.name}`}
+              <OnSwitch
+                name={each.name}
                 checked={each.enabled}
-                disabled={!can("admin", needs("admin").project)}
-                onChange={(on) => void turn(each, on)}
+                onChange={(enabled) => void change(each, { enabled })}
               />
             ),
           },
@@ -111,24 +101,14 @@ export function Rules() {
             hideHeader: true,
             align: "right",
             cell: (each) => (
-              <span className="flex justify-end gap-1">
-                <Button
-                  size="sm"
-                  look="quiet"
-                  icon={Pencil}
-                  needs={needs("admin")}
-                  aria-label={`${t.edit}: ${each.name}`}
-                  onClick={() => setShown(each)}
+              <RowActions name={each.name} onEdit={() => setShown(each)} onDelete={() => remove(each)}>
+                <Silence
+                  what={each.name}
+                  until={each.silenced_until}
+                  role="admin"
+                  onChange={(hours) => void change(each, { silence_seconds: hours * 3_600 })}
                 />
-                <Button
-                  size="sm"
-                  look="quiet"
-                  icon={Trash2}
-                  needs={needs("admin")}
-                  aria-label={`${t.remove}: ${each.name}`}
-                  onClick={() => setRemoving(each)}
-                />
-              </span>
+              </RowActions>
             ),
           },
         ]}
@@ -145,23 +125,29 @@ export function Rules() {
           onClose={() => setShown(null)}
         />
       )}
-      <Confirm
-        open={removing !== null}
-        onClose={() => setRemoving(null)}
-        title={`${t.remove}: ${removing?.name ?? ""}`}
-        what={t.removeWhat}
-        action={t.remove}
-        danger
-        onConfirm={async () => {
-          if (removing === null) return;
-          await api(at("DELETE /api/v1/projects/{project}/notifications/rules/{rule_id}"), {
-            path: { project, rule_id: removing.id },
-          });
-          await invalidate(client, stale);
-        }}
-      />
     </Card>
   );
+}
+
+function What({ rule }: { rule: RuleInfo }) {
+  const t = useMessages(messages);
+  return (
+    <span className="grid gap-0.5">
+      <span className="font-medium">{rule.name}</span>
+      {rule.silenced_until !== null && (
+        <span className="text-xs text-muted">
+          {t.silencedUntil(formatTime(rule.silenced_until, { dateStyle: "short", timeStyle: "short" }))}
+        </span>
+      )}
+      <span className="text-xs text-muted sm:hidden">{t.kinds[rule.kind]}{bound(rule)}</span>
+    </span>
+  );
+}
+
+/** Of whom; what is everything is left out. */
+function scope({ projects, worker, environment }: RuleInfo, box: boolean): string {
+  const whose = box ? `${projects} / ${worker}` : worker;
+  return environment === "*" ? whose : `${whose} @ ${environment}`;
 }
 
 function bound({ kind, threshold }: RuleInfo): string {

@@ -1,6 +1,9 @@
 // Whose alerts a page is about: a project's, or the box's own. The routes of both are the same but for their beginning.
+import { useQueryClient } from "@tanstack/react-query";
 import { createContext, useContext } from "react";
+import { toast } from "@/components/toast";
 import type { Operation } from "@/lib/api/client";
+import { invalidate } from "@/lib/api/queries";
 import { useProjectName } from "@/lib/project";
 import type { Role } from "@/lib/session/session";
 
@@ -21,5 +24,19 @@ export function useOwner() {
     /** What a change makes stale; the bell shows alerts too. */
     stale: [`GET ${box ? BOX : PROJECT}`, "GET /api/v1/inbox"],
     needs: (role: Role) => ({ role, project: box ? "*" : project }),
+  };
+}
+
+/** Changes something that is shown, and says so if that fails. */
+export function useAct() {
+  const { stale } = useOwner();
+  const client = useQueryClient();
+  return async (change: () => Promise<unknown>) => {
+    try {
+      await change();
+      await invalidate(client, stale);
+    } catch (error) {
+      toast.failed(error);
+    }
   };
 }

@@ -14,6 +14,7 @@ const MOST = 2_000;
 type Entry = { id: number; line: Shown } | { id: number; missed: number };
 
 interface Told extends Partial<Shown> {
+  id?: string;
   kind?: string;
   method?: string;
   path?: string;
@@ -33,13 +34,19 @@ export function Live({ filters }: { filters: Filters }) {
   const list = useRef<HTMLOListElement>(null);
   const atEnd = useRef(true);
   const next = useRef(0);
-  const { text, worker, level } = filters;
+  const { text, worker, environment, level } = filters;
 
   useEffect(() => {
     if (paused) return;
     const source = new EventSource(apiUrl("GET /api/v1/projects/{project}/tail", {
       path: { project },
-      query: { worker: worker || null, text: text || null, level: level === "debug" ? null : level, limit: 100 },
+      query: {
+        worker: worker || null,
+        environment: environment || null,
+        text: text || null,
+        level: level === "debug" ? null : level,
+        limit: 100,
+      },
     }));
     let waiting: Entry[] = [];
     let drawing = 0;
@@ -64,7 +71,7 @@ export function Live({ filters }: { filters: Filters }) {
       cancelAnimationFrame(drawing);
       setConnected(false);
     };
-  }, [project, worker, text, level, paused]);
+  }, [project, worker, environment, text, level, paused]);
 
   useEffect(() => {
     if (atEnd.current && list.current) list.current.scrollTop = list.current.scrollHeight;
@@ -106,7 +113,7 @@ function shownOf(told: Told): Shown {
     time: told.time ?? new Date().toISOString(),
     level: told.level ?? "info",
     worker: told.worker ?? "",
-    run: told.run ?? null,
+    run: (run ? told.id : told.run) ?? null,
     text: run
       ? `${told.method ?? ""} ${told.path ?? ""} → ${told.status ?? ""} ${told.outcome ?? ""} ${
         told.duration_ms?.toFixed(1) ?? ""

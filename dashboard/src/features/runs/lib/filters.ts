@@ -11,12 +11,15 @@ export interface Filters {
   show: "runs" | "lines" | "live";
   text: string;
   worker: string;
+  environment: string;
   span: Span;
   status: string;
   level: Level;
   minMs: string;
   /** A W3C trace: all runs of it, in whichever worker. */
   trace: string;
+  /** What the caller was told as X-Request-Id, or sent: one request, whenever it was. */
+  request: string;
   /** RFC 3339, from a chart. They win over `span`. */
   from: string;
   to: string;
@@ -31,11 +34,13 @@ export function useFilters(): [Filters, (part: Partial<Filters>) => void] {
       show: one("show", ["runs", "lines", "live"], "runs"),
       text: search.get("text") ?? "",
       worker: search.get("worker") ?? "",
+      environment: search.get("environment") ?? "",
       span: one("span", Object.keys(SPANS) as Span[], "24h"),
       status: search.get("status") ?? "any",
       level: one("level", LEVELS, "debug"),
       minMs: search.get("min_ms") ?? "",
       trace: search.get("trace") ?? "",
+      request: search.get("request") ?? "",
       from: search.get("from") ?? "",
       to: search.get("to") ?? "",
     };
@@ -51,6 +56,11 @@ export function useFilters(): [Filters, (part: Partial<Filters>) => void] {
       return next;
     }, { replace: true });
   return [filters, set];
+}
+
+/** A whole trace id or traceparent; while it is typed the box is not asked for half of it. */
+export function isTrace(text: string): boolean {
+  return /^([0-9a-f]{2}-)?[0-9a-f]{32}(-[0-9a-f]{16}-[0-9a-f]{2})?$/i.test(text);
 }
 
 /** The moment from which on is searched; whole minutes, so that asking again is the same question. */

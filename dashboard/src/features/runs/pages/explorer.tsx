@@ -1,4 +1,4 @@
-import { Download, ScrollText } from "lucide-react";
+import { Download, ScrollText, X } from "lucide-react";
 import { useDeferredValue } from "react";
 import { Button } from "@/components/button";
 import { EmptyState } from "@/components/empty-state";
@@ -10,7 +10,16 @@ import { RelativeTime, Skeleton } from "@/components/values";
 import { Line } from "@/features/runs/components/line";
 import { Live } from "@/features/runs/components/live";
 import { RunStatus } from "@/features/runs/components/status";
-import { type Filters, type Level, LEVELS, sinceOf, type Span, SPANS, useFilters } from "@/features/runs/lib/filters";
+import {
+  type Filters,
+  isTrace,
+  type Level,
+  LEVELS,
+  sinceOf,
+  type Span,
+  SPANS,
+  useFilters,
+} from "@/features/runs/lib/filters";
 import { messages } from "@/features/runs/messages";
 import { apiUrl } from "@/lib/api/client";
 import { useApiList } from "@/lib/api/queries";
@@ -81,7 +90,25 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
           onChange={(event) => set({ worker: event.target.value })}
         />
       </Field>
-      {filters.show !== "live" && (
+      <Field label={t.environment} hideLabel className="w-28">
+        <Input
+          placeholder={t.environment}
+          value={filters.environment}
+          onChange={(event) => set({ environment: event.target.value })}
+        />
+      </Field>
+      {filters.show !== "live" && filters.from !== "" && (
+        <Button
+          size="sm"
+          icon={X}
+          aria-label={t.anyTime}
+          onClick={() => set({ from: "", to: "" })}
+        >
+          {formatTime(filters.from)}
+          {filters.to !== "" && ` – ${formatTime(filters.to, { timeStyle: "medium" })}`}
+        </Button>
+      )}
+      {filters.show !== "live" && filters.from === "" && (
         <div className="w-40">
           <Select<Span>
             label={t.since}
@@ -114,14 +141,17 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
                 onChange={(event) => set({ minMs: event.target.value })}
               />
             </Field>
-            <Field label={t.trace} hideLabel className="w-44 max-sm:col-span-2">
+            <Field label={t.id} hideLabel className="w-44 max-sm:col-span-2">
               <Input
-                placeholder={t.traceHint}
-                value={filters.trace}
-                maxLength={64}
+                placeholder={t.id}
+                value={filters.trace || filters.request}
+                maxLength={128}
                 spellCheck={false}
                 className="font-mono text-xs"
-                onChange={(event) => set({ trace: event.target.value.trim() })}
+                onChange={(event) => {
+                  const id = event.target.value.trim();
+                  set(isTrace(id) ? { trace: id, request: "" } : { trace: "", request: id });
+                }}
               />
             </Field>
           </>
@@ -143,18 +173,15 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
 function queryOf(filters: Filters) {
   return {
     worker: filters.worker || null,
-    since: sinceOf(filters),
+    environment: filters.environment || null,
+    request_id: filters.request || null,
+    since: filters.request === "" ? sinceOf(filters) : null,
     until: filters.to || null,
     text: filters.text || null,
     ...(filters.status === "failed" ? { failed: true } : filters.status === "any" ? {} : { status: filters.status }),
     ...(isTrace(filters.trace) ? { trace_id: filters.trace } : {}),
     ...(filters.minMs === "" ? {} : { min_ms: Number(filters.minMs) }),
   };
-}
-
-/** A whole one; while it is typed the box is not asked for half of it. */
-function isTrace(text: string): boolean {
-  return /^([0-9a-f]{2}-)?[0-9a-f]{32}(-[0-9a-f]{16}-[0-9a-f]{2})?$/i.test(text);
 }
 
 function exportUrl(project: string, filters: Filters): string {
@@ -165,9 +192,17 @@ function Runs({ filters }: { filters: Filters }) {
   const t = useMessages(messages);
   const project = useProjectName();
   const to = useProjectPath();
-  const runs = useApiList("GET /api/v1/projects/{project}/runs", { path: { project }, query: queryOf(filters) }, {
-    refetchInterval: filters.to === "" ? 10_000 : false,
+  const refetchInterval = filters.to === "" ? 10_000 : false;
+  const found = useApiList("GET /api/v1/projects/{project}/runs", { path: { project }, query: queryOf(filters) }, {
+    refetchInterval,
   });
+  // What looks like a trace may be the id that a client gave its request.
+  const request = { ...filters, trace: "", request: filters.trace };
+  const perhapsNamed = isTrace(filters.trace) && found.items?.length === 0;
+  const named = useApiList("GET /api/v1/projects/{project}/runs", { path: { project }, query: queryOf(request) }, {
+    enabled: perhapsNamed,
+  });
+  const runs = perhapsNamed && named.items?.length ? named : found;
   return (
     <>
       <Table
@@ -179,7 +214,16 @@ function Runs({ filters }: { filters: Filters }) {
         to={(run) => to("runs", run.id)}
         columns={[
           { id: "at", header: t.when, width: "9rem", cell: (run) => <RelativeTime time={run.time} /> },
-          { id: "worker", header: t.worker, cell: (run) => <span className="font-medium">{run.worker}</span> },
+          {
+            id: "worker",
+            header: t.worker,
+            cell: (run) => (
+              <span>
+                <span className="font-medium">{run.worker}</span>
+                {run.environment !== "production" && <span className="text-muted">@{run.environment}</span>}
+              </span>
+            ),
+          },
           {
             id: "request",
             header: t.request,
@@ -209,6 +253,7 @@ function Lines({ filters }: { filters: Filters }) {
     path: { project },
     query: {
       worker: filters.worker || null,
+      environment: filters.environment || null,
       since: sinceOf(filters),
       until: filters.to || null,
       text: filters.text || null,

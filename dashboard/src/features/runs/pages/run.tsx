@@ -54,17 +54,28 @@ function Found({ run }: { run: RunDetail }) {
   return (
     <>
       {run.error && (
-        <Card title={<span className="text-bad">{`${run.error.name}: ${run.error.message}`}</span>}>
+        <Card
+          title={<span className="text-bad">{`${run.error.name}: ${run.error.message}`}</span>}
+          actions={
+            <Link
+              className="shrink-0 text-sm text-accent hover:underline"
+              to={`${to("errors")}?${new URLSearchParams({ state: "all", worker: run.worker, q: run.error.name })}`}
+            >
+              {t.errorGroup}
+            </Link>
+          }
+        >
           {run.error.stack && <CodeBlock label={t.error} code={run.error.stack} />}
         </Card>
       )}
+      {run.failed && run.outcome !== "exception" && run.outcome !== "ok" && <WhyStopped run={run} />}
       {run.findings.length > 0 && (
         <Card title={t.findings}>
           <ul className="grid gap-1 text-sm">
             {run.findings.map((each, index) => (
               <li key={index} className="flex items-start gap-2">
                 <Badge tone="warn">{each.kind}</Badge>
-                <span className="min-w-0 break-words">{each.text}</span>
+                <span lang="en" className="min-w-0 break-words">{each.text}</span>
               </li>
             ))}
           </ul>
@@ -118,6 +129,20 @@ function Found({ run }: { run: RunDetail }) {
         </Card>
       </div>
     </>
+  );
+}
+
+/** What ended it has a report, a moment later. */
+function WhyStopped({ run }: { run: RunDetail }) {
+  const t = useMessages(messages);
+  const to = useProjectPath();
+  const project = useProjectName();
+  const kills = useApi("GET /api/v1/projects/{project}/kills", { path: { project }, query: { run: run.id } });
+  const report = kills.data?.items[0];
+  return report !== undefined && (
+    <Card title={<span className="text-bad">{report.detail}</span>}>
+      <Link className="text-sm text-accent hover:underline" to={to("kills", report.id)}>{t.killReport}</Link>
+    </Card>
   );
 }
 

@@ -6,6 +6,8 @@ import { ButtonLink } from "@/components/button";
 import { Select } from "@/components/field";
 import { rangeOf, RangeSelect, TrafficCharts } from "@/components/traffic-charts";
 import { Skeleton } from "@/components/values";
+import { Captures } from "@/features/workers/components/captures";
+import { Processes } from "@/features/workers/components/processes";
 import { messages } from "@/features/workers/messages";
 import { useApi } from "@/lib/api/queries";
 import { useMessages } from "@/lib/i18n/language";
@@ -57,6 +59,11 @@ export default function MetricsTab({ worker }: { worker: WorkerInfo }) {
         : chart.data === undefined
         ? <Skeleton className="h-96" />
         : <TrafficCharts chart={chart.data} />}
+      <Processes worker={worker.name} />
+      <Captures
+        worker={worker.name}
+        environment={environment === EVERY ? places[0] ?? "production" : environment}
+      />
     </div>
   );
 }
