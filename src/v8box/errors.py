@@ -64,6 +64,10 @@ class MethodNotAllowed(V8BoxError):
     code = "method_not_allowed"
 
 
+class OnlyRead(MethodNotAllowed):
+    """This address answers GET and HEAD."""
+
+
 class RequestTimeout(V8BoxError):
     """The request body did not arrive in time."""
 

@@ -11,7 +11,7 @@ import msgspec
 
 from v8box.catalog.projects.quotas import DailyQuotaExceeded
 from v8box.catalog.variables import VariablesUnavailable
-from v8box.errors import MissingVariables, MountedWorkerMissing, NoCapacity, StopReason, V8BoxError
+from v8box.errors import MissingVariables, MountedWorkerMissing, NoCapacity, OnlyRead, StopReason, V8BoxError
 from v8box.gateway.policies.refusals import Refused
 from v8box.sandbox.interface import Death, RunFailed, RunKilled, StartupFailed
 
@@ -70,6 +70,8 @@ def answer(error: Exception, request_id: str, *, envelope: bool) -> ErrorAnswer:
             return ErrorAnswer(status, headers, b"", None)
     elif isinstance(error, DailyQuotaExceeded):
         headers.append((b"retry-after", b"%d" % error.retry_after))
+    elif isinstance(error, OnlyRead):
+        headers.append((b"allow", b"GET, HEAD"))
     elif status in (429, 503):
         headers.append((b"retry-after", _RETRY_AFTER))
     if reason is not None:

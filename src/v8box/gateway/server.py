@@ -14,6 +14,7 @@ from v8box.errors import (
     MethodNotAllowed,
     MountedWorkerMissing,
     NotFound,
+    OnlyRead,
     StopReason,
     UriTooLong,
     V8BoxError,
@@ -23,6 +24,7 @@ from v8box.gateway.cache.answers import NAME
 from v8box.gateway.cache.cache import ResponseCache
 from v8box.gateway.cache.call import CacheCall, Pairs
 from v8box.gateway.cache.calls import worker_call
+from v8box.gateway.error_pages import as_page, wants_page
 from v8box.gateway.failures import Failures
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import BrokenResponse, Exchange, Receive, Send
@@ -157,6 +159,7 @@ class Gateway:
         run_id = request_id = self._ids.new()
         passage: FreePassage = FREE
         sandboxed: list[tuple[bytes, bytes]] = []
+        shown = False
         try:
             incoming = Incoming(scope["headers"])
             request_id = incoming.request_id or run_id
@@ -165,6 +168,7 @@ class Gateway:
                 await self._mounted(scope, receive, send, target, request_id)
                 return
             if target.site is not None:
+                shown = wants_page(incoming.first("accept"))
                 if incoming.navigates and (place := self._path_mode.redirect(scope, incoming, target)) is not None:
                     await _send_redirect(send, 307, place, request_id)
                     return
@@ -172,6 +176,7 @@ class Gateway:
                 if mounted is None:
                     return
                 target, route, sandboxed = mounted
+                shown = False
             if route is None:
                 if target.shared_host and target.rest == "/" and incoming.navigates:
                     await _send_redirect(send, 307, b"/admin", request_id)
@@ -199,6 +204,8 @@ class Gateway:
             passage.dress(answer, sandboxed)
             if told := scope.get("cache_status"):
                 answer.headers.append((b"cache-status", NAME + told))
+            if shown:
+                as_page(answer)
             await _send_error(send, answer, scope["method"])
             return
         most = passage.max_body_bytes(self._max_body_bytes)
@@ -296,7 +303,7 @@ class Gateway:
         if page is None:
             raise NotFound
         if scope["method"] not in ("GET", "HEAD"):
-            raise MethodNotAllowed("This address answers GET and HEAD.")
+            raise OnlyRead
         scope["root_path"] = target.prefix
         scope["request_id"] = request_id
         self._feed.deliver()

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from v8box.catalog.model import PREVIEW, PRODUCTION, held_key, route_key
 from v8box.catalog.sites import SiteRoute
-from v8box.errors import BadRequest, MethodNotAllowed, NotFound, V8BoxError
+from v8box.errors import BadRequest, NotFound, OnlyRead, V8BoxError
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import Send
 from v8box.gateway.pages import negotiate, resolve
@@ -202,7 +202,7 @@ class Pages:
 
     async def _send(self, outcome: ToFile, request: SiteRequest, send: Send) -> int:
         if request.method not in ("GET", "HEAD"):
-            raise MethodNotAllowed("A file answers GET and HEAD.")
+            raise OnlyRead
         accept = accept_encoding = None
         conditions: dict[str, str] = {}
         for name, value in request.incoming.pairs:
@@ -408,7 +408,7 @@ def _by_weight(header: str) -> tuple[str, ...]:
 
 async def _send_place(outcome: ToPlace, request: SiteRequest, send: Send) -> int:
     if request.method not in ("GET", "HEAD") and not outcome.location:
-        raise MethodNotAllowed("This address answers GET and HEAD.")
+        raise OnlyRead
     head = [SERVER, *outcome.headers.items(), *request.extra, (b"x-request-id", request.request_id.encode())]
     if outcome.location:
         head.append((b"location", outcome.location.encode("ascii", "ignore")))  # which it is, as rules are read
