@@ -39,7 +39,7 @@ class V8BoxError(Exception):
     code: ClassVar[str] = "internal"
 
     def __init__(self, detail: str | None = None) -> None:
-        self.detail = detail or (type(self).__doc__ or "").strip().split("\n", 1)[0]
+        self.detail = detail or " ".join((type(self).__doc__ or "").strip().partition("\n\n")[0].split())
         super().__init__(self.detail)
 
 

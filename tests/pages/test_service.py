@@ -139,6 +139,18 @@ async def test_what_changed_between_two_releases(world: World) -> None:
     assert (await world.service.compare("default", "blog", 3, 4))["rules"] == []
 
 
+async def test_what_is_hardly_meant_so_is_warned_of(world: World) -> None:
+    rules = "/api/* https://api.example.com/:splat 200\n/b/* https://known.example.com/ 200\n/in /x 200 Role=admin\n"
+    site = "[site]\nproxy_hosts = ['known.example.com']\n"
+    made = await world.deploy({"start.html": "x", "_redirects": rules, "v8box.toml": site})
+    assert made.report["ignored"] == []
+    index, host, role = made.report["warnings"]
+    assert "no index.html" in index
+    assert "api.example.com" in host
+    assert "Role=" in role
+    assert (await world.deploy({"index.html": "x", "_redirects": "/a https://a.example/ 301"})).report["warnings"] == []
+
+
 async def test_only_what_the_box_has_not_is_sent(world: World) -> None:
     await world.deploy({"index.html": "1", "same.css": "s"})
     wanted = {"/index.html": digest("2"), "/same.css": digest("s"), "/_redirects": digest("/a /b")}

@@ -93,7 +93,9 @@ class DomainTaken(V8BoxError):
 
 def check_site_name(name: str) -> str:
     """The name, if it is one: a label of the domain. Raises `BadSiteName`."""
-    if not _NAME.fullmatch(name) or "--" in name or name in RESERVED_NAMES or name.startswith("xn-"):
+    if name in RESERVED_NAMES:
+        raise BadSiteName(f"{name} is a name that the box needs itself: call the site otherwise.")
+    if not _NAME.fullmatch(name) or "--" in name or name.startswith("xn-"):
         raise BadSiteName
     return name
 

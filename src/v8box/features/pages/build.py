@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -27,6 +28,7 @@ from v8box.storage import FolderBlobs
 
 MAX_FILES: Final = 100_000
 MAX_PATH_BYTES: Final = 1_024
+MAX_WARNED: Final = 20
 MAX_REPORTED: Final = 200
 """Lines that count for nothing, as the report of a release has them; the rest is counted."""
 
@@ -224,14 +226,26 @@ def _look(folder: Path, settings: Mapping[str, Any]) -> Looked:
 
 def _report(assets: Mapping[str, Asset], rules: SiteRules, functions: MadeFunctions) -> dict[str, Any]:
     told: Sequence[Any] = [asdict(each) for each in rules.ignored[:MAX_REPORTED]]
-    warnings = []
-    if "/index.html" not in assets and not any(mount.pattern in ("/", "/*") for mount in functions.mounts):
-        warnings.append("There is no index.html: the site's own address shows nothing.")
     return {
         "redirects": len(rules.redirects),
         "headers": len(rules.headers),
         "ignored": told,
         "ignored_count": len(rules.ignored),
-        "warnings": warnings,
+        "warnings": _warnings(assets, rules, functions),
         "functions": list(functions.report),
     }
+
+
+def _warnings(assets: Mapping[str, Asset], rules: SiteRules, functions: MadeFunctions) -> list[str]:
+    """What is right by the letter, and hardly meant so."""
+    warnings = []
+    if "/index.html" not in assets and not any(mount.pattern in ("/", "/*") for mount in functions.mounts):
+        warnings.append("There is no index.html: the site's own address shows nothing.")
+    hosts = {urlsplit(rule.target).hostname or "" for rule in rules.redirects if rule.proxies}
+    warnings += [
+        f"Rules with status 200 lead to {host}, which is none of proxy_hosts: visitors get 502."
+        for host in sorted(hosts - set(rules.settings.proxy_hosts))[:MAX_WARNED]
+    ]
+    if any("role" in rule.conditions for rule in rules.redirects):
+        warnings.append("Rules with Role= never fit: the box knows no visitors.")
+    return warnings

@@ -46,8 +46,8 @@ def check_not_the_boxs(host: str, domain: str) -> None:
     label = name.removesuffix(f".{domain}")
     if label != name and "." not in label and label != "www":
         raise DomainOfTheBox(
-            f"{name[:253]} is below the box's own domain, where sites answer by their names: call a site {label[:63]}, "
-            "or use a name of a domain of your own."
+            f"{name[:253]} is below the box's own domain, where its parts are and sites answer by their names. "
+            "Use a name of a domain of your own."
         )
 
 

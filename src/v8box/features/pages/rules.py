@@ -7,6 +7,7 @@ Read once, when it is deployed. Lines of the old formats that are no rules are r
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -38,6 +39,7 @@ SETTINGS: Final = _SITE_KEYS - {"redirects", "headers", "functions"}
 """What may also be set for a site outside of its files."""
 _OPTIMISE: Final = frozenset({"html", "css", "js", "svg", "images"})
 _MAX_MOUNTS: Final = 100
+_HOST: Final = re.compile(r"(?=.{4,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class SiteRulesError(BadRequest):
@@ -195,10 +197,18 @@ class _Own:
         return values
 
     def _hosts(self, values: Any) -> tuple[str, ...]:
-        if not isinstance(values, list) or not all(isinstance(each, str) and "." in each for each in values):
+        if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
             self._fault("proxy_hosts must be a list of host names", "site", "proxy_hosts")
             return ()
-        return tuple(each.lower() for each in values)
+        hosts = tuple(each.lower() for each in values)
+        for host in hosts:
+            if not _HOST.fullmatch(host):
+                self._fault(
+                    f"proxy_hosts: {host[:80]!r} is no host name as api.example.com; its port is the rule's to say",
+                    "site",
+                    "proxy_hosts",
+                )
+        return hosts
 
     def _optimise(self, values: Any) -> tuple[str, ...]:
         if not isinstance(values, list) or any(each not in _OPTIMISE for each in values):
