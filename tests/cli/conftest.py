@@ -28,6 +28,7 @@ from v8box.cli.credentials import LOCAL_TOKEN
 from v8box.cli.main import app
 from v8box.features.hrana import Tokens
 from v8box.features.s3_api import AccessKeys, UrlPresigner
+from v8box.features.saved_queries import SavedQueries
 from v8box.settings import Box, SignIn
 from v8box.storage import Database
 from v8box.telemetry.audit import open_audit
@@ -87,10 +88,12 @@ async def _serve(directory: Path, port: int, ready: threading.Event, stop: threa
         from v8box.features.objects.routes import build_router as objects_router
         from v8box.features.operations.routes import build_router as operation_router
         from v8box.features.s3_api.routes import build_router as keys_router
+        from v8box.features.saved_queries.routes import build_router as saved_router
 
         return build_api(
             [
-                database_router(databases),
+                database_router(databases, deleted=saved.forget_database),
+                saved_router(saved, databases),
                 import_router(databases, staging, operations, _room),
                 operation_router(operations),
                 tokens_router(tokens, databases, lambda: f"http://127.0.0.1:{port}/db"),
@@ -107,6 +110,7 @@ async def _serve(directory: Path, port: int, ready: threading.Event, stop: threa
     tokens = await Tokens.open(state)
     keys = await AccessKeys.open(state, directory / "keys" / "s3.key")
     await open_audit(state)
+    saved = await SavedQueries.open(state)
     operations = await Operations.open(state)
     staging = Staging(directory / "staged")
     await staging.open()

@@ -51,6 +51,26 @@ def test_deleting_asks_for_the_name_or_needs_yes(served: Served) -> None:
     assert "no database crm" in told(served.run("db", "delete", "crm", "--yes"), 3)
 
 
+def test_queries_are_kept_under_a_name(served: Served) -> None:
+    told(served.run("db", "create", "crm"))
+    assert "None yet" in told(served.run("db", "saved", "list"))
+    saved = told(served.run("db", "saved", "save", "the answer", "select ? + 1 as it", "-d", "crm"))
+    assert "v8box db saved run 'the answer' -d crm" in saved
+    again = ("db", "saved", "save", "the answer", "select ? + 2 as it", "-d", "crm")
+    assert "already" in told(served.run(*again), 5)
+    told(served.run(*again, "--replace"))
+    assert told(served.run("db", "saved", "show", "the answer", "-d", "crm")).strip() == "select ? + 2 as it"
+    assert "42" in told(served.run("db", "saved", "run", "the answer", "40", "-d", "crm"))
+    assert "crm" in told(served.run("db", "saved", "list"))
+    for known in ("run", "show", "delete"):
+        assert "no saved query" in told(served.run("db", "saved", known, "the answer"), 3)  # of another database
+    told(served.run("db", "saved", "save", "gone", "select 1", "-d", "crm"))
+    told(served.run("db", "saved", "delete", "gone", "-d", "crm"))
+    assert [each["name"] for each in data(served.run("db", "saved", "list", "--json"))] == ["the answer"]
+    told(served.run("db", "delete", "crm", "--yes"))
+    assert data(served.run("db", "saved", "list", "--json")) == []  # they go with their database
+
+
 def test_tokens(served: Served) -> None:
     told(served.run("db", "create", "crm"))
     made = data(

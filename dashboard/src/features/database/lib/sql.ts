@@ -129,8 +129,7 @@ export function statements(sql: string): Statement[] {
   const token = /'(?:[^']|'')*'?|"(?:[^"]|"")*"?|`[^`]*`?|\[[^\]]*\]?|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|;/g;
   for (const match of sql.matchAll(token)) {
     if (match[0] !== ";") continue;
-    const before = bare(sql.slice(start, match.index));
-    if (TRIGGER.test(before) && !/\bend\s*$/i.test(before)) continue;
+    if (isOpen(bare(sql.slice(start, match.index)))) continue;
     end(match.index);
   }
   end(sql.length);
@@ -143,6 +142,18 @@ export function statementAt(sql: string, offset: number): string | null {
   return (all.find((each) => offset <= each.end) ?? all.at(-1))?.text ?? null;
 }
 
+/** Whether it is a trigger whose body goes on: each BEGIN and CASE has its END. */
+function isOpen(before: string): boolean {
+  if (!TRIGGER.test(before)) return false;
+  const words = before.toLowerCase().match(/\b(begin|case|end)\b/g) ?? [];
+  const ends = words.filter((word) => word === "end").length;
+  return words.length === 0 || words.length - ends > ends;
+}
+
+/** Without comments, and without what is in quotes. */
 function bare(sql: string): string {
-  return sql.replace(/--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, " ");
+  return sql.replace(
+    /'(?:[^']|'')*'?|"(?:[^"]|"")*"?|`[^`]*`?|\[[^\]]*\]?|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g,
+    (found) => /^[-/]/.test(found) ? " " : " x ",
+  );
 }
