@@ -1,11 +1,12 @@
 // What the palette lists: recent places, pages, what features find and offer. Loaded when it is first opened.
 import { keepPreviousData, useQueries, useQueryClient } from "@tanstack/react-query";
-import { Command as Cmdk, defaultFilter } from "cmdk";
+import { Command as Cmdk } from "cmdk";
 import { Clock, Keyboard, Moon, Sun } from "lucide-react";
 import { useState } from "react";
 import { useNavigate } from "react-router";
 import { FEATURES } from "@/app/features";
 import { messages } from "@/app/messages";
+import { groupsOf, ranked } from "@/app/shell/ranking";
 import { recentPlaces } from "@/app/shell/recent";
 import { useNavItems } from "@/app/shell/navigation";
 import type { Command, CommandContext, NavItem } from "@/lib/feature";
@@ -22,29 +23,43 @@ export default function PaletteLines({ onClose, onShortcuts }: { onClose: () => 
   const t = useMessages(messages);
   const [typed, setTyped] = useState("");
   const commands = useCommands(onShortcuts, typed);
-  const groups = [...new Set(commands.map((each) => each.group))];
+  const shown = ranked(commands, typed, MOST_FOUND);
+  // The best line is chosen until somebody moves, also when it comes a moment later than others.
+  const [chosen, setChosen] = useState("");
+  const [moved, setMoved] = useState(false);
+  const hold = () => setMoved(true);
   return (
-    <Cmdk label={t.palette} loop filter={byWords}>
+    <Cmdk
+      label={t.palette}
+      loop
+      shouldFilter={false}
+      value={moved ? chosen : shown[0]?.id ?? ""}
+      onValueChange={setChosen}
+      onKeyDown={(event) => ["ArrowDown", "ArrowUp", "Home", "End"].includes(event.key) && hold()}
+      onPointerMove={hold}
+    >
       <Cmdk.Input
         autoFocus
         value={typed}
-        onValueChange={setTyped}
+        onValueChange={(text) => {
+          setTyped(text);
+          setMoved(false);
+        }}
         placeholder={t.palettePlaceholder}
         className="h-12 w-full border-b bg-transparent px-4 text-lg outline-none"
       />
       <Cmdk.List className="max-h-[min(60dvh,26rem)] overflow-y-auto p-1.5">
         <Cmdk.Empty className="py-8 text-center text-sm text-muted">{t.paletteEmpty}</Cmdk.Empty>
-        {groups.map((group) => (
+        {groupsOf(shown).map(([group, lines]) => (
           <Cmdk.Group
             key={group}
             heading={group}
             className="[&_[cmdk-group-heading]]:px-2 [&_[cmdk-group-heading]]:py-1.5 [&_[cmdk-group-heading]]:text-xs [&_[cmdk-group-heading]]:font-medium [&_[cmdk-group-heading]]:text-muted"
           >
-            {commands.filter((each) => each.group === group).map((each) => (
+            {lines.map((each) => (
               <Cmdk.Item
                 key={each.id}
                 value={each.id}
-                keywords={[each.label, group, ...(each.keywords ?? [])]}
                 onSelect={() => {
                   onClose();
                   void each.run();
@@ -61,11 +76,6 @@ export default function PaletteLines({ onClose, onShortcuts }: { onClose: () => 
       </Cmdk.List>
     </Cmdk>
   );
-}
-
-/** By what a line says; its id would match what nobody sees. */
-function byWords(_: string, typed: string, keywords: string[] = []): number {
-  return defaultFilter(keywords.join(" "), typed);
 }
 
 function useCommands(onShortcuts: () => void, typed: string): Command[] {
@@ -115,7 +125,7 @@ function useCommands(onShortcuts: () => void, typed: string): Command[] {
       icon,
       run: go(to),
     })),
-    ...(typed === "" ? [] : found.filter((each) => occurs(typed, each)).slice(0, MOST_FOUND)),
+    ...(typed.trim() === "" ? [] : found),
     ...FEATURES.flatMap((feature) => feature.commands?.(context) ?? []),
     {
       id: "theme",
@@ -135,17 +145,6 @@ function useCommands(onShortcuts: () => void, typed: string): Command[] {
       run: onShortcuts,
     },
   ];
-}
-
-/** Whether the letters occur in this order: what the palette would rank at all. */
-function occurs(typed: string, { label, keywords = [] }: Command): boolean {
-  const text = [label, ...keywords].join(" ").toLowerCase();
-  let from = 0;
-  for (const letter of typed.toLowerCase().replaceAll(" ", "")) {
-    from = text.indexOf(letter, from) + 1;
-    if (from === 0) return false;
-  }
-  return true;
 }
 
 /** `/projects/shop/workers/hello` as `Workers / hello`, with the project beside it where it is another one. */
