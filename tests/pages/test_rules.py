@@ -136,3 +136,11 @@ def test_no_text_breaks_it(text: str) -> None:
 )
 def test_types(path: str, type_: str, packed: bool) -> None:
     assert (content_type(path), compresses(path)) == (type_, packed)
+
+
+def test_a_fault_of_what_is_set_beside_the_files_is_told_as_that() -> None:
+    with pytest.raises(SiteRulesError, match=r"^the settings of the site: proxy_hosts"):
+        read_rules(lambda _: None, {"proxy_hosts": ["localhost"]})
+    own = {"/v8box.toml": "[site]\nproxy_hosts = ['localhost']"}
+    with pytest.raises(SiteRulesError, match=r"^v8box\.toml:2: proxy_hosts"):
+        read_rules(own.get, {"proxy_hosts": ["api.example.com"]})

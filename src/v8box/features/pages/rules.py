@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, get_args
@@ -106,7 +106,7 @@ def check_settings(settings: Mapping[str, Any]) -> SiteSettings:
     try:
         _Own(rules, None, settings)
     except SiteRulesError as error:
-        raise SiteRulesError(error.detail.replace(f"{OWN[1:]}:1: ", "")) from None
+        raise SiteRulesError(error.detail.replace("the settings of the site: ", "")) from None
     return rules.settings
 
 
@@ -123,6 +123,8 @@ class _Own:
         self.redirects: list[Redirect] = []
         self.headers: list[HeaderBlock] = []
         self._faults: list[str] = []
+        self._elsewhere: Set[str] = frozenset()
+        """What is not set in the file, but for the site."""
         try:
             values, self._lines = toml.parse(text or "")
         except toml.TomlSyntaxError as error:
@@ -130,6 +132,7 @@ class _Own:
         self._only(values, {"site"}, ())
         table = values.get("site", {})
         if isinstance(table, dict):
+            self._elsewhere = base.keys() - table.keys()
             rules.own = tuple(sorted(table.keys() & SETTINGS))
             self._read(rules, {**base, **table})
         else:
@@ -167,7 +170,9 @@ class _Own:
                 self._fault(f"headers[{number}]: {error}", "site", "headers")
 
     def _fault(self, message: str, *path: str) -> None:
-        self._faults.append(f"v8box.toml:{self._lines.of(*path)}: {message}")
+        elsewhere = len(path) > 1 and path[1] in self._elsewhere
+        where = "the settings of the site" if elsewhere else f"v8box.toml:{self._lines.of(*path)}"
+        self._faults.append(f"{where}: {message}")
 
     def _only(self, values: Mapping[str, Any], known: frozenset[str] | set[str], path: tuple[str, ...]) -> None:
         for key in values:

@@ -4,7 +4,7 @@ import { useState } from "react";
 import type { DomainInfo, SiteInfo } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
 import { Button } from "@/components/button";
-import { CodeBlock } from "@/components/code-block";
+import { CopyButton } from "@/components/code-block";
 import { ConfirmByName, FormDialog } from "@/components/dialog";
 import { EmptyState } from "@/components/empty-state";
 import { ErrorNote } from "@/components/error-note";
@@ -166,12 +166,31 @@ function HostName({ site, domain, onRemove }: { site: string; domain: DomainInfo
       {domain.verified_at === null && (
         <div className="grid gap-2 text-sm">
           <p className="text-muted">{t.proofDns}</p>
-          <CodeBlock wrap label={t.proofDns} code={domain.dns_record} />
+          <Copied
+            values={[["TXT", `_v8box.${domain.host}`], [t.value, `v8box=${domain.token}`]]}
+          />
           <p className="text-muted">{t.proofHttp}</p>
-          <CodeBlock wrap label={t.proofHttp} code={`${domain.http_file}\n${domain.token}`} />
+          <Copied values={[[t.address, domain.http_file], [t.value, domain.token]]} />
         </div>
       )}
       {error !== null && <ErrorNote error={error} />}
     </li>
+  );
+}
+
+/** Each is copied by itself: forms of DNS hosts have a field for each. */
+function Copied({ values }: { values: readonly (readonly [string, string])[] }) {
+  return (
+    <dl className="divide-y rounded-md border bg-sunken">
+      {values.map(([name, value]) => (
+        <div key={name} className="flex items-center gap-3 py-1 pr-1 pl-3">
+          <dt className="w-14 shrink-0 text-xs text-muted">{name}</dt>
+          <dd className="flex min-w-0 flex-1 items-center justify-between gap-2">
+            <code className="font-mono text-xs break-all">{value}</code>
+            <CopyButton text={value} className="shrink-0" />
+          </dd>
+        </div>
+      ))}
+    </dl>
   );
 }

@@ -28,7 +28,7 @@ export function Ignored({ report, quiet }: { report: Report; quiet?: boolean }) 
             label={t.ignored}
             rows={lines}
             rowKey={(line) =>
-              `${line.file}:${line.line}`}
+              `${line.file}:${line.line} ${line.text}`}
             columns={[
               {
                 id: "line",
@@ -42,7 +42,12 @@ export function Ignored({ report, quiet }: { report: Report; quiet?: boolean }) 
               {
                 id: "text",
                 header: t.text,
-                cell: (line) => <code className="font-mono text-xs break-all">{line.text}</code>,
+                cell: (line) => (
+                  <span className="grid gap-0.5">
+                    <code className="font-mono text-xs break-all">{line.text}</code>
+                    <span className="text-xs text-muted sm:hidden">{line.reason}</span>
+                  </span>
+                ),
               },
               {
                 id: "reason",

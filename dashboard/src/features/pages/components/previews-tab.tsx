@@ -12,6 +12,7 @@ import { RelativeTime } from "@/components/values";
 import { PreviewForm } from "@/features/pages/components/preview-form";
 import { SiteLink } from "@/features/pages/components/site-link";
 import { SITES } from "@/features/pages/lib/queries";
+import { safeUrl } from "@/features/pages/lib/urls";
 import { messages } from "@/features/pages/messages";
 import { api } from "@/lib/api/client";
 import { invalidate, useApiList } from "@/lib/api/queries";
@@ -45,7 +46,14 @@ export default function PreviewsTab({ site }: { site: SiteInfo }) {
               header: t.label,
               cell: (preview) => (
                 <span className="flex flex-wrap items-center gap-1.5 font-medium">
-                  {preview.label}
+                  <a
+                    href={safeUrl(preview.url)}
+                    target="_blank"
+                    rel="noreferrer"
+                    className="rounded-sm text-accent hover:underline"
+                  >
+                    {preview.label}
+                  </a>
                   {preview.password && <Badge tone="accent">{t.withPassword}</Badge>}
                 </span>
               ),

@@ -9,6 +9,7 @@ import { Table } from "@/components/table";
 import { Skeleton } from "@/components/values";
 import { Ignored } from "@/features/pages/components/ignored";
 import { TryRequest } from "@/features/pages/components/try-request";
+import { readable } from "@/features/pages/lib/urls";
 import { useLiveRelease } from "@/features/pages/lib/queries";
 import { reportOf } from "@/features/pages/lib/report";
 import { messages } from "@/features/pages/messages";
@@ -155,10 +156,10 @@ function Headers({ site }: { site: string }) {
 export function RuleText({ rule }: { rule: RedirectInfo }) {
   return (
     <span className="flex flex-wrap items-center gap-1.5 font-mono text-xs">
-      <span className="break-all">{rule.from}</span>
+      <span className="break-all">{readable(rule.from)}</span>
       {Object.entries(rule.query).map(([name, value]) => <Badge key={name}>{`?${name}=${value}`}</Badge>)}
       <span aria-hidden>→</span>
-      <span className="break-all">{rule.to || "–"}</span>
+      <span className="break-all">{readable(rule.to) || "–"}</span>
       {Object.entries(rule.conditions).map(([name, values]) => (
         <Badge key={name} tone="accent">{`${name}=${values.join(",")}`}</Badge>
       ))}

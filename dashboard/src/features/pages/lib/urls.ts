@@ -7,3 +7,12 @@ export function safeUrl(url: string): string | undefined {
 export function fileUrl(url: string, path: string): string {
   return url.replace(/\/$/, "") + path.split("/").map(encodeURIComponent).join("/");
 }
+
+/** An address as people write it: what is beyond ASCII in its own script. */
+export function readable(url: string): string {
+  try {
+    return decodeURI(url);
+  } catch {
+    return url; // it has a % of its own
+  }
+}
