@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 from tests.browser.dashboard.conftest import Dash
 
 DATABASES = "/admin/database/databases"
@@ -485,8 +485,33 @@ def test_migrations_are_listed_and_rolled_back(dash: Dash, admin: httpx.Client, 
     admin.post(f"{DATABASES}/{shop}/migrations", json={"migrations": migrations}).raise_for_status()
     page = dash.open(f"/projects/default/database/{shop}/migrations")
     dash.look("database-migrations")
-    page.get_by_role("button", name="Roll back the newest").click()
+
+    # Files are tried on a copy, then applied; what the database has seen has to be among them.
+    def choose(**files: str) -> None:
+        chosen: list[FilePayload] = [
+            {"name": f"{name}.sql", "mimeType": "text/plain", "buffer": text.encode()} for name, text in files.items()
+        ]
+        page.get_by_label("Choose files").last.set_input_files(chosen)
+
+    page.get_by_role("button", name="Apply files").click()
     dialog = page.get_by_role("dialog")
+    choose(notes="x")
+    expect(dialog.get_by_role("alert")).to_contain_text("None of the files is a migration")
+    choose(**{"0002_more": "create table more (m)"})
+    expect(dialog.get_by_role("alert")).to_contain_text("migration 1 (tags) is applied, but its file is not there")
+    known = {"0001_tags": "create table tags (t)", "0001_tags.down": "drop table tags"}
+    choose(**known, **{"0002_more": "create table more (m)", "0002_more.down": "drop table more"})
+    expect(dialog).to_contain_text("table more: created")
+    assert ask(admin, "select name from sqlite_schema where name = 'more'") == []
+    dash.look("database-migrations-apply")
+    dialog.get_by_role("button", name="Apply 1 migration").click()
+    expect(page.get_by_text("1 migration is applied")).to_be_visible()
+    assert ask(admin, "select name from sqlite_schema where name = 'more'") == [{"name": "more"}]
+    expect(page.get_by_role("table", name="Migrations").locator("tbody tr")).to_have_count(2)
+    undo = {"steps": 1, "dryRun": False}
+    admin.post(f"{DATABASES}/{shop}/migrations/rollback", json=undo).raise_for_status()
+    page.reload()
+    page.get_by_role("button", name="Roll back the newest").click()
     expect(dialog).to_contain_text("table tags: dropped")
     dialog.get_by_role("textbox").fill("tags")
     dialog.get_by_role("button", name="Roll back the newest").click()

@@ -1,4 +1,4 @@
-import { ListOrdered, Undo2 } from "lucide-react";
+import { FileUp, ListOrdered, Undo2 } from "lucide-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { AppliedEntry, MigrationReport } from "@/api/generated/api";
@@ -11,6 +11,7 @@ import { Card } from "@/components/layout";
 import { Table } from "@/components/table";
 import { toast } from "@/components/toast";
 import { RelativeTime } from "@/components/values";
+import { ApplyMigrations } from "@/features/database/components/apply-migrations";
 import { OF_DATABASES } from "@/features/database/lib/schema";
 import { messages } from "@/features/database/messages";
 import { api, type ApiError } from "@/lib/api/client";
@@ -22,6 +23,7 @@ export default function MigrationsTab({ database }: { database: string }) {
   const t = useMessages(messages);
   const project = useProjectName();
   const [asking, setAsking] = useState(false);
+  const [applying, setApplying] = useState(false);
   const applied = useApi("GET /admin/database/databases/{database}/migrations", {
     path: { database },
     query: { project },
@@ -32,9 +34,16 @@ export default function MigrationsTab({ database }: { database: string }) {
       <Card
         flush
         title={t.tabs.migrations}
-        actions={newest?.reversible && (
-          <Button size="sm" icon={Undo2} needs="developer" onClick={() => setAsking(true)}>{t.rollback}</Button>
-        )}
+        actions={
+          <>
+            {newest?.reversible && (
+              <Button size="sm" icon={Undo2} needs="developer" onClick={() => setAsking(true)}>{t.rollback}</Button>
+            )}
+            <Button size="sm" icon={FileUp} needs="developer" onClick={() => setApplying(true)}>
+              {t.applyMigrations}
+            </Button>
+          </>
+        }
       >
         <Table<AppliedEntry>
           label={t.tabs.migrations}
@@ -72,6 +81,7 @@ export default function MigrationsTab({ database }: { database: string }) {
           }
         />
       </Card>
+      {applying && <ApplyMigrations {...{ project, database }} onClose={() => setApplying(false)} />}
       {asking && newest && (
         <Rollback
           project={project}
