@@ -160,6 +160,11 @@ async def test_previews(sites: Sites) -> None:
             await sites.set_preview("default", "blog", label, 1, ADA)
     with pytest.raises(NotFound):
         await sites.set_preview("default", "blog", "draft", 99, ADA)
+    await sites.create("default", long := "x" * 40, ADA)
+    made = await release(sites, "c", site=long)
+    await sites.set_preview("default", long, "y" * 21, made.number, ADA)
+    with pytest.raises(BadRequest, match="64 characters"):  # no host could be called so
+        await sites.set_preview("default", long, "y" * 22, made.number, ADA)
 
 
 async def test_expired_previews_go(sites: Sites) -> None:

@@ -74,6 +74,19 @@ async def test_a_request_and_its_answer(proxy: HostProxy, origin: str) -> None:
         assert secret not in answer.body
 
 
+async def test_nobody_chooses_what_others_are_answered_by_a_header_that_steers_the_other_host(
+    proxy: HostProxy, origin: str
+) -> None:
+    answer = await pass_on(
+        proxy, f"{origin}/a", x_original_url="/admin", x_http_method_override="DELETE", x_host="evil.example"
+    )
+    assert b"evil" not in answer.body
+    assert b"/admin" not in answer.body
+    assert b"DELETE" not in answer.body
+    # What is not kept for others may say what it likes.
+    assert b"DELETE" in (await pass_on(proxy, f"{origin}/a", "POST", b"x", x_http_method_override="DELETE")).body
+
+
 async def test_a_body_is_passed_on(proxy: HostProxy, origin: str) -> None:
     answer = await pass_on(proxy, f"{origin}/a", "POST", b"x" * 10_500)
     assert b'"body": 10500' in answer.body

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.gateway.pages.sites import TestSite
 
-from v8box.errors import MethodNotAllowed, NotFound
+from v8box.errors import BadRequest, MethodNotAllowed, NotFound
 from v8box.gateway.pages.answers import SMALL_BYTES
 from v8box.gateway.pages.release import Mount, SiteSettings
 from v8box.gateway.pages.serve import PasswordNeeded, ProxyRefused, ToHost, ToWorker
@@ -213,6 +213,22 @@ async def test_a_rule_that_fetches_elsewhere_needs_the_sites_leave(tmp_path: Pat
         await TestSite(tmp_path, PAGES, redirects_text=rules).get("/api/x")
     site = TestSite(tmp_path, PAGES, redirects_text=rules, settings=SiteSettings(proxy_hosts=("api.example.com",)))
     assert await site.ask("/api/x") == ToHost("https://api.example.com/x")
+    assert await site.ask("/api/x/..y/.z/a..") == ToHost("https://api.example.com/x/..y/.z/a..")
+
+
+@pytest.mark.parametrize(
+    "path", ["/../secret", "/%2e%2e/secret", "/x/.%2E/%2e./secret", "/..%2fsecret", "/a/..", "/./a"]
+)
+async def test_no_path_leads_out_of_what_may_be_fetched_elsewhere(tmp_path: Path, path: str) -> None:
+    settings = SiteSettings(proxy_hosts=("api.example.com",))
+    for rules in (
+        "/api/* https://api.example.com/public/:splat 200",
+        "~^/api(.*)$ https://api.example.com/public$1 200",
+        "/api/:a/:b https://api.example.com/public/:a/:b 200\n/api/* https://api.example.com/:splat 200",
+    ):
+        site = TestSite(tmp_path, PAGES, redirects_text=rules, settings=settings)
+        with pytest.raises(BadRequest):
+            await site.ask(f"/api{path}")
 
 
 async def test_headers_of_the_sites_own(tmp_path: Path) -> None:

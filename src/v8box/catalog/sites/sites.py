@@ -38,6 +38,7 @@ RESERVED_NAMES: Final = frozenset(
         *("hostmaster", "postmaster", "abuse", "autoconfig", "autodiscover", "wpad", "isatap", "security"),
     }
 )
+MAX_HOST_LABEL: Final = 63
 LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _ID: Final = re.compile(r"[0-9a-f]{10}")
@@ -442,6 +443,8 @@ class Sites:
         same name throws nothing open. So does an end that is still to come. Raises `BadRequest`, `NotFound`."""
         if not LABEL.fullmatch(label) or "--" in label or _ID.fullmatch(label):
             raise BadRequest("A preview's label is 1 to 32 of a-z, 0-9 and dash, no two dashes in a row, and no id")
+        if len(host := f"{label}--{site}") > MAX_HOST_LABEL:
+            raise BadRequest(f"{host} has {len(host)} characters, and a part of a host name up to {MAX_HOST_LABEL}")
         await self.release(project, site, number)
         row: dict[str, Value] = {"site": site, "label": label, "release": number, "at": _now()}
         row["keep_password"], row["password_hash"] = password_hash is KEEP, _given(password_hash)

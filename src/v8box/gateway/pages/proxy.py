@@ -31,6 +31,13 @@ _NOT_PASSED: Final = frozenset(
     {"host", "cookie", "authorization", "accept-encoding", "content-length", "x-forwarded-prefix"}
 )
 """What the other host is not told: a visitor's cookies and passwords are for the site."""
+_STEERING: Final = frozenset(
+    {
+        *("x-forwarded-scheme", "x-forwarded-port", "x-forwarded-server", "x-host", "x-original-host"),
+        *("x-original-url", "x-rewrite-url", "x-http-method", "x-http-method-override", "x-method-override"),
+    }
+)
+"""By these some servers answer another request than the one that is written: it would be kept for all others."""
 
 
 class ProxyFailed(V8BoxError):
@@ -71,7 +78,8 @@ class HostProxy:
         if _is_address(host) and not self._allows(host):  # an address is not resolved, so nobody else judges it
             raise ProxyFailed
         session = self._opened()
-        headers = [(name, value) for name, value in pairs or request.incoming.pairs if name not in _NOT_PASSED]
+        kept_back = _NOT_PASSED if request.method not in ("GET", "HEAD") else _NOT_PASSED | _STEERING
+        headers = [(name, value) for name, value in pairs or request.incoming.pairs if name not in kept_back]
         body = _body(receive) if request.incoming.has_body else None
         if request.incoming.content_length is not None:
             headers.append(("content-length", str(request.incoming.content_length)))

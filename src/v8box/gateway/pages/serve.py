@@ -10,7 +10,7 @@ import time
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from v8box.catalog.model import PREVIEW, PRODUCTION, held_key, route_key
 from v8box.catalog.sites import SiteRoute
@@ -39,6 +39,7 @@ _PRESET: Final[Mapping[bytes, bytes]] = {
     b"cross-origin-opener-policy": b"same-origin",
 }
 _HSTS: Final = b"max-age=31536000"
+_DOTS: Final = frozenset({".", ".."})
 _MAX_REMEMBERED: Final = 4_096
 _MAX_REMEMBERED_CHARACTERS: Final = 512
 """Of an address, and of what a client accepts: longer ones are no page that many ask for."""
@@ -322,8 +323,11 @@ def _follow(release: LoadedRelease, request: SiteRequest, rule: Redirect, place:
         place = request.prefix + place if place.startswith("/") else place
         return ToPlace(rule.status, place, _headers(release, request, None))
     if rule.proxies:
-        if (urlsplit(place).hostname or "") not in release.release.settings.proxy_hosts:
+        parts = urlsplit(place)
+        if (parts.hostname or "") not in release.release.settings.proxy_hosts:
             raise ProxyRefused
+        if not _DOTS.isdisjoint(unquote(parts.path).split("/")):
+            raise BadRequest("The path leads out of what the rule is for.")  # the other host would follow it there
         return ToHost(place)
     return _to_ruled_file(release, request, rule, place)
 

@@ -27,7 +27,7 @@ export function useRelease(project: string, site: string, number: number | null)
   });
 }
 
-/** All files of a release, page after page. */
+/** The files of a release, page after page, as they come. */
 export function useReleaseFiles(site: string, number: number): {
   files: SiteFile[] | undefined;
   error: ApiError | null;
@@ -42,5 +42,5 @@ export function useReleaseFiles(site: string, number: number): {
   useEffect(() => {
     if (hasNextPage && !isFetchingNextPage && error === null) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage, error]);
-  return { files: hasNextPage ? undefined : list.items, error, refetch: list.refetch };
+  return { files: list.items, error, refetch: list.refetch };
 }
