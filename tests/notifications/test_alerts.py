@@ -107,6 +107,7 @@ NIGHT = QuietHours(start="22:00", end="07:00", timezone="Europe/Berlin")
 
 async def test_at_night_only_what_is_critical_is_told(world: World) -> None:
     channel = await world.channel("", quiet_hours=NIGHT)
+    world.checks = [WELL, CheckState("db", "ok", "answers", "")]
     await world.rule(RuleKind.HEALTH, channel, project="", checks=("disk",))
     await world.rule(RuleKind.HEALTH, channel, project="", name="db", checks=("db",), severity=Severity.CRITICAL)
     world.now = berlin("2026-07-02T02:00")

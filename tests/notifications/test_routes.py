@@ -161,6 +161,7 @@ BAD_RULES: list[dict[str, Any]] = [
     {"kind": "error_rate", "projects": "acme"},
     {"kind": "error_rate", "channels": ["channel_of_somebody_else"]},
     {"kind": "terminations", "reasons": ["bad luck"]},
+    {"kind": "terminations", "reasons": ["idle"]},  # nobody is told of it
     {"kind": "quota", "threshold": 90, "quotas": ["luck"]},
     {"kind": "errors", "changes": ["old"]},
     {"kind": "errors", "who": "me"},
@@ -172,6 +173,19 @@ async def test_bad_rules(api: httpx.AsyncClient) -> None:
         answer = await api.post(f"{DEFAULT}/rules", json={"name": "rule", **body})
         assert answer.status_code == 400, (body, answer.text)
     assert (await api.get(f"{DEFAULT}/rules")).json()["items"] == []
+    told = (
+        await api.post(f"{DEFAULT}/rules", json={"name": "rule", "kind": "terminations", "reasons": ["luck"]})
+    ).json()
+    assert told["detail"].startswith("reasons[0]: must be one of wall, cpu, memory")
+
+
+async def test_a_check_that_is_not_there_would_never_fail(api: httpx.AsyncClient, world: World) -> None:
+    world.checks = [CheckState("disk", "ok", "9 GB free", "")]
+    refused = await api.post(f"{BOX}/rules", json={"name": "rule", "kind": "health", "checks": ["disc"]})
+    assert (refused.status_code, "There are disk." in refused.json()["detail"]) == (400, True)
+    made = await make(api, BOX, what="rules", kind="health", checks=["disk"])
+    changed = await api.patch(f"{BOX}/rules/{made['id']}", json={"checks": ["disk", "disc"]})
+    assert changed.status_code == 400
 
 
 async def test_a_rule_is_made_changed_silenced_and_deleted(api: httpx.AsyncClient, world: World) -> None:

@@ -169,4 +169,4 @@ def _place(location: Sequence[str | int]) -> str:
 
 
 def _sentence(message: str) -> str:
-    return message[:1].lower() + message[1:].removeprefix("alue error, ") if message.startswith("Value") else message
+    return message.removeprefix("Value error, ")

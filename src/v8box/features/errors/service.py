@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 FLUSH_SECONDS: Final = 0.5
 MAX_AT_ONCE: Final = 200
 """Groups that one request may change."""
+_MAX_IGNORED_SECONDS: Final = 10 * 366 * 86_400.0
 _KEEP_SECONDS: Final = 3_600.0
 _MAX_NUMBERS: Final = 5_000
 _VERBS: Final = {ErrorState.OPEN: "reopen", ErrorState.IGNORED: "ignore", ErrorState.RESOLVED: "resolve"}
@@ -251,8 +252,12 @@ class Errors:
     def _check(self, state: ErrorState, until: float | None) -> None:
         if state not in _VERBS:
             raise BadState
-        if until is not None and (state is not ErrorState.IGNORED or until <= self._clock()):
-            raise BadState("ignored_until: a time in the future, with the state ignored.")
+        if until is None:
+            return
+        if state is not ErrorState.IGNORED or not 0 < until - self._clock() <= _MAX_IGNORED_SECONDS:
+            raise BadState(
+                "ignored_until: a time in the next ten years, with the state ignored. For good: leave it out."
+            )
 
     async def forget_worker(self, project: str, worker: str) -> None:
         """Who deletes the worker writes the audit log."""

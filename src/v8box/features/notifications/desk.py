@@ -256,11 +256,13 @@ class Desk:
 
     async def create_rule(self, project: str, fields: dict[str, Any], actor: Actor) -> Rule:
         """Raises `TooManyNotifications`, `BadRequest`."""
+        await self._check_checks(fields)
         rule = Rule(id=new_id("rule"), project=project, created_at=self._clock(), created_by=actor.name, **fields)
         return await to_its_end(self._put_rule(rule, None, actor))
 
     async def change_rule(self, project: str, rule_id: str, fields: dict[str, Any], actor: Actor) -> Rule:
         before = self.rule(project, rule_id)
+        await self._check_checks(fields)
         return await to_its_end(self._put_rule(msgspec.structs.replace(before, **fields), before, actor))
 
     async def _put_rule(self, rule: Rule, before: Rule | None, actor: Actor) -> Rule:
@@ -275,6 +277,15 @@ class Desk:
             old = None if before is None else plain(before)
             await self._store.put_rule(rule, self._audited(action, rule, actor, before=old, after=plain(rule)))
             return rule
+
+    async def _check_checks(self, fields: dict[str, Any]) -> None:
+        """One that is not there would never fail. Raises `BadRequest`."""
+        wanted = fields.get("checks")
+        if not wanted:
+            return
+        known = await self._notifications.check_names()
+        if unknown := [each for each in wanted if each not in known]:
+            raise BadRequest(f"There is no check {unknown[0]!r} here. There are {', '.join(known)}.")
 
     def _check_rule(self, rule: Rule) -> None:
         """Raises `BadRequest`."""

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
 from v8box.api.v1 import Shape, Time
 from v8box.catalog.projects.quotas import NAMES as QUOTAS
-from v8box.errors import StopReason
 from v8box.features.notifications.model import (
     Alert,
     Attempt,
@@ -27,7 +26,7 @@ from v8box.features.notifications.model import (
 from v8box.features.notifications.quiet import parse_time, parse_zone
 from v8box.features.notifications.senders.email import ADDRESS
 from v8box.features.notifications.senders.webhook import key_of
-from v8box.features.notifications.signals import MAX_WINDOW_SECONDS
+from v8box.features.notifications.signals import MAX_WINDOW_SECONDS, TOLD_REASONS
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _WEEKDAYS = get_args(Weekday)
@@ -68,7 +67,9 @@ def _quota(value: str) -> str:
 
 
 def _reason(value: str) -> str:
-    return StopReason(value).value
+    if value not in TOLD_REASONS:
+        raise ValueError(f"must be one of {', '.join(TOLD_REASONS)}")
+    return value
 
 
 def _one_line(value: str) -> str:

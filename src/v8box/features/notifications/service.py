@@ -79,6 +79,10 @@ class Notifications:
         self._events.append(event)
         self._happened.set()
 
+    async def check_names(self) -> list[str]:
+        """Of the box's health."""
+        return [each.name for each in await self._sources.checks()]
+
     async def run(self) -> None:
         """Until cancelled: events at once, everything else every few seconds."""
         last = self._steady()

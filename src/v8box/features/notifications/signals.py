@@ -16,6 +16,7 @@ from operator import add
 from typing import Final, NamedTuple
 
 from v8box.catalog.model import RouteTable
+from v8box.errors import StopReason
 from v8box.features.notifications.model import Rule, RuleKind
 from v8box.telemetry.rates import Rates, Window
 from v8box.telemetry.records import DeathRecord
@@ -29,6 +30,8 @@ _AT_ONCE: Final = 5
 """Workers that are looked at in one turn of the loop: about a millisecond."""
 _NOTHING: Final = Window(0, 0, ())
 _SELF_INFLICTED: Final = frozenset({"shutdown", "replaced", "removed", "idle", "recycled", "evicted", "client_gone"})
+TOLD_REASONS: Final = tuple(each.value for each in StopReason if each not in _SELF_INFLICTED)
+"""For which a sandbox may end so that a rule hears of it."""
 
 
 class Where(NamedTuple):
