@@ -291,6 +291,7 @@ async def test_terminations(world: World) -> None:
     world.deaths.death(a_death("cpu"))
     (said,) = await world.go(10)
     assert said.startswith("alert.firing: hello: 2 sandboxes ended (")
+    assert world.alerts.open("default")[0].advice == "v8box kills --worker hello"
     (said,) = await world.go(200)
     assert said.startswith("alert.resolved")
 

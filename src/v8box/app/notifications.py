@@ -41,6 +41,11 @@ _MIB = 1_048_576
 _MAX_TITLE = 150
 
 
+def _of_project(project: str) -> str:
+    """As a command says it; the default one need not be said."""
+    return "" if project == DEFAULT_PROJECT else f" --project {project}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationParts:
     """What watches and tells, and what people do with it."""
@@ -79,7 +84,7 @@ class NotificationParts:
                 subject=group.id,
                 title=f"{group.worker}: {thrown[:_MAX_TITLE]} ({word})",
                 text=f"Seen {times}, last in v{group.last_version.number}.",
-                advice=f"v8box errors show {group.id}",
+                advice=f"v8box errors show {group.id}{_of_project(group.project)}",
                 worker=group.worker,
                 environment=group.environments[0] if len(group.environments) == 1 else "",
                 change=change,

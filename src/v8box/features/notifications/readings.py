@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from v8box.catalog.model import DEFAULT_PROJECT
 from v8box.features.notifications.model import Rule
 from v8box.features.notifications.signals import CheckState, Deaths, QuotaUse, Reading, Samples, Where
 
@@ -22,7 +23,7 @@ async def of_error_rate(rule: Rule, samples: Samples) -> list[Reading]:
                 title=f"{where.worker}: {per_cent:.1f} % of requests fail",
                 text=f"{window.errors} of {window.requests} requests failed in {_span(rule.window_seconds)}; more than "
                 f"{rule.threshold:g} % is too much.",
-                advice=f"v8box logs {where.worker} --level error",
+                advice=_command(f"logs {where.worker} --level error", where.project),
                 value=round(per_cent, 2),
                 facts=_facts(where),
             )
@@ -42,7 +43,7 @@ async def of_latency(rule: Rule, samples: Samples) -> list[Reading]:
                 title=f"{where.worker}: p95 is {p95:.0f} ms",
                 text=f"One of twenty of {window.requests} requests in {_span(rule.window_seconds)} took longer; above "
                 f"{rule.threshold:g} ms is too slow.",
-                advice=f"v8box logs {where.worker} --runs",
+                advice=_command(f"slow --worker {where.worker}", where.project),
                 value=round(p95, 1),
                 facts=_facts(where),
             )
@@ -65,7 +66,7 @@ def of_terminations(rule: Rule, deaths: Deaths) -> list[Reading]:
                 active=_known(count >= max(1, rule.threshold), covered),
                 title=f"{where.worker}: {_sandboxes(count)} ended ({reasons.most_common(1)[0][0]})",
                 text=f"In {_span(rule.window_seconds)}: {told}.",
-                advice=f"v8box logs {where.worker}",
+                advice=_command(f"kills --worker {where.worker}", where.project),
                 value=float(count),
                 facts=_facts(where) | {"reasons": told},
             )
@@ -110,6 +111,11 @@ def of_quotas(rule: Rule, used: Mapping[str, Sequence[QuotaUse]]) -> list[Readin
                 )
             )
     return readings
+
+
+def _command(words: str, project: str) -> str:
+    """What to type to see more of it."""
+    return f"v8box {words}" if project == DEFAULT_PROJECT else f"v8box {words} --project {project}"
 
 
 def _known(active: bool, covered: bool) -> bool | None:

@@ -1,6 +1,7 @@
 // What fires now, and what did.
 import { BellRing, Check } from "lucide-react";
 import { useState } from "react";
+import { Link } from "react-router";
 import type { AlertInfo } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
 import { Button } from "@/components/button";
@@ -11,6 +12,7 @@ import { Table } from "@/components/table";
 import { RelativeTime } from "@/components/values";
 import { Silence } from "@/features/notifications/components/silence";
 import { useAct, useOwner } from "@/features/notifications/lib/owner";
+import { placeOf } from "@/features/notifications/lib/place";
 import { TONES } from "@/features/notifications/lib/tones";
 import { messages } from "@/features/notifications/messages";
 import { api } from "@/lib/api/client";
@@ -48,7 +50,7 @@ export function Alerts() {
                   <Badge tone={each.state === "firing" ? TONES[each.severity] : "neutral"} dot>
                     {t.severities[each.severity]}
                   </Badge>
-                  <span lang="en" className="font-medium">{each.title}</span>
+                  <Title alert={each} />
                   {each.state === "resolved" && <Badge tone="ok">{t.over}</Badge>}
                   {each.silenced_until !== null && (
                     <Badge>{t.silencedUntil(formatTime(each.silenced_until, SHORT))}</Badge>
@@ -87,6 +89,14 @@ export function Alerts() {
       />
     </Card>
   );
+}
+
+/** It leads to what it is about. */
+function Title({ alert }: { alert: AlertInfo }) {
+  const to = placeOf(alert);
+  return to === null
+    ? <span lang="en" className="font-medium">{alert.title}</span>
+    : <Link lang="en" to={to} className="font-medium hover:underline">{alert.title}</Link>;
 }
 
 function Actions({ alert }: { alert: AlertInfo }) {
