@@ -2,7 +2,7 @@
 import { lazy, Suspense } from "react";
 import { Navigate, Outlet, useLocation } from "react-router";
 import { SessionProvider } from "@/lib/session/session";
-import { lastProject, rememberProject } from "@/lib/project";
+import { firstProject, lastProject, rememberProject } from "@/lib/project";
 import { useMe } from "@/lib/session/me";
 import { ErrorNote } from "@/components/error-note";
 
@@ -30,7 +30,7 @@ export function Gate() {
     );
   }
   // Whoever has no role in the project that was looked at last, as somebody new has not in `default`, begins in theirs.
-  const first = me.projects[0];
+  const first = firstProject(me.projects);
   if (first !== undefined && !me.projects.includes(lastProject())) rememberProject(first);
   return (
     <SessionProvider me={me}>

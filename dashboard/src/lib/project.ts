@@ -22,6 +22,11 @@ export function rememberProject(project: string): void {
   } catch { /* without storage the next visit begins at the default one */ }
 }
 
+/** Where somebody begins who has looked at none of theirs yet. */
+export function firstProject(projects: readonly string[]): string | undefined {
+  return projects.includes("default") ? "default" : projects[0];
+}
+
 /** The address of a page of the project at hand: `const to = useProjectPath(); to("workers", name)`. */
 export function useProjectPath(): (...segments: string[]) => string {
   const project = useProjectName();

@@ -230,8 +230,11 @@ def test_a_project_is_made_bounded_and_deleted_with_its_progress(dash: Dash, adm
     page.get_by_role("button", name="Delete the project").click()
     page.get_by_label("Type shop to confirm").fill("shop")
     confirm(page, "Delete")
-    deleting = page.get_by_text(re.compile("Deleting shop"))
-    expect(deleting.or_(page.get_by_text("There is no project shop")).first).to_be_visible()
+    expect(page).to_have_url(dash.url("/settings/projects"))
+    expect(page.get_by_text("Deleting shop")).to_be_visible()
+    expect(page.get_by_text("Done")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("shop"))).to_have_count(0)
+    expect(page.get_by_role("button", name="Switch project: default")).to_be_visible()
     page = dash.open("/projects/none")
     expect(page.get_by_role("heading", name="There is no project none").first).to_be_visible()
 

@@ -8,7 +8,7 @@ import { Skeleton } from "@/components/values";
 import { useApi } from "@/lib/api/queries";
 import { EmptyState } from "@/components/empty-state";
 import { useMessages } from "@/lib/i18n/language";
-import { projectPath, rememberProject } from "@/lib/project";
+import { firstProject, projectPath, rememberProject } from "@/lib/project";
 import { useSession } from "@/lib/session/session";
 
 export function ProjectScope() {
@@ -30,7 +30,7 @@ export function ProjectScope() {
       </div>
     );
   }
-  const other = me.projects[0];
+  const other = firstProject(me.projects);
   return (
     <EmptyState
       page

@@ -1,12 +1,12 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { useNavigate } from "react-router";
 import type { ProjectInfo } from "@/api/generated/api";
 import { Button } from "@/components/button";
 import { ConfirmByName } from "@/components/dialog";
 import { ErrorNote } from "@/components/error-note";
 import { Field, Input } from "@/components/field";
 import { Card, DangerZone, Page } from "@/components/layout";
-import { OperationProgress } from "@/components/progress";
 import { toast } from "@/components/toast";
 import { Skeleton } from "@/components/values";
 import { Members } from "@/features/projects/components/members";
@@ -17,7 +17,6 @@ import { ApiError, apiWithHead } from "@/lib/api/client";
 import { queryKey, useChange } from "@/lib/api/queries";
 import { useMessages } from "@/lib/i18n/language";
 import { useProjectName } from "@/lib/project";
-import { SESSION_KEY } from "@/lib/session/me";
 import { useCan } from "@/lib/session/session";
 
 export default function ProjectSettingsPage() {
@@ -30,9 +29,8 @@ export default function ProjectSettingsPage() {
     queryFn: ({ signal }) => apiWithHead("GET /api/v1/projects/{project}", { path, signal }),
   });
   const [asked, setAsked] = useState(false);
-  const [operation, setOperation] = useState<string | null>(null);
+  const navigate = useNavigate();
   const remove = useChange("DELETE /api/v1/projects/{project}", {});
-  const client = useQueryClient();
   return (
     <Page title={t.settings} description={name}>
       <Card title={t.general}>
@@ -56,15 +54,6 @@ export default function ProjectSettingsPage() {
           {t.removeHint}
         </DangerZone>
       )}
-      {operation && (
-        <Card>
-          <OperationProgress
-            id={operation}
-            label={t.removing(name)}
-            invalidates={["GET /api/v1/projects", SESSION_KEY[0]]}
-          />
-        </Card>
-      )}
       <ConfirmByName
         open={asked}
         onClose={() => setAsked(false)}
@@ -78,8 +67,8 @@ export default function ProjectSettingsPage() {
         }
         onConfirm={async () => {
           const { id } = await remove.mutateAsync({ path, query: { confirm: name } });
-          setOperation(id);
-          await client.invalidateQueries({ queryKey: ["GET /api/v1/projects"] });
+          // It is gone from here at once; where the others are its end is told.
+          await navigate("/settings/projects", { state: { deleting: { project: name, operation: id } } });
         }}
       />
     </Page>

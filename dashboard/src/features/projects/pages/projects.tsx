@@ -1,12 +1,13 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
 import { useState } from "react";
-import { useNavigate } from "react-router";
+import { useLocation, useNavigate } from "react-router";
 import { Badge } from "@/components/badge";
 import { Button } from "@/components/button";
 import { FormDialog } from "@/components/dialog";
 import { Field, Input } from "@/components/field";
 import { Card, Page } from "@/components/layout";
+import { OperationProgress } from "@/components/progress";
 import { Table } from "@/components/table";
 import { RelativeTime } from "@/components/values";
 import { messages } from "@/features/projects/messages";
@@ -20,6 +21,8 @@ export default function ProjectsPage() {
   const t = useMessages(messages);
   const projects = useApiList("GET /api/v1/projects", {});
   const [making, setMaking] = useState(false);
+  const { state } = useLocation();
+  const deleting = (state as { deleting?: { project: string; operation: string } } | null)?.deleting;
   return (
     <Page
       title={t.title}
@@ -35,6 +38,15 @@ export default function ProjectsPage() {
         </Button>
       }
     >
+      {deleting && (
+        <Card>
+          <OperationProgress
+            id={deleting.operation}
+            label={t.removing(deleting.project)}
+            invalidates={["GET /api/v1/projects", SESSION_KEY[0]]}
+          />
+        </Card>
+      )}
       <Card flush>
         <Table
           label={t.title}

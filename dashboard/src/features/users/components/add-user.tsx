@@ -6,6 +6,7 @@ import { messages } from "@/features/users/messages";
 import { useChange } from "@/lib/api/queries";
 import { useDraft } from "@/lib/draft";
 import { useMessages } from "@/lib/i18n/language";
+import { firstProject } from "@/lib/project";
 import { type Role, useSession } from "@/lib/session/session";
 
 export function AddUser({ open, onClose, onMade }: {
@@ -18,7 +19,7 @@ export function AddUser({ open, onClose, onMade }: {
   const [draft, set, reset] = useDraft({
     name: "",
     email: "",
-    project: projects.includes("default") ? "default" : projects[0] ?? "*",
+    project: firstProject(projects) ?? "*",
     role: "developer" as Role,
   });
   const make = useChange("POST /api/v1/users", { invalidates: ["GET /api/v1/users"] });
