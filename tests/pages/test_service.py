@@ -139,6 +139,19 @@ async def test_what_changed_between_two_releases(world: World) -> None:
     assert (await world.service.compare("default", "blog", 3, 4))["rules"] == []
 
 
+async def test_what_another_platform_would_run_is_told_of_and_not_served(world: World) -> None:
+    files = {"index.html": "x", "_worker.js": "const key = 'secret'", "_routes.json": "{}", "lib/_worker.js": "a part"}
+    made = await world.deploy(files)
+    assert sorted((await world.live()).files) == ["/index.html", "/lib/_worker.js"]
+    (told,) = made.report["ignored"]
+    assert (told["file"], "functions/" in told["reason"]) == ("/_worker.js", True)
+    wanted = {f"/{path}": digest(text) for path, text in {"_worker.js/a.js": "a part", "index.html": "x"}.items()}
+    for text in ("a part", "x"):
+        await world.service.upload("default", "blog", digest(text), once(text.encode()))
+    made = await world.service.deploy_stored(Deploy(project="default", site="blog", actor=ADA), wanted)
+    assert (made.files, [each["file"] for each in made.report["ignored"]]) == (1, ["/_worker.js"])
+
+
 async def test_what_is_hardly_meant_so_is_warned_of(world: World) -> None:
     rules = "/api/* https://api.example.com/:splat 200\n/b/* https://known.example.com/ 200\n/in /x 200 Role=admin\n"
     site = "[site]\nproxy_hosts = ['known.example.com']\n"

@@ -23,6 +23,7 @@ from v8box.features.pages.content_types import content_type
 from v8box.features.pages.function_builds import NONE, MadeFunctions
 from v8box.features.pages.functions import is_function_file
 from v8box.features.pages.rules import MAX_RULE_BYTES, RULE_FILES, SiteRules, SiteRulesError, read_rules
+from v8box.features.pages.rules import Told as SiteLine
 from v8box.gateway.pages.release import Asset, Release, SiteSettings, Stored, encode
 from v8box.storage import FolderBlobs
 
@@ -175,12 +176,25 @@ def _same(path: str, other: str) -> BadSite:
 
 
 def is_served(path: str) -> bool:
-    """Whether a file is part of what visitors see: hidden files, rules and functions are not."""
-    if path in RULE_FILES or is_function_file(path):
+    """Whether a file is part of what visitors see: hidden files, rules, functions and others' code for servers are
+    not."""
+    if path in RULE_FILES or is_function_file(path) or is_foreign(path):
         return False
     return not any(
         (part.startswith(".") and part != ".well-known") or part == "node_modules" for part in path.split("/")
     )
+
+
+def is_foreign(path: str) -> bool:
+    """Whether a file is what Cloudflare Pages would run instead of the files, or how."""
+    return path.split("/", 2)[1] == "_worker.js" or path == "/_routes.json"
+
+
+def tell_of_foreign(rules: SiteRules, paths: Collection[str]) -> None:
+    """Notes that what would be run elsewhere is not here."""
+    if any(path.split("/", 2)[1] == "_worker.js" for path in paths):
+        reason = "it is neither run nor served: make functions of it (functions/), or mount a worker"
+        rules.ignored.append(SiteLine(file="/_worker.js", line=1, text="", reason=reason))
 
 
 def read_text(data: bytes, path: str) -> str:
@@ -199,12 +213,15 @@ def _look(folder: Path, settings: Mapping[str, Any]) -> Looked:
     found: dict[str, Path] = {}
     sizes: dict[str, int] = {}
     folded: dict[str, str] = {}
+    foreign: list[str] = []
     for parent, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
             file = Path(parent, name)
             path = "/" + file.relative_to(folder).as_posix()
             status = file.lstat()
+            if is_foreign(path):
+                foreign.append(path)
             if not stat.S_ISREG(status.st_mode) or not is_served(path):
                 continue
             check_path(path)
@@ -221,7 +238,9 @@ def _look(folder: Path, settings: Mapping[str, Any]) -> Looked:
             return None
         return read_text(file.read_bytes(), path)
 
-    return Looked(files=found, sizes=sizes, rules=read_rules(read, settings))
+    rules = read_rules(read, settings)
+    tell_of_foreign(rules, foreign)
+    return Looked(files=found, sizes=sizes, rules=rules)
 
 
 def _report(assets: Mapping[str, Asset], rules: SiteRules, functions: MadeFunctions) -> dict[str, Any]:

@@ -13,16 +13,25 @@ _TEXT: Final = {
     **dict.fromkeys(("html", "htm"), "text/html"),
     **dict.fromkeys(("js", "mjs", "cjs"), "text/javascript"),
     "css": "text/css",
-    **dict.fromkeys(("txt", "text", "log"), "text/plain"),
+    **dict.fromkeys(("txt", "text", "log", "asc", "toml"), "text/plain"),
     **dict.fromkeys(("md", "markdown"), "text/markdown"),
     "csv": "text/csv",
     "ics": "text/calendar",
+    "vcf": "text/vcard",
     "vtt": "text/vtt",
+    "srt": "application/x-subrip",
+    **dict.fromkeys(("yaml", "yml"), "application/yaml"),
+    **dict.fromkeys(("jsonl", "ndjson"), "application/x-ndjson"),
     **dict.fromkeys(("json", "map"), "application/json"),
     "jsonld": "application/ld+json",
     "geojson": "application/geo+json",
     "webmanifest": "application/manifest+json",
     "xml": "application/xml",
+    **dict.fromkeys(("xsl", "xslt"), "application/xslt+xml"),
+    "gpx": "application/gpx+xml",
+    "kml": "application/vnd.google-earth.kml+xml",
+    "mpd": "application/dash+xml",
+    "m3u8": "application/vnd.apple.mpegurl",
     "rss": "application/rss+xml",
     "atom": "application/atom+xml",
     "xhtml": "application/xhtml+xml",
@@ -37,6 +46,8 @@ _PACKED: Final = {
     "avif": "image/avif",
     "apng": "image/apng",
     "jxl": "image/jxl",
+    "heic": "image/heic",
+    "heif": "image/heif",
     "woff": "font/woff",
     "woff2": "font/woff2",
     "mp3": "audio/mpeg",
@@ -49,16 +60,24 @@ _PACKED: Final = {
     "webm": "video/webm",
     "ogv": "video/ogg",
     "mov": "video/quicktime",
+    "mkv": "video/matroska",
+    "ts": "video/mp2t",
+    "m4s": "video/iso.segment",
     "zip": "application/zip",
     **dict.fromkeys(("gz", "tgz"), "application/gzip"),
     "br": "application/octet-stream",
     "zst": "application/zstd",
     "7z": "application/x-7z-compressed",
+    "kmz": "application/vnd.google-earth.kmz",
+    "apk": "application/vnd.android.package-archive",
     "pdf": "application/pdf",
     "epub": "application/epub+zip",
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "odt": "application/vnd.oasis.opendocument.text",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
+    "odp": "application/vnd.oasis.opendocument.presentation",
 }
 _OTHER: Final = {
     **dict.fromkeys(("ico", "cur"), "image/x-icon"),
@@ -75,6 +94,7 @@ _OTHER: Final = {
     "gltf": "model/gltf+json",
     "usdz": "model/vnd.usdz+zip",
 }
+_UTF_8_ALWAYS: Final = ("json", "yaml", "mpegurl")
 _UNKNOWN: Final = "application/octet-stream"
 _WELL_KNOWN: Final = {
     "/.well-known/apple-app-site-association": "application/json",
@@ -89,7 +109,7 @@ def content_type(path: str) -> str:
     ending = PurePosixPath(path).suffix[1:].lower()
     text = _TEXT.get(ending)
     if text is not None:
-        return text if text.endswith(("json", "+json")) else f"{text}; charset=utf-8"
+        return text if text.endswith(_UTF_8_ALWAYS) else f"{text}; charset=utf-8"
     return _PACKED.get(ending) or _OTHER.get(ending) or _UNKNOWN
 
 

@@ -31,6 +31,7 @@ from v8box.features.pages.build import (
     look,
     read_text,
     take,
+    tell_of_foreign,
     with_settings,
 )
 from v8box.features.pages.compare import MAX_COMPARED_BYTES, FileSide, as_text, compare
@@ -211,6 +212,7 @@ class PagesService:
                 await self._admit_stored(wanted, stored)
                 texts = {path: await self._text(path, files[path]) for path in sorted(RULE_FILES & files.keys())}
                 rules = read_rules(texts.get, await self._settings(wanted))
+                tell_of_foreign(rules, files)
                 if folder is not None:
                     await collect(files, kept, self._blobs.get, folder)
             functions = await self._make(wanted, folder, rules, told)
