@@ -69,6 +69,31 @@ async def web(world: World) -> AsyncIterator[Web]:
         yield web
 
 
+async def test_a_large_release_is_read_once_for_all_pages_of_its_files(
+    client: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.deploy({f"{number}/index.html": "x" for number in range(900)})
+    read: list[str] = []
+    get = world.blobs.get
+
+    async def noted(key: str) -> bytes:
+        read.append(key)
+        return await get(key)
+
+    monkeypatch.setattr(world.blobs, "get", noted)
+    paths: list[str] = []
+    cursor: str | None = None
+    while True:
+        asked = {"limit": "200"} if cursor is None else {"limit": "200", "cursor": cursor}
+        page = (await client.get(f"{BLOG}/releases/1/files", params=asked)).json()
+        paths += [each["path"] for each in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert len(set(paths)) == len(paths) == 900
+    assert len(read) <= 1
+
+
 async def test_a_file_is_compared_with_what_it_was(client: httpx.AsyncClient, world: World) -> None:
     long = "line\n" * 60_000
     await world.deploy({"index.html": "one\n", "a.png": b"\x89PNG\0", "gone.txt": "x", "long.txt": long})

@@ -50,6 +50,7 @@ _GRACE_SECONDS: Final = 6 * 3_600.0
 _LOOKED_AT: Final = 3
 """Releases whose files need not be sent again."""
 _LARGE: Final = 64 * 1024
+_KEPT_SECONDS: Final = 10.0
 _UNTOLD: Final = Untold()
 
 
@@ -113,6 +114,8 @@ class PagesService:
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ahead = SentAhead()
+        self._large: tuple[str, Release] | None = None
+        self._letting_go: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
     async def staged(self) -> AsyncIterator[Place]:
@@ -389,9 +392,24 @@ class PagesService:
         return known
 
     async def _read(self, key: str) -> Release:
-        """A large one takes a while to decode, which other requests must not wait for."""
-        data = await self._blobs.get(key)
-        return await asyncio.to_thread(decode, data) if len(data) > _LARGE else decode(data)
+        """A large one takes a while to decode, which other requests must not wait for; it is kept for a moment, since
+        its files are asked for page by page."""
+        if self._large is not None and self._large[0] == key:
+            release = self._large[1]
+        else:
+            data = await self._blobs.get(key)
+            if len(data) <= _LARGE:
+                return decode(data)
+            release = await asyncio.to_thread(decode, data)
+        self._keep_large(key, release)
+        return release
+
+    def _keep_large(self, key: str, release: Release | None) -> None:
+        if self._letting_go is not None:
+            self._letting_go.cancel()
+        self._large = None if release is None else (key, release)
+        loop = asyncio.get_running_loop()
+        self._letting_go = None if release is None else loop.call_later(_KEPT_SECONDS, self._keep_large, "", None)
 
     async def _text(self, path: str, key: str) -> str:
         return read_text(await self._blobs.get(key), path)
