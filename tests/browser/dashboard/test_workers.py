@@ -124,10 +124,17 @@ def test_settings_change_the_manifest_and_leave_the_rest(dash: Dash, admin: http
     page.get_by_label("CORS: pages that may call").press_sequentially("https://a.example https://b.example")
     expect(page.locator(".monaco-diff-editor").first).to_contain_text("wall_ms = 1234", timeout=60_000)
     dash.look("worker-settings")
+
+    # Somebody else saves the file meanwhile: both keep what they have changed.
+    theirs = f"{WORKERS}/{worker}/files/v8box.toml?environment=production"
+    admin.put(theirs, content="# ours\n[limits]\ncpu_ms = 4321\n").raise_for_status()
+    page.get_by_role("button", name="Save and deploy").click()
+    expect(page.get_by_text("Your changes are made to theirs now")).to_be_visible()
+    expect(page.locator(".monaco-diff-editor").first).to_contain_text("cpu_ms = 4321")
     page.get_by_role("button", name="Save and deploy").click()
     expect(page.get_by_text("Nothing is changed.")).to_be_visible(timeout=60_000)
     saved = admin.get(f"{WORKERS}/{worker}/files/v8box.toml").text
-    assert saved.startswith("# ours\n")
+    assert saved.startswith("# ours\n[limits]\ncpu_ms = 4321\nwall_ms = 1234\n")
     assert '[cors]\norigins = ["https://a.example", "https://b.example"]' in saved
 
 

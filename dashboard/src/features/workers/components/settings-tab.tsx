@@ -94,23 +94,25 @@ export default function SettingsTab({ worker }: { worker: WorkerInfo }) {
             </Grid>
           </Card>
           <Card title={t.permissions}>
-            <Field label={t.net} hint={t.netHint}>
-              <WordsInput
-                value={wordsOf(shown("permissions", "net"))}
-                onChange={(text) => set("permissions", "net", netOf(text))}
-              />
-            </Field>
-            <Grid>
-              {(["databases", "buckets"] as const).map((key) => (
-                <Field key={key} label={t.grants[key]} hint={t.grantsHint}>
-                  <WordsInput
-                    value={wordsOf(shown("permissions", key))}
-                    onChange={(text) =>
-                      set("permissions", key, listOf(text))}
-                  />
-                </Field>
-              ))}
-            </Grid>
+            <div className="grid gap-4">
+              <Field label={t.net} hint={t.netHint}>
+                <WordsInput
+                  value={wordsOf(shown("permissions", "net"))}
+                  onChange={(text) => set("permissions", "net", netOf(text))}
+                />
+              </Field>
+              <Grid>
+                {(["databases", "buckets"] as const).map((key) => (
+                  <Field key={key} label={t.grants[key]} hint={t.grantsHint}>
+                    <WordsInput
+                      value={wordsOf(shown("permissions", key))}
+                      onChange={(text) =>
+                        set("permissions", key, listOf(text))}
+                    />
+                  </Field>
+                ))}
+              </Grid>
+            </div>
           </Card>
           <Card title={t.callers}>
             <Grid>
