@@ -104,20 +104,25 @@ def _shared(
 
 
 def on_box(function: Callable[Concatenate[Command, P], None]) -> Callable[..., None]:
-    """A command that asks a box: whatever goes wrong is told on stderr and ends it with an exit code."""
+    """A command that asks a box: whatever goes wrong is told on stderr and ends it with an exit code. A shared option
+    that the function has itself, it has in its own way: the folder as an argument, for one."""
     own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    names = {each.name for each in own}
     shared = inspect.signature(_shared, eval_str=True).parameters
 
     @functools.wraps(function)
     def run(**values: Any) -> None:
-        command = Command(**{name: values.pop(name) for name in shared})
+        command = Command(**{name: values[name] if name in names else values.pop(name) for name in shared})
         try:
             with told():
                 function(command, **values)  # type: ignore[call-arg] # what the signature says
         finally:
             command.close()
 
-    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *shared.values())]
+    parameters = [
+        each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for each in (*own, *(each for each in shared.values() if each.name not in names))
+    ]
     del run.__wrapped__  # typer would look at that one's annotations
     run.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}

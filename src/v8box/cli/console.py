@@ -19,8 +19,6 @@ from v8box.errors import V8BoxError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from v8box.cli.client import BoxClient
-
 Url = Annotated[
     str | None,
     typer.Option(
@@ -54,17 +52,6 @@ _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([kmgt])(i?)b?|b)?", re.I
 _DURATION: Final = re.compile(r"([0-9]{1,9})\s*([smhdw])", re.IGNORECASE)
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _PIPED_COLUMNS: Final = 1_000
-
-
-@contextmanager
-def box(
-    url: str | None, directory: Path, token: str | None = None, project: str = DEFAULT_PROJECT
-) -> Iterator[BoxClient]:
-    """The running box. Whatever goes wrong inside is told on stderr, and the command ends with 1."""
-    from v8box.cli.client import BoxClient, find_box
-
-    with told(), BoxClient(find_box(url, directory, token, project=project)) as client:
-        yield client
 
 
 @contextmanager

@@ -11,22 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from v8box.cli.console import (
-    DEFAULT_PROJECT,
-    Database,
-    Dir,
-    Json,
-    Project,
-    Token,
-    Url,
-    Yes,
-    ask,
-    box,
-    fail,
-    say,
-    show,
-    told,
-)
+from v8box.cli.command import Command, on_box
+from v8box.cli.console import Database, Yes, ask, fail, say
 
 if TYPE_CHECKING:
     from v8box.storage.migrations import Migration, Standing
@@ -50,79 +36,59 @@ def add_migration_commands(app: typer.Typer) -> None:
     app.command("status")(status)
 
 
+@on_box
 def migrate(
+    command: Command,
     directory: Directory = _HERE,
     database: Database = "global",
     dry_run: DryRun = False,
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    as_json: Json = False,
 ) -> None:
     """Apply what is pending of DIR/migrations (or DIR/migrations/<database>)."""
-    with told():
-        migrations = read(directory, database)
-    with box(url, directory, token, project) as client:
-        body = {"migrations": [_text(each) for each in migrations], "dryRun": dry_run}
-        report = client.post(f"{_address(database)}/migrations", body)
-        _show_report(report, "applied", as_json=as_json)
-        if not report["migrations"]:
-            say("Nothing is pending")
-        elif dry_run:
-            say("This was a copy. Without --dry-run it is done")
+    body = {"migrations": [_text(each) for each in read(directory, database)], "dryRun": dry_run}
+    report = command.admin.post(f"{_address(database)}/migrations", body)
+    _show_report(command, report, "applied")
+    if not report["migrations"]:
+        say("Nothing is pending")
+    elif dry_run:
+        say("This was a copy. Without --dry-run it is done")
 
 
+@on_box
 def rollback(
+    command: Command,
     steps: Annotated[int, typer.Option("--steps", "-n", min=1, help="How many of the newest.")] = 1,
     database: Database = "global",
     dry_run: DryRun = False,
     yes: Yes = False,
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    directory: Dir = _HERE,
-    as_json: Json = False,
 ) -> None:
     """Undo the newest migrations with the .down.sql that was recorded with them."""
-    with box(url, directory, token, project) as client:
-        applied = client.get(f"{_address(database)}/migrations")
-        names = ", ".join(f"{each['number']:04}_{each['name']}" for each in reversed(applied[-steps:]))
-        if not dry_run and names:
-            ask(f"This undoes {names} in {database}, and what it deletes is gone. Go on?", yes=yes)
-        report = client.post(f"{_address(database)}/migrations/rollback", {"steps": steps, "dryRun": dry_run})
-        _show_report(report, "undone", as_json=as_json)
-        if dry_run:
-            say("This was a copy. Without --dry-run it is done")
+    applied = command.admin.get(f"{_address(database)}/migrations")
+    names = ", ".join(f"{each['number']:04}_{each['name']}" for each in reversed(applied[-steps:]))
+    if not dry_run and names:
+        ask(f"This undoes {names} in {database}, and what it deletes is gone. Go on?", yes=yes)
+    report = command.admin.post(f"{_address(database)}/migrations/rollback", {"steps": steps, "dryRun": dry_run})
+    _show_report(command, report, "undone")
+    if dry_run:
+        say("This was a copy. Without --dry-run it is done")
 
 
+@on_box
 def status(
+    command: Command,
     directory: Directory = _HERE,
     database: Database = "global",
-    url: Url = None,
-    project: Project = DEFAULT_PROJECT,
-    token: Token = None,
-    as_json: Json = False,
 ) -> None:
     """Show how each migration stands. Ends with 1 when files and database disagree."""
     from v8box.storage.migrations import Applied, standings
 
-    with told():
-        migrations = read(directory, database)
-    with box(url, directory, token, project) as client:
-        applied = [
-            Applied(
-                each["number"], each["name"], each["checksum"], each["appliedAt"], "-" if each["reversible"] else None
-            )
-            for each in client.get(f"{_address(database)}/migrations")
-        ]
+    migrations = read(directory, database)
+    applied = [
+        Applied(each["number"], each["name"], each["checksum"], each["appliedAt"], "-" if each["reversible"] else None)
+        for each in command.admin.get(f"{_address(database)}/migrations")
+    ]
     found = standings(migrations, applied)
     rows = [(each.file, each.state, each.applied_at or "", "yes" if each.reversible else "no") for each in found]
-    show(
-        [_standing(each) for each in found],
-        as_json=as_json,
-        columns=("migration", "state", "applied", "reversible"),
-        rows=rows,
-    )
+    command.show([_standing(each) for each in found], ("migration", "state", "applied", "reversible"), rows)
     drifted = [f"{each.file} is {each.state}: {_ADVICE[each.state]}" for each in found if each.state in _ADVICE]
     if drifted:
         fail("; ".join(drifted))
@@ -160,13 +126,13 @@ def _standing(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _show_report(report: Any, done: str, *, as_json: bool) -> None:
-    if not as_json and not report["migrations"]:
+def _show_report(command: Command, report: Any, done: str) -> None:
+    if not command.as_json and not report["migrations"]:
         return
     rows = [(file, f"would be {done}" if report["dryRun"] else done) for file in report["migrations"]]
-    show(report, as_json=as_json, columns=("migration", ""), rows=rows)
-    if not as_json and report["schemaChanges"]:
+    command.show(report, ("migration", ""), rows)
+    if not command.as_json and report["schemaChanges"]:
         changes = [
             (each["change"], each["type"], each["name"], each["after"] or "") for each in report["schemaChanges"]
         ]
-        show(None, as_json=False, columns=("change", "kind", "name", "SQL"), rows=changes)
+        command.show(None, ("change", "kind", "name", "SQL"), changes)
