@@ -28,6 +28,7 @@ def talker(shell: Shell) -> Iterator[Shell]:
     file.write_text(TALKER)
     shell.box.wait_line("talker is live", mark)
     shell.box.run("talker", params={"word": "first", "bad": "1"})
+    shell.box.until(lambda: len(shell.data("logs", "talker", "--runs")) == 1)  # it is told a moment later
     yield shell
     file.unlink()
 
