@@ -159,6 +159,12 @@ async def test_only_so_many_are_kept(box: Box, monkeypatch: pytest.MonkeyPatch) 
         box.dies("cpu", worker=f"other{number}")
     assert [kill["worker"] for kill in await box.list()] == [f"other{number}" for number in (5, 4, 3, 2, 1)]
     assert await box.list(run="r5") == []
+    box.dies("cpu", project="acme")
+    assert [kill["worker"] for kill in await box.list()] == [f"other{number}" for number in (5, 4, 3, 2)]
+    for number in range(6, 12):
+        box.dies("cpu", worker=f"other{number}")
+    await box.kills.flush()
+    assert len((await box.client.get("acme/kills")).json()["items"]) == 1, "of the project that has most"
     box.now += service.KEPT_SECONDS + 1
     box.dies("cpu", worker="new")
     assert [kill["worker"] for kill in await box.list()] == ["new"]

@@ -162,6 +162,18 @@ async def test_ever_new_addresses_are_counted_as_others(box: Box, monkeypatch: p
     assert next(each["runs"] for each in found if each["pattern"] == "…") == 45
 
 
+async def test_a_project_with_ever_new_addresses_leaves_room_for_others(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_OF_PROJECT", 3)
+    for number in range(50):
+        box.runs(f"/{'x' * number}", project="acme")
+    box.runs("/mine")
+    assert [each["pattern"] for each in await box.list()] == ["/mine"]
+    theirs = (await box.client.get("acme/slow")).json()["items"]
+    assert (len(theirs), sum(each["runs"] for each in theirs)) == (4, 50)
+
+
 async def test_what_comes_faster_than_it_is_counted_is_left_out(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_HELD", 10)
     for _ in range(15):

@@ -18,9 +18,15 @@ where project = :project and worker = :worker and number not in (
     select number from kills where project = :project and worker = :worker order by number desc limit :most
 )
 
+-- name: prune_old
+delete from kills where first_at < :before
+
 -- name: prune_all
-delete from kills where first_at < :before or number <= (
-    select number from kills order by number desc limit 1 offset :most
+-- What is too much goes from the project that has most: one that crashes all day does not push out the others' reports.
+delete from kills where number in (
+    select number from kills
+    where project = (select project from kills group by project order by count(*) desc, project limit 1)
+    order by number limit max(0, (select count(*) from kills) - :most)
 )
 
 -- name: prune_runs

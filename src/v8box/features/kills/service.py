@@ -270,7 +270,8 @@ def _write(sql: Transaction, batch: Sequence[_Prepared], now: float) -> None:
     for project, worker in workers:
         sql.execute(_queries["prune_worker"], {"project": project, "worker": worker, "most": MOST_OF_WORKER})
     if workers:
-        sql.execute(_queries["prune_all"], {"before": now - KEPT_SECONDS, "most": MOST})
+        sql.execute(_queries["prune_old"], {"before": now - KEPT_SECONDS})
+        sql.execute(_queries["prune_all"], {"most": MOST})
         sql.execute(_queries["prune_runs"])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -29,6 +29,8 @@ WRITE_SECONDS: Final = 10.0
 KEPT_DAYS: Final = 14
 MAX_GROUPS: Final = 2_000
 """In all projects on one day; what does not fit is counted under the pattern `…` of its worker."""
+MAX_OF_PROJECT: Final = 1_000
+"""The same of one project, so that one with ever new addresses leaves room for the others'."""
 OTHERS: Final = "…"
 _MAX_HELD: Final = 5_000
 _AT_ONCE: Final = 500
@@ -58,6 +60,8 @@ class SlowLog:
         self._held: deque[RunRecord] = deque()
         self._day = self._today()
         self._groups: dict[Key, Figures] = {}
+        self._count_of: Counter[str] = Counter()
+        """Of each project."""
         self._changed: set[Key] = set()
         self._unwritten: list[dict[str, Value]] = []
         """Of days that are over."""
@@ -72,6 +76,7 @@ class SlowLog:
         rows = await database.read(lambda sql: sql.rows(_queries["of_day"], {"day": log._day}))
         for *key, figures in rows:
             log._groups[Key(*map(str, key))] = _decode(str(figures))
+        log._count_of.update(key.project for key in log._groups)
         return log
 
     def listen(self, feed: Feed) -> None:
@@ -114,7 +119,7 @@ class SlowLog:
     def _add(self, record: RunRecord) -> None:
         key = Key(record.project, record.environment, record.worker, record.method, pattern_of(record.path))
         figures = self._groups.get(key)
-        if figures is None and len(self._groups) >= MAX_GROUPS:
+        if figures is None and (len(self._groups) >= MAX_GROUPS or self._count_of[key.project] >= MAX_OF_PROJECT):
             key = key._replace(method="", pattern=OTHERS)
             figures = self._groups.get(key)
             if figures is None and len(self._groups) >= 2 * MAX_GROUPS:
@@ -122,6 +127,7 @@ class SlowLog:
                 return
         if figures is None:
             figures = self._groups[key] = Figures()
+            self._count_of[key.project] += 1
         figures.take(record)
         self._changed.add(key)
 
@@ -134,6 +140,7 @@ class SlowLog:
             else:
                 self.left_out += sum(self._groups[key].runs for key in self._changed)
             self._day, self._groups, self._changed = today, {}, set()
+            self._count_of.clear()
 
     def _rows(self) -> list[dict[str, Value]]:
         return [_row(self._day, key, self._groups[key]) for key in self._changed]
@@ -173,16 +180,21 @@ class SlowLog:
             "worker": worker,
             "environment": environment,
         }
-        rows = await self._database.read(lambda sql: sql.rows(_queries["since"], values))
-        found: dict[Key, Figures] = {}
-        for *key, figures in rows:
-            found.setdefault(Key(project, *map(str, key)), Figures()).merge(_decode(str(figures)))
+
+        def read(sql: Transaction) -> dict[Key, Figures]:  # off the loop: thousands of them take a while
+            found: dict[Key, Figures] = {}
+            for *key, figures in sql.rows(_queries["since"], values):
+                found.setdefault(Key(project, *map(str, key)), Figures()).merge(_decode(str(figures)))
+            return found
+
+        found = await self._database.read(read)
         return sorted(found.items(), key=lambda item: -item[1].duration)
 
     async def forget_project(self, project: str) -> None:
         """With the project go its figures."""
         self._groups = {key: figures for key, figures in self._groups.items() if key.project != project}
         self._changed = {key for key in self._changed if key.project != project}
+        del self._count_of[project]
         await self._database.write(lambda sql: sql.execute(_queries["forget_project"], {"project": project}))
 
 
