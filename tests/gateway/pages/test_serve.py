@@ -137,6 +137,7 @@ async def test_a_file_goes_before_a_rule_unless_it_is_forced(tmp_path: Path) -> 
     assert (await site.get("/spa/deep/link")).body == b"<h1>home</h1>"
     moved = await site.get("/old/x?q=1", prefix="/pages/blog")
     assert (moved.status, moved.headers["location"]) == (302, "/pages/blog/new/x?q=1")
+    assert moved.headers["cache-control"] == "public, max-age=0, must-revalidate"  # a rollback takes it back, too
     gone = await site.get("/gone")
     assert (gone.status, gone.body) == (410, b"<h1>home</h1>")
     assert (await site.get("/no")).status == 404

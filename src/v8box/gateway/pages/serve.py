@@ -366,9 +366,9 @@ def _headers(release: LoadedRelease, request: SiteRequest, found: Found | None) 
     headers: dict[bytes, bytes] = {b"x-content-type-options": b"nosniff"}
     if request.varies:
         headers[b"vary"] = request.varies
-    if found is not None:
-        lasting = found.status == 200 and resolve.is_hashed(found.path)
-        headers[b"cache-control"] = _IMMUTABLE if lasting else _REVALIDATE
+    lasting = found is not None and found.status == 200 and resolve.is_hashed(found.path)
+    # Of redirects, too: a browser keeps a 301 that says nothing for ever, and no rollback would help.
+    headers[b"cache-control"] = _IMMUTABLE if lasting else _REVALIDATE
     if release.release.settings.security_headers:
         headers |= _PRESET
         if request.secure:
