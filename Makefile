@@ -55,7 +55,8 @@ test-typescript: $(INSTALLED_DEV) ## run the tests of the runtime (ARGS for deno
 test-python: $(INSTALLED_DEV) $(if $(wildcard $(DASHBOARD)),,$(DASHBOARD)) ## run pytest (ARGS for pytest)
 	$(PY) -m pytest -n $(TESTERS) --durations=20 --durations-min=10 $(ARGS)
 
-check: check-python check-typescript check-dashboard ## formatting, lint, types, layers
+check: $(INSTALLED_DEV) ## formatting, lint, types, layers
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-python check-typescript check-dashboard
 
 check-python: $(INSTALLED_DEV)
 	$(VENV)/bin/ruff check .

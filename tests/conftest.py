@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 
 import botocore.session  # type: ignore[import-untyped, unused-ignore]
 import pytest
@@ -10,23 +11,48 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-# On a busy machine anything may take long: hypothesis looks for what is wrong, and not for what is slow.
+# On a busy machine anything may take long: hypothesis looks for what is wrong, and not for what is slow. In CI (the
+# variable `CI`) it looks at the same examples each time; who runs the tests by hand looks at new ones.
 settings.register_profile("v8box", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("v8box")
 
 # A hundred tests make an S3 client, and each would read the description of the whole service again.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
-# Long, and started first, so that no tester is left with one of them in the end.
-LONG = ("tests/e2e", "tests/docs", "tests/s3_api", "tests/servers", "tests/cli", "tests/bindings")
+# Long, and started first, so that no tester is left with one of them in the end. Whatever comes after the first has to
+# wait for its end, on the same tester: something short.
+LONG = (
+    "tests/api/test_schemathesis.py",
+    "tests/browser",
+    "tests/docs",
+    "tests/e2e",
+    "tests/deploy",
+    "tests/cli",
+    "tests/s3_api",
+    "tests/bindings",
+    "tests/servers",
+)
 # Their tests share nothing: any tester takes the next one. Those of another file stay together for what they share.
 ALONE = ("tests/e2e/test_kills.py", "tests/e2e/test_life.py", "tests/catalog/test_crash.py")
+# Files that share a box or a browser, which take long to start, as much work in each.
+TOGETHER = {
+    **dict.fromkeys(("cache", "first_run", "settings", "shell"), "dashboard 1"),
+    **dict.fromkeys(("database", "docs", "inbox", "many_workers", "workers"), "dashboard 2"),
+    **dict.fromkeys(("objects", "observe", "pages_area"), "dashboard 3"),
+}
+SHARED_BOX = {f"tests/e2e/test_{name}.py" for name in ("health", "hostile", "kill_reports", "requests")}
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return nodeid if path in ALONE else path
+        if path in ALONE:
+            return nodeid
+        if path in SHARED_BOX:
+            return "the box of e2e"
+        if path.startswith("tests/browser/"):
+            return TOGETHER.get(path.rpartition("/test_")[2].removesuffix(".py"), "dashboard 3")
+        return path
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -37,3 +63,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((rank for rank, path in enumerate(LONG) if item.nodeid.startswith(path)), 99))
+    # All modules and items stay until the end: there is no garbage among them to be looked for again and again.
+    gc.collect()
+    gc.freeze()

@@ -134,6 +134,7 @@ def _runs(box: RunningBox, run: str) -> list[dict[str, Any]]:
         {"headers": [["a", "b\r\nc: d"]]},
         {"headers": [["a", "\u20ac"]]},
         {"body": "%", "encoding": "base64"},
+        {"body": "\u00e9", "encoding": "base64"},
         {"paths": "/"},
     ],
 )

@@ -136,7 +136,15 @@ def test_any_secret_and_body_are_signed_as_the_library_does(key: bytes, body: by
 
 @pytest.mark.parametrize(
     "secret",
-    ["", "whsec_", "whsec_c2hvcnQ=", "whsec_" + "A" * 200, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_!!!"],
+    [
+        "",
+        "whsec_",
+        "whsec_c2hvcnQ=",
+        "whsec_" + "A" * 200,
+        "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "whsec_!!!",
+        "whsec_\u00e9" * 8,
+    ],
 )
 def test_bad_secrets(secret: str) -> None:
     with pytest.raises(ValueError, match="whsec_"):

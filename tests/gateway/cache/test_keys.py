@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qsl, quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from v8box.catalog.policies import CacheRules
@@ -26,6 +26,7 @@ def meaning(query: str) -> list[tuple[str, str]]:
 
 
 @given(queries)
+@example("%%41a")
 def test_a_normal_form_stays_as_it_is(query: str) -> None:
     normal = key_query(query, ALL)
     assert normal is not None

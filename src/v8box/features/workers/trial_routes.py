@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable
 from typing import Final, Literal
@@ -117,7 +116,7 @@ def _body(asked: TestRequest) -> bytes:
         return asked.body.encode()
     try:
         return base64.b64decode(asked.body, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # also of what is no ASCII
         raise BadRequest("The body is not base64.") from error
 
 

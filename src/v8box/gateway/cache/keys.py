@@ -18,7 +18,7 @@ from v8box.catalog.policies import CacheRules
 MAX_VARY_NAMES: Final = 8
 MAX_PARAMETERS: Final = 256
 
-_ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})?")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _CODING: Final = re.compile(r"\s*([A-Za-z0-9*_-]{1,32})\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?\s*")
 
@@ -75,7 +75,9 @@ def _pairs(query: str) -> Iterable[tuple[str, str]]:
 
 
 def _escape(match: re.Match[str]) -> str:
-    char = chr(int(match[0][1:], 16))
+    if match[1] is None:
+        return "%25"  # it stands for itself, and must not begin an escape with what comes to stand behind it
+    char = chr(int(match[1], 16))
     return char if char in _UNRESERVED else match[0].upper()
 
 

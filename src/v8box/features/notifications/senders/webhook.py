@@ -5,7 +5,6 @@ and the body. While a secret is rotated there are two signatures.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import secrets as random
@@ -79,7 +78,7 @@ def key_of(secret: str) -> bytes:
     """The bytes of a `whsec_` secret. Raises `ValueError`."""
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # also of what is no ASCII
         raise ValueError("must be whsec_ and 24 to 64 bytes in base64") from error
     if not secret.startswith(PREFIX) or len(key) not in _LENGTHS:
         raise ValueError("must be whsec_ and 24 to 64 bytes in base64")
