@@ -5,7 +5,7 @@ import { Button } from "@/components/button";
 import { Dialog } from "@/components/dialog";
 import { Field, Input } from "@/components/field";
 import { Progress } from "@/components/progress";
-import { ApiError } from "@/lib/api/client";
+import { messageOf } from "@/lib/api/errors";
 import { useMessages } from "@/lib/i18n/language";
 
 const AT_ONCE = 4;
@@ -59,7 +59,7 @@ export function BulkDialog(props: BulkDialogProps) {
           done.push(name);
         } catch (error) {
           if (signal.aborted) return;
-          refused.push({ name, why: error instanceof ApiError || error instanceof Error ? error.message : t.failed });
+          refused.push({ name, why: error instanceof Error ? messageOf(error) : t.failed });
         }
         show(false);
       }

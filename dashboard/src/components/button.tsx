@@ -65,7 +65,7 @@ export function Button({ look, size, icon: Icon, busy, needs, children, classNam
 
 /** A link that looks like a button. */
 export function ButtonLink(
-  { to, look, size, icon: Icon, children, ...rest }: Face & { to: string; "aria-label"?: string },
+  { to, look, size, icon: Icon, children, ...rest }: Face & { to: string; "aria-label"?: string; onClick?: () => void },
 ) {
   return (
     <Link to={to} className={buttonClasses({ look, size } as Face, children === undefined)} {...rest}>

@@ -76,6 +76,9 @@ def test_long_work_is_listed_with_how_it_ended(dash: Dash, admin: httpx.Client) 
     expect(work).to_contain_text("Delete a project")
     expect(work).to_contain_text("Done")
     dash.look("inbox-work")
+    page.get_by_role("dialog").get_by_role("link", name="Alerts and rules").click()
+    expect(page.get_by_role("heading", name="Alerts", level=1)).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_the_box_has_alerts_rules_and_channels_of_its_own(dash: Dash, admin: httpx.Client) -> None:

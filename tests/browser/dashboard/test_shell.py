@@ -180,6 +180,10 @@ def test_the_theme_is_there_before_the_first_paint_and_stays(dash: Dash) -> None
 
 
 def test_it_speaks_bahasa_indonesia(arrive: Callable[..., Dash], admin: httpx.Client) -> None:
+    page = arrive(locale="id-ID").open("/sign-in")
+    page.get_by_label("Kata sandi", exact=True).fill("bukan ini")
+    page.get_by_role("button", name="Masuk").click()
+    expect(page.get_by_role("alert")).to_have_text("Nama pengguna, kata sandi, atau kodenya tidak benar.")
     page = arrive(admin, locale="id-ID").open("/projects/default")
     expect(page.get_by_role("heading", name="Ikhtisar", level=1)).to_be_visible()
     assert page.locator("html").get_attribute("lang") == "id"

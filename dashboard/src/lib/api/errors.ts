@@ -1,5 +1,6 @@
 // What the API refuses, as one error. `message` is for people and says what to do.
 
+import { inIndonesian } from "@/lib/api/problems";
 import { catalogue, language } from "@/lib/i18n/language";
 
 const WORDS = catalogue({
@@ -76,6 +77,8 @@ export function unreachable(cause: unknown): ApiError {
   return error;
 }
 
+/** What is shown of an error, in the language at hand. */
 export function messageOf(error: unknown): string {
+  if (error instanceof ApiError && language() === "id") return inIndonesian(error.code, error.message);
   return error instanceof Error ? error.message : String(error);
 }

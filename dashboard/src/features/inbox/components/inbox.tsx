@@ -48,14 +48,11 @@ export default function Inbox({ seen, onClose }: { seen: string; onClose: () => 
           aria-describedby={undefined}
           className="fixed inset-y-0 right-0 z-40 flex w-110 max-w-[94vw] flex-col border-l bg-surface shadow-high animate-[appear_0.12s]"
         >
-          <div className="flex h-13 shrink-0 items-center justify-between gap-3 px-4">
+          <div className="flex h-13 shrink-0 items-center justify-between gap-3 pr-12 pl-4">
             <Radix.Title className="font-semibold">{t.title}</Radix.Title>
-            <span className="flex items-center gap-1">
-              <ButtonLink size="sm" look="quiet" to={`${projectPath(project)}/alerts`}>{t.toAlerts}</ButtonLink>
-              <Radix.Close aria-label={t.close} className="-mr-2 rounded-md p-2 text-muted hover:bg-hover">
-                <X aria-hidden className="size-4" />
-              </Radix.Close>
-            </span>
+            <ButtonLink size="sm" look="quiet" to={`${projectPath(project)}/alerts`} onClick={onClose}>
+              {t.toAlerts}
+            </ButtonLink>
           </div>
           <div className="min-h-0 flex-1 overflow-y-auto px-4 pb-4">
             <Tabs
@@ -70,6 +67,12 @@ export default function Inbox({ seen, onClose }: { seen: string; onClose: () => 
               ]}
             />
           </div>
+          <Radix.Close
+            aria-label={t.close}
+            className="absolute top-2.5 right-2.5 rounded-md p-2 text-muted hover:bg-hover"
+          >
+            <X aria-hidden className="size-4" />
+          </Radix.Close>
         </Radix.Content>
       </Radix.Portal>
     </Radix.Root>
