@@ -199,12 +199,14 @@ export function Switch({ checked, onChange, label, disabled }: {
   );
 }
 
-export function Checkbox({ checked, onChange, label, hideLabel, disabled }: {
+export function Checkbox({ checked, onChange, label, hideLabel, disabled, tabIndex }: {
   checked: boolean | "indeterminate";
   onChange: (checked: boolean) => void;
   label: ReactNode;
   hideLabel?: boolean;
   disabled?: boolean;
+  /** -1 where the keys of a grid lead to it. */
+  tabIndex?: number;
 }) {
   const id = useId();
   return (
@@ -214,6 +216,7 @@ export function Checkbox({ checked, onChange, label, hideLabel, disabled }: {
         checked={checked}
         onCheckedChange={(next) => onChange(next === true)}
         disabled={disabled ?? false}
+        tabIndex={tabIndex}
         className="grid size-4 shrink-0 place-content-center rounded-sm border border-line-strong bg-surface disabled:opacity-50 data-[state=checked]:border-accent data-[state=checked]:bg-accent data-[state=indeterminate]:border-accent data-[state=indeterminate]:bg-accent"
       >
         <RadixCheckbox.Indicator className="text-on-accent">

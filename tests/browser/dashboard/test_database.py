@@ -162,6 +162,14 @@ def test_a_value_is_edited_where_it_stands_and_nothing_else_of_it(dash: Dash, ad
     page.keyboard.press("Enter")
     expect(score).to_be_focused()
     assert row()["score"] is None
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Space")  # in front of the values a row is chosen
+    expect(page.get_by_text("1 row chosen")).to_be_visible()
+    page.keyboard.press("Space")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(score).to_be_focused()
     page.keyboard.press("F2")
     value.fill("9")
     page.get_by_role("heading", level=1).click()  # who goes on elsewhere has meant it

@@ -223,8 +223,15 @@ def test_a_draft_survives_a_reload_and_is_not_written_over_what_another_saved(
     page = dash.open(f"/projects/default/workers/{worker}")
     editor = page.locator(".monaco-editor .view-lines").first
     expect(editor).to_contain_text("new Response")
+    other = page.context.new_page()
+    other.goto(dash.url(f"/projects/default/workers/{worker}"))
+    expect(other.locator(".monaco-editor .view-lines").first).to_contain_text("new Response")
+    page.bring_to_front()
     write(page, 'export default { fetch: () => new Response("mine") };\n')
     expect(page.get_by_text("types are right")).to_be_visible(timeout=60_000)
+    other.reload()  # it has changed nothing, and forgets nothing of what this page has
+    expect(other.get_by_text("What you had not saved is here again.")).to_be_visible()
+    other.close()
     page.reload()
     expect(editor).to_contain_text("mine")
     expect(page.get_by_text("What you had not saved is here again.")).to_be_visible()

@@ -1,6 +1,8 @@
 // The cells of the grid of rows: heads that sort, values that are edited where they stand or looked at as a whole.
-import { ArrowDown, ArrowUp } from "lucide-react";
+import { ArrowDown, ArrowUp, Pencil } from "lucide-react";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { Button } from "@/components/button";
+import { Checkbox } from "@/components/field";
 import { toast } from "@/components/toast";
 import { Cell } from "@/features/database/components/cell";
 import { isLong, isNumeric, textOf } from "@/features/database/lib/values";
@@ -33,6 +35,36 @@ export function Head({ name, type, sorted, onSort }: {
         <Arrow aria-hidden className={classes("size-3", sorted === undefined && "opacity-0")} />
       </button>
     </th>
+  );
+}
+
+/** What is done with a row: Space chooses it, Enter edits it. One stop of the arrow keys. */
+export function RowCell({ id, usable, selected, onSelect, onEdit }: {
+  id: string;
+  usable: boolean;
+  selected: boolean;
+  onSelect: (on: boolean) => void;
+  onEdit: () => void;
+}) {
+  const t = useMessages(messages);
+  return (
+    <td
+      tabIndex={-1}
+      aria-label={t.selectRow(id)}
+      className="px-3 py-1 whitespace-nowrap"
+      onKeyDown={(event) => {
+        if (event.target !== event.currentTarget) return;
+        const way = usable ? { Enter: onEdit, " ": () => onSelect(!selected) }[event.key] : undefined;
+        if (way === undefined) return move(event);
+        event.preventDefault();
+        way();
+      }}
+    >
+      <span className={classes("flex items-center gap-1", !usable && "invisible")}>
+        <Checkbox tabIndex={-1} label={t.selectRow(id)} hideLabel checked={selected} onChange={onSelect} />
+        <Button tabIndex={-1} size="sm" look="quiet" icon={Pencil} aria-label={t.editRow(id)} onClick={onEdit} />
+      </span>
+    </td>
   );
 }
 

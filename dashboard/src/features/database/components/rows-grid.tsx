@@ -1,6 +1,6 @@
 // The rows of a table, a page at a time: sorted, filtered, changed where they stand.
 import { useQueryClient } from "@tanstack/react-query";
-import { Download, FileUp, Pencil, Plus, RefreshCw, Rows3, Trash2 } from "lucide-react";
+import { Download, FileUp, Plus, RefreshCw, Rows3, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
 import type { TableSchema } from "@/api/generated/api";
@@ -15,7 +15,7 @@ import { TableSkeleton } from "@/components/table";
 import { toast } from "@/components/toast";
 import { CellDialog } from "@/features/database/components/cell-dialog";
 import { FilterBar } from "@/features/database/components/filter-bar";
-import { Head, ValueCell } from "@/features/database/components/grid-cell";
+import { Head, RowCell, ValueCell } from "@/features/database/components/grid-cell";
 import { ImportDialog } from "@/features/database/components/import-dialog";
 import { Pager } from "@/features/database/components/pager";
 import { RowDialog } from "@/features/database/components/row-dialog";
@@ -259,28 +259,18 @@ export function RowsGrid(
                       className={classes("border-b last:border-b-0", selected.has(id) && "bg-accent-soft/60")}
                     >
                       {editable && (
-                        <td className="px-3 py-1 whitespace-nowrap">
-                          <span className={classes("flex items-center gap-1", !changeable && "invisible")}>
-                            <Checkbox
-                              label={t.selectRow(idOf(row))}
-                              hideLabel
-                              checked={selected.has(id)}
-                              onChange={(on) => {
-                                const next = new Set(selected);
-                                if (on) next.add(id);
-                                else next.delete(id);
-                                setSelected(next);
-                              }}
-                            />
-                            <Button
-                              size="sm"
-                              look="quiet"
-                              icon={Pencil}
-                              aria-label={t.editRow(idOf(row))}
-                              onClick={() => setAsked({ kind: "edit", row })}
-                            />
-                          </span>
-                        </td>
+                        <RowCell
+                          id={idOf(row)}
+                          usable={changeable}
+                          selected={selected.has(id)}
+                          onSelect={(on) => {
+                            const next = new Set(selected);
+                            if (on) next.add(id);
+                            else next.delete(id);
+                            setSelected(next);
+                          }}
+                          onEdit={() => setAsked({ kind: "edit", row })}
+                        />
                       )}
                       {page.columns.map((name, place) => (
                         <ValueCell

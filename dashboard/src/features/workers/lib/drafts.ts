@@ -25,14 +25,24 @@ function isDraft(value: unknown): value is Draft {
     (draft.from === undefined || (typeof draft.from?.path === "string" && isTag(draft.from.etag)));
 }
 
-/** Keeps the files that differ from the box's. Tells whether they are kept: they may be too long, or there is no storage. */
-export function keepDrafts(project: string, worker: string, dirty: readonly OpenFile[]): boolean {
+/**
+ * Keeps the files that differ from the box's. Tells whether they are kept: they may be too long, or there is no storage.
+ * `own` are the paths that this page has changed: what another tab keeps of others stays. Without it, all are forgotten.
+ */
+export function keepDrafts(
+  project: string,
+  worker: string,
+  dirty: readonly OpenFile[],
+  own: ReadonlySet<string> | null,
+): boolean {
   try {
-    if (dirty.length === 0) {
+    const others = own === null ? [] : read(project, worker).filter((each) => !own.has(each.path));
+    const drafts = [...others, ...dirty.map(({ path, text, etag, from }): Draft => ({ path, text, etag, from }))];
+    if (drafts.length === 0) {
       localStorage.removeItem(keyOf(project, worker));
       return true;
     }
-    const text = JSON.stringify(dirty.map(({ path, text, etag, from }): Draft => ({ path, text, etag, from })));
+    const text = JSON.stringify(drafts);
     if (text.length > MOST_CHARACTERS) return false;
     localStorage.setItem(keyOf(project, worker), text);
     return true;

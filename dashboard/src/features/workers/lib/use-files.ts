@@ -64,6 +64,7 @@ export function useFiles(project: string, worker: WorkerInfo) {
   const [kept, setKept] = useState(true);
   const saving = useRef(false);
   const loaded = useRef(false);
+  const own = useRef(new Set<string>());
   const latest = useRef<readonly OpenFile[]>([]);
   latest.current = files ?? [];
   const name = worker.name;
@@ -93,7 +94,7 @@ export function useFiles(project: string, worker: WorkerInfo) {
   }, [load]);
 
   const discard = useCallback(async () => {
-    keepDrafts(project, name, []);
+    keepDrafts(project, name, [], null);
     await load(false);
   }, [load, project, name]);
 
@@ -208,7 +209,10 @@ export function useFiles(project: string, worker: WorkerInfo) {
   }, [drafts, dirty, runCheck]);
 
   const keep = useCallback(() => {
-    if (loaded.current) setKept(keepDrafts(project, name, latest.current.filter(isDirty)));
+    if (!loaded.current) return;
+    const dirty = latest.current.filter(isDirty);
+    for (const file of dirty) own.current.add(file.path);
+    setKept(keepDrafts(project, name, dirty, own.current));
   }, [project, name]);
   useEffect(() => {
     loaded.current ||= files !== null;
