@@ -63,4 +63,5 @@ def test_a_response_that_was_cut_is_reported(box: RunningBox) -> None:
 
 def test_the_last_lines_are_in_the_report(box: RunningBox) -> None:
     report = report_of(box, "printer", box.run("printer").json()["request_id"])
-    assert any("log" in line["text"] for line in report["lines"])
+    assert any("a line of what nobody reads 0" in line["text"] for line in report["lines"])
+    assert "a line of what nobody reads 9" in report["last_output"]

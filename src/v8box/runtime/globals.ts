@@ -24,6 +24,11 @@ const { AsyncVariable, setAsyncContext } = internal.core;
 const exit = Deno.exit.bind(Deno);
 const writeError = Deno.stderr.writeSync.bind(Deno.stderr);
 
+/** To the real standard error, which the box reads to its end. */
+export function printError(text: string): void {
+  writeError(new TextEncoder().encode(text));
+}
+
 /** The run whose code is executing, through awaits and timers. What `AsyncLocalStorage` stands on, without its load. */
 class Current {
   #variable = new AsyncVariable();
@@ -108,7 +113,7 @@ export function seal(logs: Logs, subrequestLimit: () => number): Kept {
   }
 
   const leave = (code?: number): never => {
-    logs.spill((text) => writeError(new TextEncoder().encode(text)));
+    logs.spill(printError);
     // The one code by which the shim itself says that a log floods is not the worker's to use.
     return exit(code === LOG_FLOOD_EXIT_CODE ? LOG_FLOOD_EXIT_CODE - 1 : code ?? 0);
   };

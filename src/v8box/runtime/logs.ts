@@ -67,9 +67,10 @@ export class Logs {
     }
   }
 
-  /** Prints what has not left yet, for a process that is about to exit and will not send another frame. */
-  spill(print: (text: string) => void): void {
-    for (const line of this.#lines) print(`${(line as unknown[])[3]}\n`);
+  /** Prints what has not left yet, for a process that is about to exit and will not send another frame; so many lines
+   * at most. */
+  spill(print: (text: string) => void, most: number = this.#lines.length): void {
+    for (const line of this.#lines.slice(0, most)) print(`${(line as unknown[])[3]}\n`);
     this.#lines = [];
   }
 

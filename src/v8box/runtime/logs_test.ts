@@ -120,4 +120,8 @@ Deno.test("what has not left is spilt by a process that ends", () => {
   const printed: string[] = [];
   logs.spill((text) => printed.push(text));
   assert.deepEqual(printed, ["last words\n"]);
+  for (const text of ["one", "two", "three"]) logs.write(budget, Level.INFO, text);
+  logs.spill((text) => printed.push(text), 2);
+  logs.spill((text) => printed.push(text));
+  assert.deepEqual(printed, ["last words\n", "one\n", "two\n"]);
 });

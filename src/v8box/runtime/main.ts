@@ -8,7 +8,7 @@
 import { Calls } from "./calls.ts";
 import { Channel } from "./channel.ts";
 import type { WorkerInfo } from "./context.ts";
-import { collectGarbage, rawExit, seal } from "./globals.ts";
+import { collectGarbage, printError, rawExit, seal } from "./globals.ts";
 import { HeapSnapshot } from "./heap.ts";
 import { findHandler, type InvokeHead, Invoker, type Loaded } from "./invoke.ts";
 import { describe, Logs } from "./logs.ts";
@@ -29,7 +29,12 @@ Deno.args.length = 0;
 
 const runs = new SafeMap<number, Run>();
 const channel = new Channel(socket, onFrame);
-const logs = new Logs(channel, rawExit);
+/** Of a loop that prints without awaiting nothing has left: its first lines say what it is. */
+const FLOOD_LINES = 10;
+const logs: Logs = new Logs(channel, (code) => {
+  logs.spill(printError, FLOOD_LINES);
+  rawExit(code);
+});
 const metrics = new Metrics(channel, logs);
 const calls = new Calls(channel);
 let info: WorkerInfo | null = null;

@@ -69,7 +69,7 @@ export const messages = catalogue({
     findings: "Worth a look",
     lines: "Lines",
     moreLines: "There are more lines than are shown.",
-    noLinesOfRun: "It printed nothing.",
+    noLinesOfRun: "It printed nothing, or nothing of it is kept.",
     openWorker: "Open worker",
   },
   id: {
@@ -139,7 +139,7 @@ export const messages = catalogue({
     findings: "Layak dilihat",
     lines: "Baris",
     moreLines: "Ada lebih banyak baris daripada yang tampil.",
-    noLinesOfRun: "Tidak mencetak apa pun.",
+    noLinesOfRun: "Tidak mencetak apa pun, atau tidak ada yang disimpan.",
     openWorker: "Buka worker",
   },
 });
