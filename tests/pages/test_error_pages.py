@@ -21,7 +21,7 @@ async def test_a_browser_is_shown_a_page_and_a_program_told(world: World) -> Non
             page = await web.get(path, headers=BROWSER)
             assert (page.status, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
             assert said in page.body.decode()
-            assert "default-src 'none'" in page.headers["content-security-policy"]
+            assert "script-src 'none'" in page.headers["content-security-policy"]
             assert page.headers["vary"] == "Accept"
             assert page.headers["content-length"] == str(len(page.body))
             told = await web.get(path, headers={"accept": "*/*"})

@@ -11,7 +11,10 @@ from v8box.gateway.errors import ErrorAnswer
 
 _HEADERS: Final = [
     (b"content-type", b"text/html; charset=utf-8"),
-    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+    (
+        b"content-security-policy",
+        b"default-src 'self'; script-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    ),
     (b"x-content-type-options", b"nosniff"),
     (b"vary", b"Accept"),
 ]

@@ -122,6 +122,12 @@ async def test_a_large_file_is_sent_from_its_path(tmp_path: Path) -> None:
     assert answer.path is not None
     assert os.path.getsize(answer.path) == SMALL_BYTES + 1  # noqa: ASYNC240 - nobody waits
     assert answer.body == b""
+    from_the_start = await site.get("/big.bin", range="bytes=0-")  # as a player of videos begins
+    assert (from_the_start.status, from_the_start.path, from_the_start.body) == (206, answer.path, b"")
+    assert from_the_start.headers["content-range"] == f"bytes 0-{SMALL_BYTES}/{SMALL_BYTES + 1}"
+    assert from_the_start.headers["content-length"] == answer.headers["content-length"]
+    later = await site.get("/big.bin", range="bytes=1-")
+    assert (later.status, later.path, len(later.body)) == (206, None, SMALL_BYTES)
     os.unlink(answer.path)
     with pytest.raises(FileNotFoundError):
         await site.get("/big.bin")

@@ -180,10 +180,14 @@ async def send_file(
         await send({"type": "http.response.start", "status": status, "headers": head})
         await send({"type": "http.response.body", "body": data, "more_body": False})
     else:
-        path = hot.path(body.stored)
-        await asyncio.to_thread(path.stat)  # a lost one must be an error, not half an answer
-        await send({"type": "http.response.start", "status": status, "headers": head})
-        await send({"type": "http.response.pathsend", "path": str(path)})
+        return await _send_path(send, hot.path(body.stored), status, head, size)
+    return status, size
+
+
+async def _send_path(send: Send, path: Path, status: int, head: HeaderList, size: int) -> tuple[int, int]:
+    await asyncio.to_thread(path.stat)  # a lost one must be an error, not half an answer
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.pathsend", "path": str(path)})
     return status, size
 
 
@@ -213,6 +217,8 @@ async def _ranges(
         ((first, behind),) = parts
         head.append((b"content-range", b"bytes %d-%d/%d" % (first, behind - 1, size)))
         head.append((b"content-length", b"%d" % (behind - first)))
+        if behind - first == size > SMALL_BYTES:  # `bytes=0-`, as a player begins: all of it
+            return await _send_path(send, hot.path(body.stored), 206, head, size)
         pieces = _read(hot.path(body.stored), [(b"", first, behind)], b"")
         total = behind - first
     else:
