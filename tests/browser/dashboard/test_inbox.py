@@ -132,7 +132,7 @@ def test_a_threshold_is_a_per_cent(dash: Dash, admin: httpx.Client) -> None:
     expect(dialog.get_by_label("Threshold")).to_have_value("5")
     dialog.get_by_label("Name", exact=True).fill("Five per cent")
     dialog.get_by_role("button", name="Create").click()
-    expect(page.get_by_text("error rate > 5 %")).to_be_visible()
+    expect(page.get_by_role("cell", name="error rate > 5 %", exact=True)).to_be_visible()
 
 
 def test_a_viewer_may_look_at_rules_and_change_none(visitor: Callable[[str], Dash]) -> None:
