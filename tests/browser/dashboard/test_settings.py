@@ -257,6 +257,7 @@ def test_an_admin_of_a_project_adds_and_removes_members(visitor: Callable[[str],
     dash.look("members")
     page.get_by_role("button", name="Remove from the project: mia").click()
     confirm(page, "Remove from the project")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_role("row", name=re.compile("mia"))).to_have_count(0)
     assert admin.get("/api/v1/users/mia").json()["roles"] == {}
 

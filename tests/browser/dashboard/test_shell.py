@@ -153,7 +153,7 @@ def test_who_has_a_role_elsewhere_begins_there(
     admin.post(
         "/api/v1/users", json={"name": name, "password": password, "roles": {"away": "viewer"}}
     ).raise_for_status()
-    with httpx.Client(base_url=f"http://localhost:{box.port}", trust_env=False) as own:
+    with httpx.Client(base_url=f"http://localhost:{box.port}", trust_env=False, timeout=60) as own:
         own.post("/api/v1/session", json={"username": name, "password": password}).raise_for_status()
         own.put("/api/v1/session/password", json={"present": password, "password": password + "!"}).raise_for_status()
         dash = arrive(own)
