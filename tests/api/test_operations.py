@@ -132,6 +132,20 @@ async def test_work_lets_go_of_what_it_holds_also_when_it_is_cancelled_at_once(d
     assert (held[2:], (await operations.get(stopped.id)).state) == (["took", "let go"], State.FAILED)
 
 
+async def test_nothing_is_left_running_of_what_nobody_waited_to_see_begin(
+    operations: Operations, database: Database, job: Job
+) -> None:
+    starting = asyncio.create_task(operations.start("release.create", "shop", ADA.actor, job))
+    await asyncio.sleep(0)  # it is being written down
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await asyncio.sleep(0)
+    await database.write(lambda _: None)  # behind what was on its way
+    (written,) = await operations.list(projects=None, before=None, limit=10)
+    assert (written.state, operations.running, job.entered.is_set()) == (State.CANCELLED, 0, False)
+
+
 async def test_what_a_stop_or_a_crash_interrupts_is_failed_after_it(database: Database, job: Job) -> None:
     stopped = await Operations.open(database)
     first = await start(stopped, job)

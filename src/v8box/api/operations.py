@@ -164,8 +164,12 @@ class Operations:
         self._running[operation_id] = running  # before the wait, so that many at once cannot slip past the limit
         try:
             await self._database.write(lambda sql: sql.execute(_queries["add_operation"], _row(running.operation)))
-        except BaseException:
+        except BaseException as error:
             del self._running[operation_id]
+            if isinstance(error, asyncio.CancelledError):  # who asked is gone, and it was written down all the same
+                running.show(state=State.CANCELLED, ended_at=now())
+                ended = {**_row(running.operation), "result": None}
+                self._tasks.add(self._database.write(lambda sql: _end(sql, ended)), f"forget {kind} {operation_id}")
             raise
         running.task = self._tasks.add(self._run(running, work), f"{kind} {operation_id}")
         return running.operation
