@@ -100,7 +100,10 @@ def test_what_is_not_thrown_at_the_caller_is_an_error_too(fruit: Shell) -> None:
     assert (later["kind"], later["message"]) == ("wait_until", "later")
     assert (said["kind"], said["message"], said["top"]["line"]) == ("log", "said", 13)
     assert fruit.box.run("fruit/stop").status_code == 502
-    assert until(fruit, "exit")["kind"] == "kill"
+    stopped = until(fruit, "exit")
+    assert stopped["kind"] == "kill"
+    assert "v8box kills --worker fruit --reason exit" in fruit.call("errors", "show", stopped["id"]).stderr
+    assert "fruit" in fruit.call("kills", "--worker", "fruit", "--reason", "exit").stdout
 
 
 def test_a_secret_is_in_no_error(fruit: Shell) -> None:

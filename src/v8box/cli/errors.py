@@ -98,6 +98,8 @@ def show_error(command: Command, error_id: Id) -> None:
     ]
     typer.echo()
     command.show(found, ("at", "run", "version", "environment", "message"), rows)
+    if found["kind"] == "kill":
+        command.say(f"Why, and what to do: v8box kills --worker {found['worker']} --reason {found['name']}")
     if any(each["run"] for each in found["samples"]):
         command.say(f"What a run printed: v8box logs {found['worker']} --run RUN")
     command.say(f"When it is mended: v8box errors resolve {error_id}")

@@ -93,6 +93,16 @@ function Found({ error }: { error: ErrorDetail }) {
   return (
     <div className="grid gap-5 lg:grid-cols-[minmax(0,1fr)_22rem]">
       <div className="grid min-w-0 content-start gap-5">
+        {error.kind === "kill" && (
+          <Card>
+            <Link
+              className="text-sm text-accent hover:underline"
+              to={`${to("kills")}?${new URLSearchParams({ worker: error.worker, reason: error.name })}`}
+            >
+              {t.killReports}
+            </Link>
+          </Card>
+        )}
         {error.excerpt && (
           <Card flush title={<span className="font-mono text-sm">{error.excerpt.file}:{error.excerpt.line}</span>}>
             <Excerpt excerpt={error.excerpt} />
