@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from v8box.catalog.sites import BadSiteName, ReleaseInfo, ReleaseInUse, Sites, SiteTaken, check_site_name
-from v8box.catalog.sites.sites import RESERVED_NAMES, DomainTaken, SiteChanged
+from v8box.catalog.sites.names import RESERVED_NAMES, DomainTaken, SiteChanged
 from v8box.errors import BadRequest, NotFound
 from v8box.storage import Database
 from v8box.telemetry import audit_chain

@@ -20,9 +20,9 @@ from v8box.features.explain.explain import Explainer
 from v8box.features.explain.routes import build_router
 from v8box.gateway.headers import Incoming
 from v8box.gateway.pages import redirects
+from v8box.gateway.pages.decide import SiteRequest
 from v8box.gateway.pages.foresee import Foreseen, foresee
 from v8box.gateway.pages.release import Asset, Mount, Release, SiteSettings, Stored
-from v8box.gateway.pages.serve import SiteRequest
 from v8box.gateway.routing import Router, Target
 
 OLD, NEW = a_version(number=1), a_version(number=2, limits=Limits(wall_ms=700))

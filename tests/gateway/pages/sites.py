@@ -12,8 +12,9 @@ from v8box.catalog.sites import SiteRoute
 from v8box.gateway.headers import Incoming
 from v8box.gateway.pages import headers, redirects
 from v8box.gateway.pages.answers import HotFiles
+from v8box.gateway.pages.decide import SiteRequest, ToHost, ToWorker
 from v8box.gateway.pages.release import Asset, Release, Releases, SiteSettings, Stored, encode
-from v8box.gateway.pages.serve import Pages, SiteRequest, ToHost, ToWorker
+from v8box.gateway.pages.serve import Pages
 
 AT = 1_767_225_600  # 2026-01-01
 

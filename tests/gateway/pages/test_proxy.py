@@ -12,8 +12,8 @@ from tests.gateway.pages.sites import Answer
 
 from v8box.catalog.sites import SiteRoute
 from v8box.gateway.headers import Incoming
+from v8box.gateway.pages.decide import SiteRequest
 from v8box.gateway.pages.proxy import HostProxy, ProxyFailed
-from v8box.gateway.pages.serve import SiteRequest
 from v8box.kit.addresses import is_public
 
 ROUTE = SiteRoute(site="blog", project="default", key="0" * 64)

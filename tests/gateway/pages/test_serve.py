@@ -13,8 +13,9 @@ from tests.gateway.pages.sites import TestSite
 
 from v8box.errors import BadRequest, MethodNotAllowed, NotFound
 from v8box.gateway.pages.answers import SMALL_BYTES
+from v8box.gateway.pages.decide import ProxyRefused, ToHost, ToWorker
 from v8box.gateway.pages.release import Mount, SiteSettings
-from v8box.gateway.pages.serve import PasswordNeeded, ProxyRefused, ToHost, ToWorker
+from v8box.gateway.pages.serve import PasswordNeeded
 
 PAGES = {"/index.html": "<h1>home</h1>", "/about.html": "about", "/app-B4c9xK2f.js": "js", "/404.html": "nothing"}
 

@@ -24,8 +24,9 @@ from v8box.features.pages.optimise import job
 from v8box.features.pages.optimise.optimiser import NothingToCancel
 from v8box.gateway.headers import Incoming
 from v8box.gateway.pages.answers import HotFiles
+from v8box.gateway.pages.decide import SiteRequest
 from v8box.gateway.pages.release import Releases
-from v8box.gateway.pages.serve import Pages, SiteRequest
+from v8box.gateway.pages.serve import Pages
 
 PAGE = "<html>\n  <body>\n" + "    <p>hello</p>\n" * 60 + "  </body>\n</html>\n"
 STYLE = "a { color : red }\n" * 60

@@ -11,7 +11,8 @@ from v8box.catalog.sites.model import (
     SiteRoute,
     SiteTable,
 )
-from v8box.catalog.sites.sites import KEEP, BadSiteName, Keep, ReleaseInUse, Sites, SiteTaken, check_site_name
+from v8box.catalog.sites.names import BadSiteName, ReleaseInUse, SiteTaken, check_site_name
+from v8box.catalog.sites.sites import KEEP, Keep, Sites
 
 __all__ = [
     "KEEP",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -23,26 +22,23 @@ from v8box.catalog import held
 from v8box.catalog.held import Arrived
 from v8box.catalog.sites import rows
 from v8box.catalog.sites.model import Domain, Preview, ReleaseInfo, Site, SiteTable
+from v8box.catalog.sites.names import (
+    DomainTaken,
+    ReleaseInUse,
+    SiteChanged,
+    SiteTaken,
+    check_label,
+    check_site_name,
+    read_host_name,
+)
 from v8box.catalog.sites.rows import NEWER_THAN_ALL, find_release, find_site, read_table
-from v8box.errors import BadRequest, NotFound, V8BoxError
+from v8box.errors import NotFound
 from v8box.storage import Database, Transaction, Value, load_migrations, load_queries
 from v8box.telemetry import audit
 from v8box.telemetry.actors import RETENTION, Actor
 
 T = TypeVar("T")
 
-RESERVED_NAMES: Final = frozenset(
-    {
-        *("admin", "api", "www", "db", "s3", "mail", "smtp", "imap", "ftp", "ns1", "ns2", "localhost", "v8box"),
-        *("internal", "status", "health", "metrics", "auth", "login", "account", "accounts", "root", "webmaster"),
-        *("hostmaster", "postmaster", "abuse", "autoconfig", "autodiscover", "wpad", "isatap", "security"),
-    }
-)
-MAX_HOST_LABEL: Final = 63
-LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
-_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-_ID: Final = re.compile(r"[0-9a-f]{10}")
-_HOST: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _queries: Final = load_queries("v8box.catalog.sites")
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
 _log: Final = logging.getLogger(__name__)
@@ -55,50 +51,6 @@ class Keep(Enum):
 
 
 KEEP: Final = Keep.KEEP
-
-
-class BadSiteName(BadRequest):
-    """A site's name is 1 to 40 of a-z, 0-9 and dash, begins and ends with neither, has no two in a row, and is no name
-    that the box needs itself (admin, api, www, db, …)."""
-
-    code = "bad_site_name"
-
-
-class SiteTaken(V8BoxError):
-    """There is a site of this name already, in this project or another."""
-
-    status = 409
-    code = "site_taken"
-
-
-class ReleaseInUse(V8BoxError):
-    """The release is live, pinned or shown in a preview. Deploy another one, or remove the pin or the preview first."""
-
-    status = 409
-    code = "release_in_use"
-
-
-class SiteChanged(V8BoxError):
-    """Somebody else changed the site meanwhile. Look at it again, then decide."""
-
-    status = 412
-    code = "site_changed"
-
-
-class DomainTaken(V8BoxError):
-    """This host name belongs to a site already."""
-
-    status = 409
-    code = "domain_taken"
-
-
-def check_site_name(name: str) -> str:
-    """The name, if it is one: a label of the domain. Raises `BadSiteName`."""
-    if name in RESERVED_NAMES:
-        raise BadSiteName(f"{name} is a name that the box needs itself: call the site otherwise.")
-    if not _NAME.fullmatch(name) or "--" in name or name.startswith("xn-"):
-        raise BadSiteName
-    return name
 
 
 class Sites:
@@ -441,10 +393,7 @@ class Sites:
     ) -> None:
         """Shows a release under a name. A password that is there stays unless it is taken off: another release at the
         same name throws nothing open. So does an end that is still to come. Raises `BadRequest`, `NotFound`."""
-        if not LABEL.fullmatch(label) or "--" in label or _ID.fullmatch(label):
-            raise BadRequest("A preview's label is 1 to 32 of a-z, 0-9 and dash, no two dashes in a row, and no id")
-        if len(host := f"{label}--{site}") > MAX_HOST_LABEL:
-            raise BadRequest(f"{host} has {len(host)} characters, and a part of a host name up to {MAX_HOST_LABEL}")
+        check_label(label, site)
         await self.release(project, site, number)
         row: dict[str, Value] = {"site": site, "label": label, "release": number, "at": _now()}
         row["keep_password"], row["password_hash"] = password_hash is KEEP, _given(password_hash)
@@ -491,9 +440,7 @@ class Sites:
 
     async def add_domain(self, project: str, site: str, host: str, actor: Actor) -> Domain:
         """Notes a host name; it answers once it is verified. Raises `BadRequest`, `DomainTaken`."""
-        name = host.rstrip(".").lower()
-        if not _HOST.fullmatch(name):
-            raise BadRequest("A domain is a full host name in ASCII (xn--… for others), e.g. www.example.com")
+        name = read_host_name(host)
         await self.get(project, site)
 
         def write(sql: Transaction) -> None:

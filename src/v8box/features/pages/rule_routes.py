@@ -18,12 +18,12 @@ from v8box.features.pages.routes import Address
 from v8box.features.pages.schemas import MAX_NUMBER, Asked, HeaderInfo, Project, RedirectInfo, SiteName, Tried
 from v8box.features.pages.service import PagesService
 from v8box.gateway.headers import Incoming
+from v8box.gateway.pages.decide import SiteRequest
 from v8box.gateway.pages.foresee import foresee
 from v8box.gateway.pages.headers import Headers
-from v8box.gateway.pages.patterns import host_that_fits
 from v8box.gateway.pages.release import LoadedRelease
 from v8box.gateway.pages.release import Release as ReleaseContents
-from v8box.gateway.pages.serve import SiteRequest
+from v8box.gateway.pages.sources import host_that_fits
 
 MAX_COUNTED: Final = 20_000
 """Files for which it is worked out which header rules are for them; times the hosts that rules name."""

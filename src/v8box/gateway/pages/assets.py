@@ -16,7 +16,8 @@ from v8box.catalog.sites import SiteRoute, SiteTable
 from v8box.errors import V8BoxError
 from v8box.gateway.caught import Caught
 from v8box.gateway.headers import Incoming
-from v8box.gateway.pages.serve import Pages, SiteRequest
+from v8box.gateway.pages.decide import SiteRequest
+from v8box.gateway.pages.serve import Pages
 
 _PIECE_BYTES: Final = 256 * 1024
 _KEPT_BACK: Final = frozenset({b"server", b"x-request-id"})

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from v8box.errors import V8BoxError
+from v8box.gateway.pages.decide import SiteRequest, ToFile, ToHost, ToPlace, ToWorker, decide, matching_rule, worker_key
 from v8box.gateway.pages.redirects import Redirect
 from v8box.gateway.pages.release import LoadedRelease, Release
-from v8box.gateway.pages.serve import SiteRequest, ToFile, ToHost, ToPlace, ToWorker, decide, matching_rule, worker_key
 
 Kind = Literal["file", "redirect", "worker", "proxy", "refused"]
 

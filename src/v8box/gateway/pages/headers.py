@@ -13,8 +13,9 @@ from typing import Final
 
 import msgspec
 
-from v8box.gateway.pages.patterns import PLACEHOLDER, HostedPatterns, PatternError, check_source
+from v8box.gateway.pages.patterns import PLACEHOLDER, PatternError
 from v8box.gateway.pages.redirects import Ignored
+from v8box.gateway.pages.sources import HostedPatterns, check_source
 
 MAX_BLOCKS: Final = 1_000
 MAX_LINE: Final = 4_000

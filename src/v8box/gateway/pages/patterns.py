@@ -1,5 +1,4 @@
-"""Paths with placeholders, as `_redirects` and `_headers` have them: `:name` is one segment, `*` is the rest. A whole
-URL may stand in a path's place; in its host `:name` is one label.
+"""Paths with placeholders, as `_redirects` and `_headers` have them: `:name` is one segment, `*` is the rest.
 
 Many patterns are matched at once by a tree of segments, so that ten thousand cost no more than a few. A segment is
 compared decoded, and never divided by what it decodes to: `%2F` is no slash. A `*` that does not stand at the end
@@ -9,7 +8,7 @@ compared decoded, and never divided by what it decodes to: `%2F` is no slash. A 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -19,7 +18,6 @@ PLACEHOLDER: Final = re.compile(r":([A-Za-z]\w*)", re.ASCII)
 _WHOLE_PLACEHOLDER: Final = re.compile(r":[A-Za-z]\w*", re.ASCII)
 SPLAT: Final = "splat"
 _SAFE: Final = "-._~!$&'()*+,;=:@"
-_URL: Final = re.compile(r"https?://(?P<host>[A-Za-z0-9.:*_-]+?)(?::[0-9]{1,5})?(?P<path>/[^?#]*)?", re.ASCII)
 MAX_SEGMENTS: Final = 100
 MAX_PATH_SEGMENTS: Final = 4 * MAX_SEGMENTS
 """Of a path that is looked for: no pattern fits a longer one, not even `/*`."""
@@ -47,47 +45,16 @@ def check_pattern(pattern: str) -> None:
     parts = segments_of(pattern)
     if len(parts) > MAX_SEGMENTS:
         raise PatternError(f"a path has {MAX_SEGMENTS} segments at most")
-    _check_placeholders(pattern)
+    check_placeholders(pattern)
 
 
-def _check_placeholders(pattern: str) -> None:
+def check_placeholders(pattern: str) -> None:
+    """Whether each stands once. Raises `PatternError`."""
     names = PLACEHOLDER.findall(pattern)
     if len(set(names)) != len(names) or SPLAT in names:
         raise PatternError("a placeholder stands once, and none is called :splat")
     if pattern.count("*") > 1:
         raise PatternError("a path has one * at most")
-
-
-def split_source(source: str) -> tuple[str, str]:
-    """Host and path of what a rule is for; the host is empty where it is a path alone. Raises `PatternError`."""
-    if not source.startswith(("http://", "https://")):
-        return "", source
-    match = _URL.fullmatch(source)
-    if match is None:
-        raise PatternError("a URL to come from has a host and a path, nothing else")
-    return match["host"].lower() if ":" not in match["host"] else match["host"], match["path"] or "/"
-
-
-def check_source(source: str) -> None:
-    """Whether it is a pattern of a path, or of a host and a path. Raises `PatternError`."""
-    host, path = split_source(source)
-    check_pattern(path)
-    if host:
-        _check_placeholders(host + path)
-        if any(not label for label in PLACEHOLDER.sub("x", host).split(".")):
-            raise PatternError("a URL to come from has a host and a path, nothing else")
-
-
-def placeholders_of(source: str) -> set[str]:
-    """The names that may stand in where a rule leads to. Raises `PatternError`."""
-    host, path = split_source(source)
-    names = set(PLACEHOLDER.findall(host + path))
-    return names | {SPLAT} if "*" in host + path else names
-
-
-def host_that_fits(source: str) -> str:
-    """A host that the rule is for; empty where it is for any."""
-    return PLACEHOLDER.sub("any", split_source(source)[0]).replace("*", "any")
 
 
 class _Node:
@@ -154,54 +121,7 @@ class PatternTree:
         return found
 
 
-class HostedPatterns:
-    """Patterns of paths, and of paths at some hosts."""
-
-    def __init__(self, sources: Iterable[tuple[int, str]], *, ignore_case: bool = False) -> None:
-        """`sources`: each with its place. All have passed `check_source`."""
-        by_host: dict[str, list[tuple[int, str]]] = {}
-        for place, source in sources:
-            host, path = split_source(source)
-            by_host.setdefault(host, []).append((place, path))
-        trees = {host: PatternTree(found, ignore_case=ignore_case) for host, found in by_host.items()}
-        self._anywhere = trees.pop("", None)
-        self._hosts = {host: tree for host, tree in trees.items() if not _is_open(host)}
-        self._open = [(_host_expression(host), tree) for host, tree in trees.items() if _is_open(host)]
-
-    @property
-    def ordered(self) -> bool:
-        """Whether only one tree is asked, so that what it finds is in order already."""
-        return not self._hosts and not self._open
-
-    def matches(self, host: str, path: str) -> list[Match]:
-        """Every pattern that fits, in the order of their places."""
-        found = [] if self._anywhere is None else self._anywhere.matches(path)
-        if self.ordered:
-            return found
-        name = host.rstrip(".")
-        if (of_host := self._hosts.get(name)) is not None:
-            found += of_host.matches(path)
-        for expression, tree in self._open:
-            fits = expression.fullmatch(name)
-            if fits is not None:
-                found += [(place, {**fits.groupdict(), **held}) for place, held in tree.matches(path)]
-        found.sort(key=lambda match: match[0])
-        return found
-
-
-def _is_open(host: str) -> bool:
-    return "*" in host or ":" in host
-
-
-def _host_expression(host: str) -> re2._Regexp:
-    """A placeholder is one label of a host or a part of it, `*` anything."""
-    text = re2.escape(host).replace(re2.escape("*"), f"(?P<{SPLAT}>.*)")
-    colon = re2.escape(":")
-    text = re.sub(rf"{re.escape(colon)}([A-Za-z][A-Za-z0-9_]*)", r"(?P<\1>[^/.]+)", text)
-    return re2.compile(text, _options(ignore_case=True))
-
-
-def _options(*, ignore_case: bool) -> re2.Options:
+def re2_options(*, ignore_case: bool) -> re2.Options:
     options = re2.Options()
     options.case_sensitive = not ignore_case
     options.log_errors = False
@@ -225,7 +145,7 @@ def _expression(pattern: str, *, ignore_case: bool) -> re2._Regexp:
     text = re2.escape(written).replace(re2.escape("*"), f"(?P<{SPLAT}>.*)")
     colon = re2.escape(":")
     text = re.sub(rf"{re.escape(colon)}([A-Za-z]\w*)", r"(?P<\1>[^/]+)", text, flags=re.ASCII)
-    return re2.compile(text, _options(ignore_case=ignore_case))
+    return re2.compile(text, re2_options(ignore_case=ignore_case))
 
 
 def _step(node: _Node, part: str, *, ignore_case: bool) -> _Node:

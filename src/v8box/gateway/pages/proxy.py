@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from v8box.errors import V8BoxError
 from v8box.gateway.headers import SERVER, outgoing
 from v8box.gateway.invoke import Receive, Send
-from v8box.gateway.pages.serve import SiteRequest
+from v8box.gateway.pages.decide import SiteRequest
 from v8box.kit.addresses import is_public
 
 if TYPE_CHECKING:

@@ -16,15 +16,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 import msgspec
 import re2
 
-from v8box.gateway.pages.patterns import (
-    PLACEHOLDER,
-    SPLAT,
-    HostedPatterns,
-    PatternError,
-    check_source,
-    placeholders_of,
-    split_source,
-)
+from v8box.gateway.pages.patterns import PLACEHOLDER, SPLAT, PatternError
+from v8box.gateway.pages.sources import HostedPatterns, check_source, placeholders_of, split_source
 
 Compat = Literal["netlify", "cloudflare"]
 

@@ -13,10 +13,11 @@ from v8box.gateway.cache.calls import host_call
 from v8box.gateway.headers import SERVER, Incoming
 from v8box.gateway.invoke import Receive, Send
 from v8box.gateway.pages.counts import SiteCounts
+from v8box.gateway.pages.decide import SiteRequest, ToHost, ToWorker, preview_headers, worker_key
 from v8box.gateway.pages.foresee import Foreseen, foresee
 from v8box.gateway.pages.proxy import HostProxy
 from v8box.gateway.pages.release import LoadedRelease, Releases
-from v8box.gateway.pages.serve import Pages, SiteRequest, ToHost, ToWorker, preview_headers, worker_key
+from v8box.gateway.pages.serve import Pages
 from v8box.gateway.routing import Target
 
 
