@@ -219,6 +219,11 @@ async def test_a_death_is_told_if_it_says_something(
         assert len(line.fields["last_output"]) == 1000
 
 
+async def test_the_end_of_a_process_says_more_than_that_of_its_run(journal: Journal, lines: Lines) -> None:
+    journal.died(a_version(), Death(reason=StopReason.WALL, detail="the run took longer than limits.wall_ms (30)"))
+    assert "limits.wall_ms (30); its process" in lines.texts[0]
+
+
 async def test_the_death_of_a_blank_is_the_boxs_own_business(
     journal: Journal, lines: Lines, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -126,7 +126,10 @@ class Journal:
             death.reason is StopReason.RECYCLED and death.limit is not None
         ):  # for its memory: its owner can do something
             level = "warn"
-        self._write(_line(placement, record.time, None, level, f"stopped ({death.reason}): {record.detail}", fields))
+        text = f"stopped ({death.reason}): {record.detail}"
+        if death.reason is StopReason.WALL:  # the run's own line has said the same already
+            text += "; its process, which did not end it, went with it"
+        self._write(_line(placement, record.time, None, level, text, fields))
         self._tell(record, placement)
 
     def _tell(self, record: DeathRecord, placement: Placement) -> None:

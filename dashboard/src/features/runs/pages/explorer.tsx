@@ -99,13 +99,12 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
       </Field>
       {filters.show !== "live" && filters.from !== "" && (
         <Button
-          size="sm"
           icon={X}
-          aria-label={t.anyTime}
+          className="max-sm:col-span-2"
+          aria-label={`${t.anyTime}: ${stretchOf(filters)}`}
           onClick={() => set({ from: "", to: "" })}
         >
-          {formatTime(filters.from)}
-          {filters.to !== "" && ` – ${formatTime(filters.to, { timeStyle: "medium" })}`}
+          {stretchOf(filters)}
         </Button>
       )}
       {filters.show !== "live" && filters.from === "" && (
@@ -168,6 +167,12 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
         )}
     </div>
   );
+}
+
+/** The moments that a chart has chosen. */
+function stretchOf({ from, to }: Filters): string {
+  const first = formatTime(from, { dateStyle: "short", timeStyle: "medium" });
+  return to === "" ? first : `${first} – ${formatTime(to, { timeStyle: "medium" })}`;
 }
 
 function queryOf(filters: Filters) {
