@@ -7,7 +7,7 @@ What changes is written down before it is believed: a write that fails is tried 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -61,7 +61,12 @@ class Alerts:
         self._changing = asyncio.Lock()
         self._open: dict[Key, Alert] = {(each.rule, each.subject): each for each in store.open_alerts}
         self._count_of = Counter(each.project for each in self._open.values())
-        self._pending: dict[Key, float] = {}
+        self._subjects: defaultdict[str, set[str]] = defaultdict(set)
+        """Of the open ones of each rule: a look at one rule does not go through those of all others."""
+        for rule, subject in self._open:
+            self._subjects[rule].add(subject)
+        self._pending: defaultdict[str, dict[str, float]] = defaultdict(dict)
+        """By rule and subject: since when it is active, though not yet for long enough."""
         self._clearing: dict[Key, float] = {}
 
     def open(self, project: str) -> list[Alert]:
@@ -118,6 +123,9 @@ class Alerts:
                 if over or rule is None or not rule.enabled:
                     changes.alerts[key] = msgspec.structs.replace(alert, resolved_at=now)
             await self._commit(changes)
+            for gone in (self._pending.keys() | self._subjects.keys()) - self._store.rules.keys():
+                self._pending.pop(gone, None)
+                self._subjects.pop(gone, None)
 
     def _compare(self, rule: Rule, readings: Sequence[Reading]) -> Changes:
         now = self._clock()
@@ -129,20 +137,21 @@ class Alerts:
             if reading.active:
                 self._active(rule, key, reading, changes, now)
             else:
-                self._pending.pop(key, None)
+                self._pending[rule.id].pop(subject, None)
                 if reading.active is False:
                     self._inactive(rule, key, changes, now)
-        for key in [key for key in (*self._open, *self._pending) if key[0] == rule.id and key[1] not in seen]:
-            self._pending.pop(key, None)
+        for subject in (self._subjects[rule.id] | self._pending[rule.id].keys()) - seen.keys():
+            self._pending[rule.id].pop(subject, None)
             if not unknown:
-                self._inactive(rule, key, changes, now)
+                self._inactive(rule, (rule.id, subject), changes, now)
         return changes
 
     def _active(self, rule: Rule, key: Key, reading: Reading, changes: Changes, now: float) -> None:
         self._clearing.pop(key, None)
         known = self._open.get(key)
         if known is None:
-            if now - self._pending.setdefault(key, now) < rule.for_seconds or not self._has_room(rule, changes):
+            since = self._pending[rule.id].setdefault(key[1], now)
+            if now - since < rule.for_seconds or not self._has_room(rule, changes):
                 return
             facts = dict(reading.facts)
             alert = _fire(rule, key[1], reading.title, reading.text, reading.advice, facts, reading.value, now)
@@ -177,7 +186,8 @@ class Alerts:
         """Of what fires now, to those who have not heard of it, or so long ago that they are reminded."""
         now = self._clock()
         fired = {key: alert for key, alert in changes.alerts.items() if alert.resolved_at is None}
-        mine = {key: alert for key, alert in self._open.items() if key[0] == rule.id and key not in changes.alerts}
+        keys = [(rule.id, subject) for subject in self._subjects[rule.id]]
+        mine = {key: self._open[key] for key in keys if key not in changes.alerts}
         for key, alert in (*mine.items(), *fired.items()):
             if alert.silenced_until > now or key in self._clearing:
                 continue
@@ -243,15 +253,20 @@ class Alerts:
             if alert.resolved_at is None:
                 self._count_of[alert.project] += key not in self._open
                 self._open[key] = alert
+                self._subjects[key[0]].add(key[1])
             else:
                 self._count_of[alert.project] -= self._open.pop(key, None) is not None
+                self._subjects[key[0]].discard(key[1])
                 self._clearing.pop(key, None)
-            self._pending.pop(key, None)
+            self._pending[key[0]].pop(key[1], None)
         return bool(changes.deliveries)
 
     def forget(self, project: str) -> None:
         """Of a project that is gone."""
-        self._open = {key: each for key, each in self._open.items() if each.project != project}
+        gone = [key for key, each in self._open.items() if each.project == project]
+        for key in gone:
+            del self._open[key]
+            self._subjects[key[0]].discard(key[1])
         del self._count_of[project]
 
 
