@@ -59,9 +59,11 @@ export default function DiagramTab({ database, schema }: { database: string; sch
         <Checkbox label={t.keysOnly} checked={keysOnly} onChange={setKeysOnly} />
         <span className="text-xs text-muted max-lg:hidden">{t.diagramHint}</span>
         <span className="grow" />
-        <Button size="sm" look="quiet" icon={Minus} aria-label={t.zoomOut} onClick={() => zoom(1 / 1.25)} />
-        <Button size="sm" look="quiet" icon={Plus} aria-label={t.zoomIn} onClick={() => zoom(1.25)} />
-        <Button size="sm" look="quiet" icon={Maximize} aria-label={t.fit} onClick={fit} />
+        <span className="flex gap-1">
+          <Button size="sm" look="quiet" icon={Minus} aria-label={t.zoomOut} onClick={() => zoom(1 / 1.25)} />
+          <Button size="sm" look="quiet" icon={Plus} aria-label={t.zoomIn} onClick={() => zoom(1.25)} />
+          <Button size="sm" look="quiet" icon={Maximize} aria-label={t.fit} onClick={fit} />
+        </span>
       </header>
       <div ref={frame} className="h-[70vh] min-h-80 cursor-grab touch-none overflow-hidden bg-sunken" {...drag}>
         <svg width="100%" height="100%" role="group" aria-label={t.diagramLabel} className="select-none">
@@ -172,11 +174,22 @@ function useView(layout: Layout) {
     const scale = Math.max(SMALLEST, room);
     setView({ scale, x: Math.max(MARGIN, (box.width - layout.width * scale) / 2), y: MARGIN });
   }, [layout]);
-  useEffect(fit, [fit]);
+  // In another window all is shown anew, until somebody has chosen what to look at.
+  const chosen = useRef(false);
+  useEffect(() => {
+    const target = frame.current;
+    chosen.current = false;
+    fit();
+    if (target === null) return;
+    const seen = new ResizeObserver(() => chosen.current || fit());
+    seen.observe(target);
+    return () => seen.disconnect();
+  }, [fit]);
 
   /** Around a point of the frame; its middle if none is said. */
   const zoom = useCallback((by: number, at?: { x: number; y: number }) => {
     const box = frame.current?.getBoundingClientRect();
+    chosen.current = true;
     const point = at ?? { x: (box?.width ?? 0) / 2, y: (box?.height ?? 0) / 2 };
     setView(({ x, y, scale }) => {
       const next = Math.min(LARGEST, Math.max(SMALLEST, scale * by));
@@ -189,6 +202,7 @@ function useView(layout: Layout) {
   const show = useCallback((place: Place) => {
     const box = frame.current?.getBoundingClientRect();
     if (box === undefined) return;
+    chosen.current = true;
     setView({
       scale: 1,
       x: box.width / 2 - place.x - WIDTH / 2,
@@ -205,7 +219,10 @@ function useView(layout: Layout) {
       const box = target.getBoundingClientRect();
       if (event.ctrlKey || event.metaKey) {
         zoom(Math.exp(-event.deltaY / 300), { x: event.clientX - box.left, y: event.clientY - box.top });
-      } else setView((before) => ({ ...before, x: before.x - event.deltaX, y: before.y - event.deltaY }));
+      } else {
+        chosen.current = true;
+        setView((before) => ({ ...before, x: before.x - event.deltaX, y: before.y - event.deltaY }));
+      }
     };
     target.addEventListener("wheel", turn, { passive: false });
     return () => target.removeEventListener("wheel", turn);
@@ -225,6 +242,7 @@ function useView(layout: Layout) {
       const [dx, dy] = [event.clientX - from.x, event.clientY - from.y];
       if (!from.moved && Math.hypot(dx, dy) < 4) return;
       held.current = { x: event.clientX, y: event.clientY, moved: true };
+      chosen.current = true;
       setView((before) => ({ ...before, x: before.x + dx, y: before.y + dy }));
     },
     // A click at the end of a drag opens nothing.
