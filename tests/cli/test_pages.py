@@ -135,7 +135,7 @@ def test_mistakes_are_told(shell: Shell, tmp_path: Path, code: int, words: tuple
 
 def test_a_name_that_a_site_cannot_have_sends_nothing(shell: Shell, tmp_path: Path) -> None:
     dist = write(tmp_path / "dist", PAGES)
-    assert "site's name" in shell.fails(1, "pages", "deploy", str(dist), "-s", "admin")
+    assert "needs itself" in shell.fails(1, "pages", "deploy", str(dist), "-s", "admin")
     assert shell.data("pages", "list") == []
 
 
