@@ -49,7 +49,6 @@ export const messages = catalogue({
     activity: "Activity",
     all: "View all",
     noActivity: "Nothing has happened yet.",
-    machine: "Machine",
   },
   id: {
     ...labels.id,
@@ -103,6 +102,5 @@ export const messages = catalogue({
     activity: "Aktivitas",
     all: "Lihat semua",
     noActivity: "Belum ada yang terjadi.",
-    machine: "Mesin",
   },
 });
