@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright, without what a test has no use for."""
+"""Debian's Chromium without a window, driven by Playwright, without what a test has no use for."""
 
 from __future__ import annotations
 

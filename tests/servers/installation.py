@@ -79,7 +79,8 @@ def promtool() -> Path:
 
 
 def chromium() -> Path:
-    return _debian("chromium", "chromium")
+    """Without a window and what belongs to it, which takes half of the processors' time."""
+    return _debian("chromium-headless-shell", "chromium-headless-shell")
 
 
 def vite(app: Path) -> Path:
