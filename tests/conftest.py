@@ -37,8 +37,8 @@ ALONE = ("tests/e2e/test_kills.py", "tests/e2e/test_life.py", "tests/catalog/tes
 # Files that share a box or a browser, which take long to start, as much work in each.
 TOGETHER = {
     **dict.fromkeys(("cache", "first_run", "settings", "shell"), "dashboard 1"),
-    **dict.fromkeys(("database", "docs", "inbox", "many_workers", "workers"), "dashboard 2"),
-    **dict.fromkeys(("objects", "observe", "pages_area"), "dashboard 3"),
+    **dict.fromkeys(("docs", "inbox", "many_workers", "workers"), "dashboard 2"),
+    **dict.fromkeys(("database", "objects", "observe", "pages_area"), "dashboard 3"),
 }
 SHARED_BOX = {f"tests/e2e/test_{name}.py" for name in ("health", "hostile", "kill_reports", "requests")}
 
