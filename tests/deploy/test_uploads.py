@@ -24,7 +24,8 @@ from v8box.api.idempotency import Idempotency
 from v8box.api.operations import Operations
 from v8box.api.staging import Place, Staging
 from v8box.catalog.projects import CountQuotaExceeded
-from v8box.features.deploy import BundleError, Bundler, FolderDeploys
+from v8box.errors import BadRequest
+from v8box.features.deploy import BundleError, Bundler, FolderDeploys, Subject
 from v8box.features.deploy.file_routes import build_router
 from v8box.features.deploy.files import WorkerFiles
 from v8box.features.deploy.routes import DeployRoutes, SiteDeploys, SiteOrder, build_routers
@@ -60,6 +61,7 @@ class Served:
         self.uploads = Uploads(kept.catalog, bundler, admit=self.admit, from_folder=self.owns)
         self.files = WorkerFiles(folder, data, self.deploys, kept.catalog, self.uploads, self.staging)
         self.quota = 100
+        self.failed: list[Subject] = []
         self._task: asyncio.Task[None] | None = None
 
     async def admit(self, project: str, workers: Sequence[str]) -> None:
@@ -92,6 +94,8 @@ class SitesKept:
 
     async def deploy(self, place: Place, order: SiteOrder, told: Callable[[str], None]) -> DeployedSite:
         told("storing")
+        if order.site == "full":
+            raise BadRequest("There is no room.")
         self.orders.append(order)
         self.files.append(sorted(each.relative_to(place.files).as_posix() for each in place.files.rglob("*.*")))
         return DeployedSite(name=order.site, project=order.project, release=1, url="u", release_url="r")
@@ -149,6 +153,7 @@ async def app(served: Served, sites: SitesKept, tmp_path: Path) -> AsyncIterator
         show_worker=workers.get,
         base=BASE,
         sites=SiteDeploys(bounds=Bounds(entries=6_000), deploy=sites.deploy),
+        on_failed=lambda subject, _: served.failed.append(subject),
     )
     canaries = await Canaries.open(served.kept.database, served.kept.catalog, Rates())
     log = await RunStore.open(tmp_path / "logs", budget_bytes=10_000_000, days=14)
@@ -499,6 +504,15 @@ async def test_an_archive_without_workers_is_a_site(
     ended = await client.get(f"http://localhost{later.headers['location']}?wait=30")
     assert (ended.json()["state"], ended.json()["result"]["site"]["name"]) == ("succeeded", "docs")
     assert served.left() == []
+
+
+async def test_of_what_fails_it_is_told_what_it_was(client: httpx.AsyncClient, served: Served) -> None:
+    broken: dict[str, Any] = {"files": {"file": ("a.zip", zipped({"main.ts": "export default ("}))}}
+    for data in ({"worker": "shop"}, {}):
+        assert (await client.post(DEPLOY, data=data, **broken)).status_code == 400
+    page: dict[str, Any] = {"files": {"file": ("a.zip", zipped({"index.html": "hi"}))}}
+    problem(await client.post(DEPLOY, data={"site": "full"}, **page), 400, "bad_request")
+    assert served.failed == [Subject("default", worker="shop"), Subject("default"), Subject("default", site="full")]
 
 
 async def test_workers_with_pages_beside_them_are_workers(client: httpx.AsyncClient, sites: SitesKept) -> None:

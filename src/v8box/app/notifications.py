@@ -12,7 +12,7 @@ from v8box.app.telemetry import Telemetry
 from v8box.catalog.catalog import Catalog
 from v8box.catalog.model import DEFAULT_PROJECT
 from v8box.catalog.projects import Projects, Usage
-from v8box.features.deploy import DeployEvent, DeployFailed
+from v8box.features.deploy import DeployEvent, DeployFailed, Subject
 from v8box.features.errors.model import Group
 from v8box.features.health.service import Health
 from v8box.features.notifications.alerts import Alerts
@@ -56,19 +56,22 @@ class NotificationParts:
     def deploy_event(self, event: DeployEvent) -> None:
         """Hears of what becomes of the served folder."""
         if isinstance(event, DeployFailed):
-            self.deploy_failed(DEFAULT_PROJECT, event.worker, str(event))
+            self.deploy_failed(Subject(DEFAULT_PROJECT, worker=event.worker), str(event))
 
-    def deploy_failed(self, project: str, what: str, why: str) -> None:
+    def deploy_failed(self, subject: Subject, why: str) -> None:
+        project, worker, site = subject.project, subject.worker, subject.site
+        what = worker or site or project
+        named = {"worker": worker, "site": site}
         self.notifications.tell(
             Event(
                 kind=RuleKind.DEPLOY_FAILED,
                 project=project,
-                subject=f"{project}/{what}",
+                subject=f"{project}/{what}" if site is None else f"{project}/site/{site}",
                 title=f"{what} was not deployed",
                 text=why,
                 advice="mend it and deploy again; what was live before still is",
-                worker=what,
-                facts={"project": project, "worker": what},
+                worker=worker or "",
+                facts={"project": project, **{kind: name for kind, name in named.items() if name is not None}},
             )
         )
 

@@ -12,6 +12,7 @@ from v8box.features.deploy.events import (
     Place,
     Problem,
     Removed,
+    Subject,
 )
 from v8box.features.deploy.folder import FolderDeploys
 from v8box.features.deploy.run import MAX_OUTPUT_BYTES, Completed, Run, run_unconfined
@@ -33,6 +34,7 @@ __all__ = [
     "Problem",
     "Removed",
     "Run",
+    "Subject",
     "run_unconfined",
     "scaffold",
 ]

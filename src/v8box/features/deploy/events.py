@@ -9,6 +9,15 @@ from v8box.catalog import Version
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What a deploy is of: a worker, a site, or (neither is named) several workers of the project."""
+
+    project: str
+    worker: str | None = None
+    site: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where in the served folder. Line and column count from 1."""
 

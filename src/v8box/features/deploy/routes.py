@@ -25,6 +25,7 @@ from v8box.catalog.model import DEFAULT_PROJECT
 from v8box.catalog.versions import MAX_MESSAGE, check_message
 from v8box.errors import BadRequest, V8BoxError
 from v8box.features.deploy.discovery import FUNCTIONS
+from v8box.features.deploy.events import Subject
 from v8box.features.deploy.schemas import Checked, DeployedAll, DeployedWorker, DiagnosticInfo, NewVersion
 from v8box.features.deploy.uploads import Order, Uploads, has_workers
 from v8box.kit.archives import Bounds, Unpacked
@@ -100,7 +101,7 @@ class SiteDeploys:
     deploy: Callable[[Place, SiteOrder, Callable[[str], None]], Awaitable[DeployedSite]]
 
 
-def _untold(project: str, what: str, why: str) -> None:
+def _untold(subject: Subject, why: str) -> None:
     """Nobody is told of a deploy that failed but whoever asked for it."""
 
 
@@ -117,9 +118,9 @@ class DeployRoutes:
         show_worker: ShowWorker,
         base: str,
         sites: SiteDeploys,
-        on_failed: Callable[[str, str, str], None] = _untold,
+        on_failed: Callable[[Subject, str], None] = _untold,
     ) -> None:
-        """`on_failed` hears of a deploy that failed: the project, what it was, and why."""
+        """`on_failed` hears of a deploy that failed: of what, and why."""
         self.uploads = uploads
         self.show = show
         self.show_worker = show_worker
@@ -171,12 +172,12 @@ class DeployRoutes:
         return place, fields, is_site
 
     @contextmanager
-    def telling(self, project: str, what: str) -> Iterator[None]:
+    def telling(self, subject: Subject) -> Iterator[None]:
         """Whoever wants to know hears of a deploy that fails within."""
         try:
             yield
         except V8BoxError as error:
-            self._on_failed(project, what, error.detail)
+            self._on_failed(subject, error.detail)
             raise
 
     async def perform(
@@ -188,12 +189,12 @@ class DeployRoutes:
         work: Callable[[Callable[[str], None]], Awaitable[Any]],
         respond: Callable[[Any], Awaitable[Response]],
         tell: Callable[[Any], Awaitable[Any]],
-        what: str,
+        subject: Subject,
     ) -> Response:
         """Does the work now, or with `Prefer: respond-async` as an operation that takes the place with it."""
 
         async def told_work(step: Callable[[str], None]) -> Any:
-            with self.telling(order.project, what):
+            with self.telling(subject):
                 return await work(step)
 
         if "respond-async" not in request.headers.get("prefer", ""):
@@ -256,7 +257,8 @@ def _workers_router(deploys: DeployRoutes) -> APIRouter:
             async def tell(version: Version) -> Any:
                 return (await deploys.show(version)).model_dump(mode="json")
 
-            return await deploys.perform(request, stack, order, "version.create", work, respond, tell, worker)
+            subject = Subject(project, worker=worker)
+            return await deploys.perform(request, stack, order, "version.create", work, respond, tell, subject)
         raise AssertionError("the stack lets nothing pass")
 
     @routes.put("", response_model=WorkerInfo, openapi_extra=_BODY)
@@ -274,7 +276,7 @@ def _workers_router(deploys: DeployRoutes) -> APIRouter:
             place, wanted = await deploys.receive(request, stack)
             text = message or ("" if wanted is None else wanted.message)
             order = _order(project, who, environment, text, check)
-            with deploys.telling(project, worker):
+            with deploys.telling(Subject(project, worker=worker)):
                 await deploys.uploads.deploy_worker(
                     place, worker, order, manifest=None if wanted is None else wanted.manifest
                 )
@@ -346,9 +348,8 @@ def _deploy_router(deploys: DeployRoutes) -> APIRouter:
             async def tell(versions: dict[str, Version]) -> Any:
                 return shown(versions).model_dump(mode="json")
 
-            return await deploys.perform(
-                request, stack, order, "workers.deploy", work, respond, tell, worker or project
-            )
+            subject = Subject(project, worker=worker)
+            return await deploys.perform(request, stack, order, "workers.deploy", work, respond, tell, subject)
         raise AssertionError("the stack lets nothing pass")
 
     return routes
@@ -389,7 +390,7 @@ async def _deploy_site(
     async def tell(made: DeployedSite) -> Any:
         return shown(made).model_dump(mode="json")
 
-    return await deploys.perform(request, stack, order, "site.deploy", work, respond, tell, site)
+    return await deploys.perform(request, stack, order, "site.deploy", work, respond, tell, Subject(project, site=site))
 
 
 def _parse(body: bytes) -> NewVersion:

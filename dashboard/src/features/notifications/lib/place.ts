@@ -4,7 +4,7 @@ import { projectPath } from "@/lib/project";
 /** Where one sees more of what an alert is about. */
 export function placeOf({ kind, subject, facts }: AlertInfo): string | null {
   if (kind === "health") return "/settings/system";
-  const { project, worker, environment } = facts;
+  const { project, worker, site, environment } = facts;
   if (project === undefined) return null;
   switch (kind) {
     case "quota":
@@ -12,6 +12,8 @@ export function placeOf({ kind, subject, facts }: AlertInfo): string | null {
     case "errors":
       return projectPath(project, "errors", subject);
     case "deploy_failed":
+      if (site !== undefined) return projectPath(project, "sites", site);
+      return projectPath(project, "workers", ...(worker === undefined ? [] : [worker]));
     case "canary_rolled_back":
       return worker === undefined ? null : projectPath(project, "workers", worker);
   }
