@@ -109,7 +109,7 @@ def test_a_site_from_its_first_deploy_to_its_end(shell: Shell, tmp_path: Path) -
     assert "--yes" in shell.fails(1, "pages", "delete", "blog")
     assert shell.call("pages", "delete", "blog", "--yes").returncode == 0
     assert visit(shell).status_code == 404
-    assert shell.data("pages", "list") == []
+    assert "blog" not in {each["name"] for each in shell.data("pages", "list")}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_mistakes_are_told(shell: Shell, tmp_path: Path, code: int, words: tuple
 def test_a_name_that_a_site_cannot_have_sends_nothing(shell: Shell, tmp_path: Path) -> None:
     dist = write(tmp_path / "dist", PAGES)
     assert "needs itself" in shell.fails(1, "pages", "deploy", str(dist), "-s", "admin")
-    assert shell.data("pages", "list") == []
+    assert "admin" not in {each["name"] for each in shell.data("pages", "list")}
 
 
 def token(shell: Shell) -> str:

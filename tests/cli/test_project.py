@@ -13,7 +13,7 @@ def test_a_project_is_made_changed_used_and_deleted(shell: Shell) -> None:
     assert shell.data("project", "change", "shop", "--quota", "workers=none")["quotas"]["workers"] is None
     assert shell.data("project", "show", "shop")["title"] == "The shop"
     shell.data("env", "set", "A=1", V8BOX_PROJECT="shop")
-    assert shell.data("env", "list") == []
+    assert "A" not in {each["name"] for each in shell.data("env", "list")}
     assert [each["name"] for each in shell.data("env", "list", "-p", "shop")] == ["A"]
     assert shell.data("project", "usage", "shop")["variables"]["used"] == 1
     assert "variables" in shell.call("project", "usage", "shop").stdout
