@@ -142,6 +142,19 @@ async def test_gauges_are_kept_as_the_most_they_were(kept: Kept) -> None:
     assert found[(BOX, HOUR_BEGINS)].peaks == {"process_cpu": 0.7}
 
 
+async def test_of_several_workers_the_largest_sandbox_is_the_projects(kept: Kept) -> None:
+    """What two workers had in flight at different times says nothing of both."""
+    one, two = (Key("default", "production", name, "v1") for name in ("one", "two"))
+    kept.rollups.gauges = lambda: {one: {"memory": 5.0, "inflight": 2.0}, two: {"memory": 9.0, "inflight": 1.0}}
+    await kept.second()
+    for ended in (False, True):
+        if ended:
+            await kept.minute()
+        found = await kept.rollups.read(anything, HOUR_BEGINS, HOUR_BEGINS + 60, MINUTE)
+        for wider in (Key("default", "production"), DEFAULT, BOX):
+            assert found[(wider, HOUR_BEGINS)].peaks == {"memory": 9.0}
+
+
 async def test_what_is_live_is_bounded(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_LIVE_ROWS", 10)
     for _ in range(20):

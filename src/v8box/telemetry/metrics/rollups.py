@@ -27,6 +27,9 @@ _MAX_WAITING: Final = 15
 _AT_ONCE: Final = 50
 """Series that are looked at in one turn of the loop."""
 
+_OF_ONE: Final = frozenset({LONGEST, "memory"})
+"""Peaks of one run or one sandbox: the greatest of several workers' is that of all of them."""
+
 Second = Mapping[Key, Figures]
 Gauges = Callable[[], Mapping[Key, Mapping[str, float]]]
 """What is now, by series: the memory of a worker, the requests in flight, …"""
@@ -229,7 +232,7 @@ def with_totals(figures: Mapping[Key, Figures]) -> dict[Key, Figures]:
     sums = {key: total(each) for key, each in groups.items()}
     for key, sum_ in sums.items():
         # Of different workers at different times: the maximum of other peaks says nothing.
-        sum_.peaks = {name: peak for name, peak in sum_.peaks.items() if name == LONGEST}
+        sum_.peaks = {name: peak for name, peak in sum_.peaks.items() if name in _OF_ONE}
         sum_.last = {}
         have = figures.get(key)
         if have is not None:
