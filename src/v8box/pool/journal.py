@@ -122,10 +122,8 @@ class Journal:
         if record.last_output:
             fields["last_output"] = record.last_output
         level = "info" if death.reason in (StopReason.RECYCLED, StopReason.EVICTED) else "error"
-        if (
-            death.reason is StopReason.RECYCLED and death.limit is not None
-        ):  # for its memory: its owner can do something
-            level = "warn"
+        if death.reason is StopReason.RECYCLED and death.limit is not None:
+            level = "warn"  # it was for its memory: its owner can do something
         text = f"stopped ({death.reason}): {record.detail}"
         if death.reason is StopReason.WALL:  # the run's own line has said the same already
             text += "; its process, which did not end it, went with it"

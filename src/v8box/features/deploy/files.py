@@ -162,7 +162,8 @@ class WorkerFiles:
     # ---- the served folder; in a thread
 
     def _apply(self, worker: str, changes: Sequence[Change]) -> None:
-        """All are looked at before the first is made, and what is deleted goes last: nothing is lost half-way."""
+        """All are looked at, and written beside their places, before the first takes its place, so that a full disk
+        changes none; what is deleted goes last, so that a crash loses none."""
         modes: dict[str, int] = {}
         for change in changes:
             self._check_editable(worker, change.path)
@@ -174,31 +175,36 @@ class WorkerFiles:
             if change.data is None:
                 _check_not_main(worker, change.path, self._deploys.workers.get(worker))
             modes[change.path] = 0o644 if before is None else target.stat().st_mode & 0o777
-        for change in changes:
-            if change.data is not None:
-                self._write(change.path, change.data, modes[change.path])
+        staged: list[tuple[Path, Path]] = []
+        try:
+            for change in changes:
+                if change.data is not None:
+                    self._stage(change.path, change.data, modes[change.path], staged)
+            for temporary, target in staged:
+                os.replace(temporary, target)
+        finally:
+            for temporary, _ in staged:
+                temporary.unlink(missing_ok=True)
         for change in changes:
             if change.data is None:
                 (self._directory / change.path).unlink()
-                sync_folder((self._directory / change.path).parent)
+        for folder in {(self._directory / change.path).parent for change in changes}:
+            sync_folder(folder)
 
-    def _write(self, path: str, data: bytes, mode: int) -> None:
+    def _stage(self, path: str, data: bytes, mode: int, staged: list[tuple[Path, Path]]) -> None:
+        """Writes it beside its place."""
         target = self._directory / path
         try:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
         except (FileExistsError, NotADirectoryError) as error:
             raise NotEditable(f"{path}: one of its folders is a file.") from error
         temporary = temporary_beside(target)
-        try:
-            with open(temporary, "xb") as file:
-                os.fchmod(file.fileno(), mode)  # the folder's files are the user's own, not the box's
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(target.parent)
+        staged.append((temporary, target))
+        with open(temporary, "xb") as file:
+            os.fchmod(file.fileno(), mode)  # the folder's files are the user's own, not the box's
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
 
     def _check_editable(self, worker: str, path: str) -> None:
         parts = PurePosixPath(path).parts
