@@ -11,6 +11,9 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from v8box.bindings.cache import blocking, lane, subscriber
+from v8box.bindings.db import hrana_client, libsql, libsql_admin
+
 # On a busy machine anything may take long: hypothesis looks for what is wrong, and not for what is slow. In CI (the
 # variable `CI`) it looks at the same examples each time; who runs the tests by hand looks at new ones.
 settings.register_profile("v8box", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -18,6 +21,33 @@ settings.load_profile("v8box")
 
 # A hundred tests make an S3 client, and each would read the description of the whole service again.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+PATIENCE_SECONDS = 60.0
+# How long the box waits for a server, where it runs in the test's own process.
+TIME_LIMITS = (
+    *((module, "CONNECT_SECONDS") for module in (blocking, lane, subscriber)),
+    (lane, "REPLY_SECONDS"),
+    (subscriber, "CONFIRM_SECONDS"),
+    (hrana_client, "_CONNECT_SECONDS"),
+    (hrana_client, "_ALIVE_SECONDS"),
+    (libsql, "_HEALTH_SECONDS"),
+    (libsql_admin, "_SECONDS"),
+)
+
+
+@pytest.fixture(autouse=True)
+def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is there is not given up, however busy the machine, but by tests that ask for `impatience`."""
+    if "impatience" in request.fixturenames:
+        return
+    for module, limit in TIME_LIMITS:
+        monkeypatch.setattr(module, limit, PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def impatience() -> None:
+    """The time limits are those of a box."""
+
 
 # Long, and started first, so that no tester is left with one of them in the end. Whatever comes after the first has to
 # wait for its end, on the same tester: something short.

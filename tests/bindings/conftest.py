@@ -13,10 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 from tests.bindings.db.backends import DbBackend
-from tests.bindings.db.libsql_backend import empty, libsql_backend, wait_longer
+from tests.bindings.db.libsql_backend import empty, libsql_backend
 from tests.servers.fixtures import sqld_server
 
-from v8box.bindings.cache import blocking, lane, subscriber
 from v8box.bindings.cache.binding import CacheBinding
 from v8box.bindings.cache.valkey_store import ValkeyStore
 from v8box.bindings.db.binding import DbBinding
@@ -28,25 +27,8 @@ from v8box.bindings.s3.embedded import EmbeddedObjects
 from v8box.bindings.s3.interface import ObjectLimits
 from v8box.bindings.valkey import PrivateValkey
 
-PATIENCE_SECONDS = 60.0
-
 Children = list[asyncio.subprocess.Process]
 Launch = Callable[[Sequence[str], int | None, Mapping[str, str]], Awaitable[asyncio.subprocess.Process]]
-
-
-@pytest.fixture(autouse=True)
-def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that is there is not given up, however busy the machine, but by tests that ask for `impatience`."""
-    if "impatience" in request.fixturenames:
-        return
-    for module in (blocking, lane, subscriber):
-        monkeypatch.setattr(module, "CONNECT_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setattr(lane, "REPLY_SECONDS", PATIENCE_SECONDS)
-
-
-@pytest.fixture
-def impatience() -> None:
-    """The time limits are those of a box."""
 
 
 @pytest.fixture
@@ -99,13 +81,10 @@ MakeDb = Callable[..., AbstractAsyncContextManager[DbBinding]]
 
 
 @pytest.fixture(params=["embedded", "libsql"])
-def db_backend(
-    request: pytest.FixtureRequest, tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[DbBackend]:
+def db_backend(request: pytest.FixtureRequest, tmp_path: Path, launch: Launch) -> Iterator[DbBackend]:
     """Each backend of `db`. Every test that asks for `db_backend`, `make_db` or `db` runs on all of them."""
     if request.param == "libsql":
         server = request.getfixturevalue("sqld_server")
-        wait_longer(monkeypatch)
         yield libsql_backend(server, tmp_path)
         empty(server)
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.bindings.db.libsql_backend import empty, libsql_backend, wait_longer
+from tests.bindings.db.libsql_backend import empty, libsql_backend
 from tests.fakes.principals import signed_in
 from tests.servers.fixtures import sqld_server
 
@@ -26,15 +26,12 @@ __all__ = ["sqld_server"]  # a fixture
 
 
 @pytest.fixture(params=["embedded", "libsql"])
-async def databases(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Databases]:
+async def databases(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Databases]:
     """Both implementations: what the operator is served is the same on either."""
     opened: Databases
     if request.param == "libsql":
         server = request.getfixturevalue("sqld_server")
         empty(server)
-        wait_longer(monkeypatch)
         opened = libsql_backend(server, tmp_path).build(DbLimits())
     else:
         opened = EmbeddedDatabases(tmp_path / "databases", launch, engines=1)

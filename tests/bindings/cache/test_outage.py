@@ -94,12 +94,12 @@ async def test_an_endless_script_on_a_server_of_others_is_ended_as_soon_as_that_
         await cache.stop()
 
 
-async def test_a_hanging_server_is_given_up_within_a_second_or_so(
+async def test_a_hanging_server_is_given_up_within_seconds(
     impatience: None, private: CacheBinding, ask: Ask, children: Children
 ) -> None:
     await ask(private, "set", ["k", "v"])
     children[-1].send_signal(signal.SIGSTOP)
-    with pytest.raises(BindingError, match="no reply within 1 s"):
+    with pytest.raises(BindingError, match="no reply within 3 s"):
         await ask(private, "get", ["k"])
     with pytest.raises(BindingError, match="CACHE_UNAVAILABLE"):
         await ask(private, "messages.subscribe", {"c": ["news"]})

@@ -6,11 +6,9 @@ import os
 from pathlib import Path
 
 import httpx
-import pytest
 from tests.bindings.db.backends import DbBackend
 from tests.servers.sqld import SqldServer
 
-from v8box.bindings.db import hrana_client, libsql, libsql_admin
 from v8box.bindings.db.interface import DbLimits
 from v8box.bindings.db.libsql import LibsqlServer
 
@@ -23,14 +21,6 @@ def libsql_backend(server: SqldServer, directory: Path) -> DbBackend:
         return LibsqlServer(server.url, admin_url=server.admin_url, key_file=key_file, limits=limits)
 
     return DbBackend("libsql", build)
-
-
-def wait_longer(monkeypatch: pytest.MonkeyPatch, seconds: float = 60.0) -> None:
-    """A server that is there is not given up, however busy the machine."""
-    monkeypatch.setattr(hrana_client, "_CONNECT_SECONDS", seconds)
-    monkeypatch.setattr(hrana_client.HranaClient.alive, "__defaults__", (seconds,))
-    monkeypatch.setattr(libsql, "_HEALTH_SECONDS", seconds)
-    monkeypatch.setattr(libsql_admin, "_SECONDS", seconds)
 
 
 def empty(server: SqldServer) -> None:

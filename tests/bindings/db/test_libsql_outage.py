@@ -15,6 +15,8 @@ from v8box.bindings.db.interface import DatabaseId, DbLimits, Statement
 from v8box.bindings.db.libsql import LibsqlServer
 from v8box.bindings.interface import BindingError
 
+pytestmark = pytest.mark.usefixtures("impatience")
+
 ONE = DatabaseId("one")
 LIMITS = DbLimits(statement_seconds=600)
 HANGS_SECONDS = 60.0  # well before a statement's own deadline would end it

@@ -15,6 +15,8 @@ from tests.servers.sqld import SqldReplica, SqldServer
 from v8box.bindings.db.interface import DatabaseId, Statement
 from v8box.bindings.db.libsql import LibsqlServer
 
+pytestmark = pytest.mark.usefixtures("impatience")
+
 ONE = DatabaseId("one")
 
 

@@ -29,7 +29,7 @@ from v8box.kit.tasks import TaskSet
 log = logging.getLogger(__name__)
 
 _MAX_IDLE: Final = 16  # open connections kept for the next command, of all projects
-_PATIENCE_SECONDS: Final = 1.0  # beyond the command's own time, and for a command that was unblocked
+_PATIENCE_SECONDS: Final = 3.0  # beyond the command's own time, and for a command that was unblocked
 _ABANDON_SECONDS: Final = 10.0  # a server may be away for a moment just as a caller leaves
 _UNBLOCK_AGAIN_SECONDS: Final = 0.02
 _RESTORE_AGAIN_SECONDS: Final = 0.2

@@ -24,7 +24,7 @@ from v8box.bindings.interface import BindingError
 log = logging.getLogger(__name__)
 
 MAX_TOPICS: Final = 20_000  # channels and patterns of the whole box
-CONFIRM_SECONDS: Final = 1.0
+CONFIRM_SECONDS: Final = 3.0
 PING_SECONDS: Final = 10.0  # a connection that says nothing for so long is asked whether it is alive
 LOST: Final = "MESSAGES_LOST"
 

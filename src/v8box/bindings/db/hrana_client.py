@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS: Final = 1.5
 _KEEP_ALIVE_SECONDS: Final = 30.0
 _SILENCE_SECONDS: Final = 0.5  # after this the server is asked for a sign of life
-_ALIVE_SECONDS: Final = 1.5  # how long it may take for that
+_ALIVE_SECONDS: Final = 3.0  # how long it may take for that
 _HUSHED_SECONDS: Final = 1.0  # a server that gave none is not asked again for so long: who waits in line fails at once
 MOST_ERROR_BYTES: Final = 64 * 1024
 _SILENT: Final = "it does not answer"
@@ -170,7 +170,7 @@ class HranaClient:
         except msgspec.DecodeError as error:
             raise ServerDown(f"it does not speak Hrana: {error}", sent=True) from error
 
-    async def alive(self, seconds: float = _ALIVE_SECONDS) -> None:
+    async def alive(self, seconds: float) -> None:
         """Returns when the server answers anything at all. Raises `ServerDown`."""
         import aiohttp
 
@@ -231,7 +231,7 @@ class HranaClient:
                 if not silent:
                     continue
                 try:
-                    await self.alive()
+                    await self.alive(_ALIVE_SECONDS)
                 except ServerDown:
                     self._hushed_until = time.monotonic() + _HUSHED_SECONDS
                     for waiting in silent:
