@@ -52,8 +52,10 @@ test-typescript: $(INSTALLED_DEV) ## run the tests of the runtime (ARGS for deno
 	$(DENO) test --quiet --allow-all --permit-no-files $(ARGS) src/v8box
 	$(DENO) test --quiet --no-config --permit-no-files $(ARGS) dashboard/tests
 
-test-python: $(INSTALLED_DEV) $(if $(wildcard $(DASHBOARD)),,$(DASHBOARD)) ## run pytest (ARGS for pytest)
-	$(PY) -m pytest -n $(TESTERS) --durations=20 --durations-min=10 $(ARGS)
+test-python: $(INSTALLED_DEV) $(if $(wildcard $(DASHBOARD)),,$(DASHBOARD)) ## run pytest (ARGS for pytest; AGAIN=1: what failed once more)
+	$(PY) -m pytest -n $(TESTERS) --durations=20 --durations-min=10 $(ARGS) $(if $(AGAIN),|| { [ $$? = 1 ] && \
+		echo 'Once more, one by one: what fails again is broken, the rest was too slow in the crowd.' && \
+		$(PY) -m pytest --last-failed --last-failed-no-failures none -rA --show-capture no; })
 
 check: $(INSTALLED_DEV) ## formatting, lint, types, layers
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-python check-typescript check-dashboard
