@@ -28,13 +28,13 @@ async def test_the_real_app_is_built_once_at_the_first_request_and_those_who_com
     def build() -> ASGIApp:
         built.append(threading.current_thread().name)
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return inner
 
     async with client_of(LazyApp(build)) as client:
         assert built == []
         gone, *waiting = [asyncio.create_task(client.get("/")) for _ in range(5)]
-        assert await asyncio.to_thread(begun.wait, 10)
+        assert await asyncio.to_thread(begun.wait, 60)
         gone.cancel()
         go_on.set()
         assert [response.status_code for response in await asyncio.gather(*waiting)] == [200] * 4

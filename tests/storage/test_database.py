@@ -54,10 +54,10 @@ async def test_a_cancelled_caller_leaves_no_transaction_behind(database: Databas
     def slow(sql: Transaction) -> None:
         sql.execute("insert into t (v) values ('a')")
         inside.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     task = asyncio.create_task(database.write(slow))
-    await asyncio.to_thread(inside.wait, 10)
+    assert await asyncio.to_thread(inside.wait, 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -53,7 +53,7 @@ async def test_bad_input_is_refused(browser: Browser) -> None:
 
 
 async def test_all_keys_are_found_page_by_page_and_nobody_elses(browser: Browser, run: Run) -> None:
-    # However the server shares them out: a page looks at SCAN_COUNT keys and a few more after less than `limit` were found.
+    # More than a page can have, however the server shares them out: after less than `limit` come SCAN_COUNT and a few.
     own = {f"k{number}-{each}".encode() for number in range(25) for each in range(100)}
     for number in range(25):
         await run("mset", *[part for each in range(100) for part in (f"k{number}-{each}", "v")])

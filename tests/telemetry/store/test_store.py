@@ -278,7 +278,7 @@ async def test_closing_waits_for_a_write_that_was_given_up(tmp_path: Path, monke
     write = RunStore._write
 
     def slow(self: RunStore, runs: list[RunRecord], lines: list[LineRecord]) -> None:
-        may_write.wait(10)
+        may_write.wait(60)
         write(self, runs, lines)
 
     monkeypatch.setattr(RunStore, "_write", slow)
