@@ -55,6 +55,11 @@ class Dash:
         shots.settled(self.page)
         return self.page
 
+    def slow_down(self, times: int) -> None:
+        """The page has a processor so many times slower."""
+        devtools = self.page.context.new_cdp_session(self.page)
+        devtools.send("Emulation.setCPUThrottlingRate", {"rate": times})
+
     def look(self, name: str) -> None:
         """Has axe look at what is shown, in both themes, and takes the pictures. Fails on serious findings."""
         found = [*self._axe("light"), *self._axe("dark", OF_COLOURS)]

@@ -48,6 +48,10 @@ export default function MonacoEditor(props: CodeEditorProps) {
   const editor = useRef<monaco.editor.IStandaloneCodeEditor>(null);
   const latest = useRef(props);
   latest.current = props;
+  // How often what was typed has been told, now and when `value` was what it is.
+  const told = useRef(0);
+  const known = told.current;
+  const setting = useRef(false);
   const { shown } = useTheme();
   const language = props.language ?? languageOf(path ?? "");
 
@@ -57,8 +61,8 @@ export default function MonacoEditor(props: CodeEditorProps) {
     const target = place.current;
     if (target === null) return;
     const uri = path === undefined || original !== undefined ? undefined : monaco.Uri.file(path);
-    const known = uri && monaco.editor.getModel(uri);
-    const model = known ?? monaco.editor.createModel(latest.current.value, language, uri);
+    const kept = uri && monaco.editor.getModel(uri);
+    const model = kept ?? monaco.editor.createModel(latest.current.value, language, uri);
     const disposables: monaco.IDisposable[] = [];
     const all = { ...OPTIONS, ...options, readOnly, ariaLabel: label };
     let code: monaco.editor.IStandaloneCodeEditor;
@@ -74,7 +78,9 @@ export default function MonacoEditor(props: CodeEditorProps) {
     }
     disposables.push(
       model.onDidChangeContent(() => {
-        if (model.getValue() !== latest.current.value) latest.current.onChange?.(model.getValue());
+        if (setting.current) return;
+        told.current++;
+        latest.current.onChange?.(model.getValue());
       }),
     );
     const { CtrlCmd } = monaco.KeyMod;
@@ -87,14 +93,18 @@ export default function MonacoEditor(props: CodeEditorProps) {
     latest.current.onMount?.(code);
     return () => {
       editor.current = null;
-      for (const each of disposables) each.dispose();
-      if (!known) model.dispose();
+      for (const each of disposables.reverse()) each.dispose();
+      if (!kept) model.dispose();
     };
   }, [path, language, original, readOnly, label, options]);
 
   useEffect(() => {
     const model = editor.current?.getModel();
-    if (model && model.getValue() !== value) model.setValue(value);
+    // Who types faster than this is drawn is ahead of `value`, which has what came since in a moment.
+    if (!model || told.current !== known || model.getValue() === value) return;
+    setting.current = true;
+    model.setValue(value);
+    setting.current = false;
   }, [value]);
 
   useEffect(() => {

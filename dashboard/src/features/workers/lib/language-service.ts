@@ -38,7 +38,8 @@ export function setTypes(text: string): monaco.IDisposable {
   return { dispose: () => (own.dispose(), deno.dispose()) };
 }
 
-/** One model per file, so that all are known though one is shown. */
+/** One model per file, so that all are known though one is shown. The shown one is its editor's: that has what was typed
+ * since `files`. */
 export function openModels(project: string, worker: string, files: readonly OpenFile[]): void {
   prepare();
   const wanted = new Set<string>();
@@ -47,7 +48,7 @@ export function openModels(project: string, worker: string, files: readonly Open
     wanted.add(uri.toString());
     const model = monaco.editor.getModel(uri);
     if (model === null) monaco.editor.createModel(file.text, undefined, uri);
-    else if (model.getValue() !== file.text) model.setValue(file.text);
+    else if (!model.isAttachedToEditor() && model.getValue() !== file.text) model.setValue(file.text);
   }
   closeModels(project, worker, wanted);
 }
