@@ -2,25 +2,18 @@
 
 All rings together have a bound in bytes and in records. When it is reached, the largest ring loses its oldest: a
 project that floods shortens its own memory, not that of the others.
-
-Only the newest records stay as they came; older ones are packed, some hundred together. That takes a third of the
-memory, and what is made for the next requests is where it was for the last ones, which the processor has at hand: with
-twenty thousand records as they came a request took 4 us longer (docs/benchmarks.md).
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from operator import attrgetter
 from typing import Final
-
-import msgspec
 
 from v8box.telemetry.records import LineRecord, RunRecord
 
@@ -28,22 +21,13 @@ Record = LineRecord | RunRecord
 _project = attrgetter("project")
 MAX_BYTES: Final = 16 * 1024 * 1024
 MAX_RECORDS: Final = 20_000
-BLOCK: Final = 256
-"""So many are packed together, in about 0.2 ms. Those who follow closely read ones that are not packed yet."""
 _RUN_BYTES: Final = 700
 _SPAN_BYTES: Final = 200
 _LINE_BYTES: Final = 400
-_PACKED_BYTES: Final = 100
-"""What a block costs beside its content."""
 _SPARE: Final = 64
 """At a bound, one part in so many is freed: then most records find room."""
 _LOOK_AGAIN: Final = 256
 """After so many that were let go, it is looked which ring is the largest now."""
-# JSON, as lines have what was JSON before: numbers of any size, and no text that has no UTF-8.
-_encode: Final = msgspec.json.Encoder().encode
-_split: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_line: Final = msgspec.json.Decoder(LineRecord).decode
-_run: Final = msgspec.json.Decoder(RunRecord).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,34 +41,13 @@ class Read:
     position: int
 
 
-class _Block:
-    """Records packed together. `until`: all of them were there by then (Unix time)."""
-
-    __slots__ = ("_body", "_lines", "size", "until")
-
-    def __init__(self, records: Sequence[Record], until: float) -> None:
-        self._body = _encode(records)
-        self._lines = bytes(type(each) is LineRecord for each in records)
-        self.size = len(self._body) + len(records) + _PACKED_BYTES
-        self.until = until
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def records(self) -> list[Record]:
-        return [_line(raw) if line else _run(raw) for line, raw in zip(self._lines, _split(self._body), strict=True)]
-
-
 class ProjectRing:
     """One project's. Numbers start at 0 with the box."""
 
-    __slots__ = ("_block", "_blocks", "_records", "_sizes", "bytes", "next", "waiting")
+    __slots__ = ("_records", "_sizes", "bytes", "next", "waiting")
 
-    def __init__(self, block: int = BLOCK) -> None:
-        self._block = block
-        self._blocks: deque[_Block] = deque()
+    def __init__(self) -> None:
         self._records: deque[Record] = deque()
-        """Those after the blocks, and their sizes."""
         self._sizes: deque[int] = deque()
         self.bytes = 0
         self.next = 0
@@ -93,7 +56,7 @@ class ProjectRing:
 
     @property
     def first(self) -> int:
-        return self.next - len(self)
+        return self.next - len(self._records)
 
     def append(self, record: Record, size: int) -> None:
         self.extend((record,), (size,))
@@ -103,70 +66,36 @@ class ProjectRing:
         self._sizes.extend(sizes)
         self.bytes += sum(sizes)
         self.next += len(records)
-        while len(self._records) >= 2 * self._block:
-            self._pack()
         if self.waiting:
             for each in self.waiting:
                 each.set()
             self.waiting.clear()
 
-    def _pack(self) -> None:
-        """The oldest of those that are not."""
-        block = _Block([self._records.popleft() for _ in range(self._block)], time.time())
-        self.bytes += block.size - sum(self._sizes.popleft() for _ in range(self._block))
-        self._blocks.append(block)
-
     def drop_oldest(self, count: int, size: int) -> tuple[int, int]:
-        """Until so many and so many bytes are gone, or all that there are, or a few hundred; of packed ones all of a
-        block. Gives how many, and their size."""
+        """Until so many and so many bytes are gone, or all that there are, or a few hundred. Gives how many, and their
+        size."""
         dropped = freed = 0
-        while (dropped < count or freed < size) and dropped < _LOOK_AGAIN:
-            if self._blocks:
-                block = self._blocks.popleft()
-                freed += block.size
-                dropped += len(block)
-            elif self._records:
-                self._records.popleft()
-                freed += self._sizes.popleft()
-                dropped += 1
-            else:
-                break
+        while self._records and (dropped < count or freed < size) and dropped < _LOOK_AGAIN:
+            self._records.popleft()
+            freed += self._sizes.popleft()
+            dropped += 1
         self.bytes -= freed
         return dropped, freed
 
     def __len__(self) -> int:
-        return self._block * len(self._blocks) + len(self._records)
+        return len(self._records)
 
     def read(self, position: int, limit: int) -> Read:
         start = max(position, self.first)
-        records: list[Record] = []
-        skipped = start - self.first
-        for block in islice(self._blocks, skipped // self._block, None):
-            if len(records) >= limit:
-                break
-            records += block.records()[skipped % self._block if not records else 0 :]
-        unpacked = max(0, skipped - self._block * len(self._blocks))
-        if len(records) < limit:
-            # From the newer end: who follows closely is there.
-            count = len(self._records) - unpacked
-            newer = [record for _, record in zip(range(count), reversed(self._records), strict=False)]
-            records += reversed(newer)
-        del records[limit:]
+        count = self.next - start
+        # From the newer end: who follows closely is there.
+        newer = [record for _, record in zip(range(count), reversed(self._records), strict=False)]
+        records = newer[: -limit - 1 : -1]
         return Read(start, records, start - position, start + len(records))
 
-    def backwards(self, since: float = 0.0) -> Iterator[tuple[int, Record]]:
-        """The records and their numbers, the newest first, as far back as any may have come after `since`. It must not
-        be kept over an `await`."""
-        number = self.next
-        for record in reversed(self._records):
-            number -= 1
-            yield number, record
-        for block in reversed(self._blocks):
-            if block.until < since:
-                return
-            for record in reversed(block.records()):
-                number -= 1
-                yield number, record
+    def backwards(self) -> Iterator[tuple[int, Record]]:
+        """The records and their numbers, the newest first. It must not be kept over an `await`."""
+        return zip(range(self.next - 1, -1, -1), reversed(self._records), strict=False)
 
     async def wait(self, position: int, seconds: float) -> bool:
         """Whether there is something from the position on, before so long is over."""
@@ -211,10 +140,8 @@ class Rings:
         self._add(record.project, (record,), (_LINE_BYTES + size,))
 
     def _add(self, project: str, records: Sequence[Record], sizes: Sequence[int]) -> None:
-        ring = self.of(project)
-        before = ring.bytes
-        ring.extend(records, sizes)
-        self._bytes += ring.bytes - before
+        self.of(project).extend(records, sizes)
+        self._bytes += sum(sizes)
         self._count += len(records)
         while self._bytes > self._max_bytes or self._count > self._max_records:
             self._drop()

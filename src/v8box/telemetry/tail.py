@@ -24,8 +24,6 @@ MAX_READERS: Final = 64
 BATCH_SECONDS: Final = 0.03
 """How long records are gathered for a reader that waits, so that many of them cost one look."""
 _AT_ONCE: Final = 500
-_CLOCKS_DIFFER_SECONDS: Final = 1.0
-"""How much earlier than its time a record may have come: the time of a line is its process's."""
 _EVENT_ID: Final = re.compile(r"([0-9a-f]{8})-([0-9]{1,15})-([0-9]{1,15})")
 
 Kind = Literal["line", "run"]
@@ -197,7 +195,7 @@ def _split(ring: ProjectRing, newest: int, found: list[Record]) -> tuple[int, li
     and the others, older ones."""
     missing = {_identity(record): record for record in found}
     position = newest
-    for number, record in ring.backwards(min(map(_end, found), default=0.0) - _CLOCKS_DIFFER_SECONDS):
+    for number, record in ring.backwards():
         if not missing:
             break
         if missing.pop(_identity(record), None) is not None:
