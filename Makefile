@@ -53,9 +53,14 @@ test-typescript: $(INSTALLED_DEV) ## run the tests of the runtime (ARGS for deno
 	$(DENO) test --quiet --no-config --permit-no-files $(ARGS) dashboard/tests
 
 test-python: $(INSTALLED_DEV) $(if $(wildcard $(DASHBOARD)),,$(DASHBOARD)) ## run pytest (ARGS for pytest; AGAIN=1: what failed once more)
-	$(PY) -m pytest -n $(TESTERS) --durations=20 --durations-min=10 $(ARGS) $(if $(AGAIN),|| { [ $$? = 1 ] && \
-		echo 'Once more, one by one: what fails again is broken, the rest was too slow in the crowd.' && \
-		$(PY) -m pytest --last-failed --last-failed-no-failures none -rA --show-capture no; })
+	$(PY) -m pytest -n $(TESTERS) --durations=20 --durations-min=10 $(ARGS) $(if $(AGAIN),|| { $(once_more); })
+
+# What fails again is broken; what does not had to wait too long in the crowd. No other end than failed tests is tried.
+define once_more
+test $$? = 1; \
+echo 'These failed. Once more, one by one:'; \
+$(PY) -m pytest --last-failed --last-failed-no-failures none -rA --show-capture no
+endef
 
 check: $(INSTALLED_DEV) ## formatting, lint, types, layers
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-python check-typescript check-dashboard
