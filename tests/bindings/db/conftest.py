@@ -6,16 +6,30 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from v8box.bindings.db.binding import DbBinding
 from v8box.bindings.db.embedded import EmbeddedDatabases
 from v8box.bindings.db.interface import DbLimits
+from v8box.bindings.interface import BindingError
 
 Launch = Callable[[Sequence[str], int | None, Mapping[str, str]], Awaitable[asyncio.subprocess.Process]]
 MakeEmbedded = Callable[..., AbstractAsyncContextManager[EmbeddedDatabases]]
 MakeBinding = Callable[..., AbstractAsyncContextManager[DbBinding]]
+Answer = TypeVar("Answer")
+
+
+async def patiently(work: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Tries again what would be done within a short limit if the machine were not busy."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await work()
+            except BindingError as error:
+                if error.code not in ("SQLITE_INTERRUPT", "SQLITE_BUSY"):
+                    raise
 
 
 @pytest.fixture
