@@ -193,10 +193,11 @@ async def test_a_check_that_does_not_answer_fails_and_another_is_told_meanwhile(
 
 
 async def test_a_check_that_hangs_in_a_thread_holds_one() -> None:
-    started, release = [0], threading.Event()
+    started, begun, release = [0], threading.Event(), threading.Event()
 
     def hang() -> Finding:
         started[0] += 1
+        begun.set()
         release.wait()
         return Finding(Status.OK)
 
@@ -204,6 +205,7 @@ async def test_a_check_that_hangs_in_a_thread_holds_one() -> None:
     try:
         for _ in range(5):
             assert (await probe.result()).status is Status.FAIL
+            assert await asyncio.to_thread(begun.wait, 60)
         assert started[0] == 1
     finally:
         release.set()

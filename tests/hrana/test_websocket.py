@@ -240,13 +240,15 @@ async def test_nothing_before_hello(world: World) -> None:
     assert len(world.app.streams) == 0
 
 
-async def test_silence(make_world: MakeWorld) -> None:
-    async with make_world(limits=HranaLimits(hello_seconds=0.1, connection_idle_seconds=0.1)) as world:
-        async with client(world) as made:
-            assert (await made.closed())[0] == 1008
-        async with client(world) as made:
-            await made.hello(await world.token("crm"))
-            assert (await made.closed())[0] == 1000
+async def test_silence_before_hello(make_world: MakeWorld) -> None:
+    async with make_world(limits=HranaLimits(hello_seconds=0.1)) as world, client(world) as made:
+        assert (await made.closed())[0] == 1008
+
+
+async def test_silence_after_hello(make_world: MakeWorld) -> None:
+    async with make_world(limits=HranaLimits(connection_idle_seconds=0.1)) as world, client(world) as made:
+        await made.hello(await world.token("crm"))
+        assert (await made.closed())[0] == 1000
 
 
 async def test_a_deleted_token_closes_its_connections(world: World) -> None:

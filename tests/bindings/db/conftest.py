@@ -28,7 +28,7 @@ async def patiently(work: Callable[[], Awaitable[Answer]]) -> Answer:
             try:
                 return await work()
             except BindingError as error:
-                if error.code not in ("SQLITE_INTERRUPT", "SQLITE_BUSY"):
+                if error.code not in ("SQLITE_INTERRUPT", "SQLITE_BUSY", "TRANSACTION_TIMEOUT"):
                     raise
 
 

@@ -171,8 +171,13 @@ async def test_a_run_is_known_by_its_worker_and_version_too(db: DbBinding, ask: 
 async def test_an_idle_transaction_is_rolled_back(make_db: Callable[..., Any], ask: Ask) -> None:
     async with make_db(DbLimits(lease_seconds=0.05)) as db:
         await run(ask, db, "CREATE TABLE t (id)")
-        tx, _ = await ask(db, "begin", {"mode": "write"})
-        await run(ask, db, "INSERT INTO t VALUES (1)", tx=tx)
+
+        async def begun() -> Any:
+            tx, _ = await ask(db, "begin", {"mode": "write"})
+            await run(ask, db, "INSERT INTO t VALUES (1)", tx=tx)
+            return tx
+
+        tx = await patiently(begun)
         await run(ask, db, "INSERT INTO t VALUES (2)", run="waits for the lock")
         assert await refusal(run(ask, db, "SELECT 1", tx=tx)) == "TRANSACTION_TIMEOUT"
         assert (await run(ask, db, "SELECT id FROM t"))["r"] == [[2]]
