@@ -108,7 +108,7 @@ async def test_a_run_is_shown_with_its_calls_and_what_it_printed(box: Box) -> No
         calls=2,
         spans=spans,
         error=RunError("TypeError", "no", "at a.ts:1:1"),
-        findings=[Finding("slow", "took 1500 ms")],
+        findings=[Finding("slow", "took 1500 ms", limit=1000.0)],
     )
     box.line("first", at=1_000.001, run=run.id, fields={"n": 1})
     box.line("second", at=1_030.0, run=run.id, level="error")
@@ -118,7 +118,8 @@ async def test_a_run_is_shown_with_its_calls_and_what_it_printed(box: Box) -> No
     assert {name: shown[name] for name in listed} == listed
     assert (shown["time"], shown["queue_ms"], shown["memory_bytes"]) == ("1970-01-01T00:16:40.000Z", 1.5, 5_000_000)
     assert shown["error"] == {"name": "TypeError", "message": "no", "stack": "at a.ts:1:1"}
-    assert shown["findings"] == [{"kind": "slow", "text": "took 1500 ms"}]
+    [found] = shown["findings"]
+    assert (found["kind"], found["text"], found["limit_ms"]) == ("slow", "took 1500 ms", 1000.0)
     assert [(each["operation"], each["duration_ms"], each["error"]) for each in shown["spans"]] == [
         ("execute", 2.25, None),
         ("get", None, "NOT_FOUND"),

@@ -19,6 +19,7 @@ from v8box.features.health.model import Finding
 from v8box.features.health.probe import Probe, in_thread
 from v8box.features.health.processors import ProcessorWatch
 from v8box.features.health.service import Check, Health
+from v8box.kit.phrases import phrase
 from v8box.pool.pool import Pool
 from v8box.sandbox.rungs import Rung
 from v8box.sandbox.spawner import Spawner
@@ -56,8 +57,8 @@ def open_health(
 
     def stopped() -> str | None:
         if spawner.died.done():
-            return "the process that starts sandboxes is gone"
-        return "the box is stopping" if pool.stopping else None
+            return phrase("spawner_gone", "the process that starts sandboxes is gone")
+        return phrase("box_stopping", "the box is stopping") if pool.stopping else None
 
     disk = partial(machine.disk, data, warn_mb=wanted.disk_warn_mb, critical_mb=wanted.disk_critical_mb)
     backlogs: tuple[stores.Backlog, ...] = (
@@ -66,19 +67,21 @@ def open_health(
             waiting=lambda: telemetry.runs.held,
             most=MAX_HELD,
             lost=lambda: telemetry.runs.dropped,
-            advice="look whether the disk is full or slow: runs and log lines are dropped, never requests",
+            advice=phrase(
+                "look_disk", "look whether the disk is full or slow: runs and log lines are dropped, never requests"
+            ),
         ),
         stores.Backlog(
             name="operations",
             waiting=lambda: operations.running,
             most=MAX_RUNNING,
-            advice="wait for long work to end, or cancel some: GET /api/v1/operations",
+            advice=phrase("wait_for_work", "wait for long work to end, or cancel some: GET /api/v1/operations"),
         ),
         stores.Backlog(
             name="usage of past days",
             waiting=lambda: usage.unwritten,
             most=2,
-            advice="look in the log why the platform's database cannot be written",
+            advice=phrase("write_catalog", "look in the log why the platform's database cannot be written"),
         ),
     )
     if (exporter := telemetry.exporter) is not None:
@@ -88,8 +91,11 @@ def open_health(
                 waiting=lambda: exporter.held,
                 most=exporter.most,
                 lost=lambda: exporter.dropped,
-                advice="look in the log why OTEL_EXPORTER_OTLP_ENDPOINT does not take them, or lower "
-                "OTEL_TRACES_SAMPLER_ARG",
+                advice=phrase(
+                    "look_exporter",
+                    "look in the log why OTEL_EXPORTER_OTLP_ENDPOINT does not take them, or lower "
+                    "OTEL_TRACES_SAMPLER_ARG",
+                ),
             ),
         )
     probes = [

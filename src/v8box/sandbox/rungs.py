@@ -11,6 +11,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from v8box.kit.phrases import phrase
+
 LANDLOCK_COVERAGE = (
     (1, "files"),
     (2, "moves between directories"),
@@ -66,11 +68,14 @@ class Rungs:
     def _plain(self, step: str, detail: str) -> Rung:
         if self.active(step):
             return Rung(step, True, detail)
-        return Rung(step, False, self._why(step), "look for a container or security profile that forbids it")
+        advice = phrase("allow_rung", "look for a container or security profile that forbids it")
+        return Rung(step, False, self._why(step), advice)
 
     def _landlock(self) -> Rung:
         if not self.active("landlock"):
-            advice = "use Linux 5.13 or newer with landlock in the lsm= list (6.12 covers all of it)"
+            advice = phrase(
+                "newer_linux", "use Linux 5.13 or newer with landlock in the lsm= list (6.12 covers all of it)"
+            )
             return Rung("Landlock", False, self._why("landlock"), advice)
         covered = [what for abi, what in LANDLOCK_COVERAGE if abi <= self.landlock_abi]
         open_ends = [what for abi, what in LANDLOCK_COVERAGE if abi > self.landlock_abi]
@@ -80,13 +85,14 @@ class Rungs:
     def _seccomp(self) -> Rung:
         if self.active("seccomp"):
             return Rung("seccomp", True, f"filter for {self.machine}")
-        return Rung("seccomp", False, self._why("seccomp"), "use Linux with seccomp filters on x86_64 or aarch64")
+        advice = phrase("allow_seccomp", "use Linux with seccomp filters on x86_64 or aarch64")
+        return Rung("seccomp", False, self._why("seccomp"), advice)
 
     def _uid(self) -> Rung:
         if self.active("uid"):
             last = self.first_uid + self.uid_count - 1
             return Rung("own uid", True, f"every process has its own, from {self.first_uid} to {last}")
-        advice = "start the box as root, with the capabilities SETUID, SETGID and KILL"
+        advice = phrase("start_as_root", "start the box as root, with the capabilities SETUID, SETGID and KILL")
         return Rung("own uid", False, "processes run under the uid of the box", advice)
 
     def _cgroup(self) -> Rung:

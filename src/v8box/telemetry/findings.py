@@ -52,8 +52,12 @@ def repeated(
 def slow(duration: float, limit: float, split: dict[str, float]) -> Finding:
     """It took longer than its worker's runs should."""
     most = max(split, key=lambda part: split[part], default="")
-    where = f", {split[most]:.0f} ms of them {_PLACES.get(most, most)}" if most and split[most] > 0 else ""
-    return Finding(SLOW, f"took {duration:.0f} ms{where}; slow_ms is {limit:.0f}", duration=round(duration, 1))
+    part, longest = (most, split[most]) if most and split[most] > 0 else ("", 0.0)
+    where = f", {longest:.0f} ms of them {_PLACES.get(part, part)}" if part else ""
+    text = f"took {duration:.0f} ms{where}; slow_ms is {limit:.0f}"
+    return Finding(
+        SLOW, text, duration=round(duration, 1), part=part, part_duration=round(longest, 1), limit=round(limit, 1)
+    )
 
 
 _PLACES: Final = {

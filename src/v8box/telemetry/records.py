@@ -28,7 +28,8 @@ class RunError(msgspec.Struct, omit_defaults=True):
 
 
 class Finding(msgspec.Struct, omit_defaults=True):
-    """What is remarkable about a run, in words and figures. `kind`: `n_plus_one`, … Duration in milliseconds."""
+    """What is remarkable about a run, in words and figures. `kind`: `n_plus_one`, … Durations in milliseconds; of what
+    was `slow`, `part` is where most of it went, `limit` what it should have kept to."""
 
     kind: str
     text: str
@@ -37,6 +38,9 @@ class Finding(msgspec.Struct, omit_defaults=True):
     what: str = ""
     count: int = 0
     duration: float = 0.0
+    part: str = ""
+    part_duration: float = 0.0
+    limit: float = 0.0
 
 
 class RunRecord(msgspec.Struct, omit_defaults=True, gc=False):

@@ -21,13 +21,6 @@ export const messages = catalogue({
     startedBy: (who: string) => `by ${who}`,
     cancel: "Cancel",
     states: { running: "Running", succeeded: "Done", failed: "Failed", cancelled: "Cancelled" },
-    works: {
-      "project.delete": "Delete a project",
-      "release.create": "Deploy a site",
-      "worker.heap_snapshot": "Heap snapshot",
-      "worker.profile": "CPU profile",
-      "release.optimise": "Optimise a release",
-    } as Record<string, string>,
   },
   id: {
     title: "Notifikasi",
@@ -48,12 +41,5 @@ export const messages = catalogue({
     startedBy: (who) => `oleh ${who}`,
     cancel: "Batalkan",
     states: { running: "Berjalan", succeeded: "Selesai", failed: "Gagal", cancelled: "Dibatalkan" },
-    works: {
-      "project.delete": "Hapus proyek",
-      "release.create": "Deploy situs",
-      "worker.heap_snapshot": "Snapshot heap",
-      "worker.profile": "Profil CPU",
-      "release.optimise": "Optimalkan rilis",
-    },
   },
 });

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from v8box.features.health.model import Finding, Result, Status, worst
+from v8box.kit.phrases import Phrase, joined, parts_of, phrase
 
 HANDSHAKE_SECONDS: Final = 5.0
 CRITICAL_DAYS: Final = 3
@@ -49,8 +50,8 @@ class Certificates:
         results = [Result(place, each, 0.0) for place, each in zip(self._places, findings, strict=True)]
         return Finding(
             worst(results),
-            "; ".join(f"{each.name}: {each.finding.value}" for each in results),
-            "; ".join(dict.fromkeys(each.finding.advice for each in results if each.finding.advice)),
+            joined(Phrase(f"{each.name}: {each.finding.value}", parts_of(each.finding.value)) for each in results),
+            joined(each.finding.advice for each in results),
         )
 
     async def _one(self, place: str) -> Finding:
@@ -61,19 +62,37 @@ class Certificates:
                 async with asyncio.timeout(HANDSHAKE_SECONDS):
                     seen = await self._shake(place)
         except TimeoutError:
-            return Finding(Status.WARN, "no TLS answer in time", _unreachable(place))
+            silent = phrase("certificate_silent", "no TLS answer in time", place=place)
+            return Finding(Status.WARN, silent, _unreachable(place))
         except (OSError, ValueError) as error:
-            return Finding(Status.WARN, f"not seen: {error}"[:200], _unreachable(place))
+            fault = str(error)[:190]
+            unseen = phrase("certificate_unseen", f"not seen: {fault}", place=place, fault=fault)
+            return Finding(Status.WARN, unseen, _unreachable(place))
         return self._judge(place, seen)
 
     def _judge(self, place: str, seen: _Seen) -> Finding:
         days = (seen.ends - self._now()).total_seconds() / 86_400
-        renew = f"look in the log of the proxy why the certificate of {place} is not renewed"
+        renew = phrase(
+            "renew_certificate",
+            f"look in the log of the proxy why the certificate of {place} is not renewed",
+            place=place,
+        )
         if days <= 0:
-            return Finding(Status.FAIL, f"expired {int(-days)} days ago", renew)
-        value = f"{int(days)} days left"
+            ago = int(-days)
+            return Finding(
+                Status.FAIL, phrase("certificate_expired", f"expired {ago} days ago", place=place, days=ago), renew
+            )
+        left = int(days)
+        value = phrase("certificate_days", f"{left} days left", place=place, days=left)
         if seen.fault:
-            return Finding(Status.FAIL, f"{value}, but browsers refuse it: {seen.fault}", f"get {place} a certificate")
+            refused = phrase(
+                "certificate_refused",
+                f"{value}, but browsers refuse it: {seen.fault}",
+                place=place,
+                days=left,
+                fault=seen.fault,
+            )
+            return Finding(Status.FAIL, refused, phrase("get_certificate", f"get {place} a certificate", place=place))
         if days <= CRITICAL_DAYS:
             return Finding(Status.FAIL, value, renew)
         return Finding(Status.WARN, value, renew) if days <= self._warn_days else Finding(Status.OK, value)
@@ -121,7 +140,11 @@ def _host_and_port(place: str) -> tuple[str, int]:
     return (host, int(port)) if colon else (place, _HTTPS)
 
 
-def _unreachable(place: str) -> str:
+def _unreachable(place: str) -> Phrase:
     if place.startswith("/"):
-        return f"let the user that runs the box read {place}"
-    return f"look whether {place} leads to this box; set V8BOX_CERTIFICATES where it cannot be reached from inside"
+        return phrase("read_certificate", f"let the user that runs the box read {place}", place=place)
+    return phrase(
+        "reach_host",
+        f"look whether {place} leads to this box; set V8BOX_CERTIFICATES where it cannot be reached from inside",
+        place=place,
+    )

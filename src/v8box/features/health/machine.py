@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from v8box.features.health.model import Finding, Status
+from v8box.kit.phrases import phrase
 
 _MIB: Final = 1_048_576
 _FEW_INODES: Final = 0.02
@@ -19,7 +20,10 @@ _FAIL_MEMORY: Final = 0.03
 _JUMP_SECONDS: Final = 2.0
 _REMEMBER_JUMP_SECONDS: Final = 600.0
 _BAD_ERROR_SECONDS: Final = 1.0
-_ROOM: Final = "make room: databases, objects and logs grow here (v8box project, old releases, log and cache budgets)"
+_ROOM: Final = phrase(
+    "make_room",
+    "make room: databases, objects and logs grow here (v8box project, old releases, log and cache budgets)",
+)
 
 
 # ---- disk
@@ -29,16 +33,25 @@ def disk(folder: Path, *, warn_mb: int, critical_mb: int) -> Finding:
     """How much is free where the data is, for those who are not root."""
     found = os.statvfs(folder)
     free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
-    value = f"{_gigabytes(free)} of {_gigabytes(total)} free"
+    text = f"{_gigabytes(free)} of {_gigabytes(total)} free"
+    value = phrase("disk_free", text, free_bytes=free, total_bytes=total)
     share = 1 - free / total if total else None
     if free < critical_mb * _MIB:
-        return Finding(Status.FAIL, value, f"{_ROOM}; below {critical_mb} MiB writes begin to fail", share)
+        advice = f"{_ROOM}; below {critical_mb} MiB writes begin to fail"
+        return Finding(Status.FAIL, value, phrase("make_room_now", advice, critical_mb=critical_mb), share)
     if free < warn_mb * _MIB:
         return Finding(Status.WARN, value, _ROOM, share)
     if found.f_files and found.f_favail < found.f_files * _FEW_INODES:
-        left = f"{value}, but only {found.f_favail} of {found.f_files} inodes"
-        advice = "remove many small files, or make the file system anew with more inodes"
-        return Finding(Status.WARN, left, advice, 1 - found.f_favail / found.f_files)
+        left = phrase(
+            "disk_few_inodes",
+            f"{text}, but only {found.f_favail} of {found.f_files} inodes",
+            free_bytes=free,
+            total_bytes=total,
+            left=found.f_favail,
+            inodes=found.f_files,
+        )
+        more = phrase("free_inodes", "remove many small files, or make the file system anew with more inodes")
+        return Finding(Status.WARN, left, more, 1 - found.f_favail / found.f_files)
     return Finding(Status.OK, value, share=share)
 
 
@@ -73,11 +86,19 @@ def read_memory(root: Path = Path("/")) -> Memory:
 
 def memory(found: Memory) -> Finding:
     """Whether there is enough left that nothing is killed for it."""
-    value = f"{_gigabytes(found.available)} of {_gigabytes(found.total)} available"
-    advice = "run fewer sandboxes (V8BOX_MAX_SANDBOXES), give workers smaller limits, or add memory"
+    value = phrase(
+        "memory_available",
+        f"{_gigabytes(found.available)} of {_gigabytes(found.total)} available",
+        available_bytes=found.available,
+        total_bytes=found.total,
+    )
+    advice = phrase(
+        "less_memory", "run fewer sandboxes (V8BOX_MAX_SANDBOXES), give workers smaller limits, or add memory"
+    )
     share = 1 - found.available / found.total
     if found.available < found.total * _FAIL_MEMORY:
-        return Finding(Status.FAIL, value, f"{advice}: the kernel is about to kill processes", share)
+        now = phrase("less_memory_now", f"{advice}: the kernel is about to kill processes")
+        return Finding(Status.FAIL, value, now, share)
     if found.available < found.total * _WARN_MEMORY:
         return Finding(Status.WARN, value, advice, share)
     return Finding(Status.OK, value, share=share)
@@ -168,22 +189,29 @@ class ClockWatch:
             ago = round(steady - self._jumped_at)
             return Finding(
                 Status.WARN,
-                f"the time of day jumped by {self._jump:+.1f} s, {ago} s ago",
-                "let NTP slew the clock; schedules, tokens and signatures go by the time of day",
+                phrase(
+                    "clock_jumped",
+                    f"the time of day jumped by {self._jump:+.1f} s, {ago} s ago",
+                    seconds=round(self._jump, 1),
+                    ago_seconds=ago,
+                ),
+                phrase("slew_clock", "let NTP slew the clock; schedules, tokens and signatures go by the time of day"),
             )
         found = self._kernel()
         if found is None:
-            return Finding(Status.OK, "no jumps; this machine does not tell whether NTP keeps it")
+            told = "no jumps; this machine does not tell whether NTP keeps it"
+            return Finding(Status.OK, phrase("clock_untold", told))
         if not found.synchronised:
             return Finding(
                 Status.WARN,
-                "no jumps, but nothing keeps it right",
-                "turn on time synchronisation: timedatectl set-ntp true, or chrony",
+                phrase("clock_unkept", "no jumps, but nothing keeps it right"),
+                phrase("keep_clock", "turn on time synchronisation: timedatectl set-ntp true, or chrony"),
             )
-        error = f"off by {found.max_error_seconds * 1000:.0f} ms at most"
+        error_ms = round(found.max_error_seconds * 1000)
+        value = phrase("clock_kept", f"synchronised, off by {error_ms} ms at most", error_ms=error_ms)
         if found.max_error_seconds > _BAD_ERROR_SECONDS:
-            return Finding(Status.WARN, f"synchronised, {error}", "look whether the NTP servers can be reached")
-        return Finding(Status.OK, f"synchronised, {error}")
+            return Finding(Status.WARN, value, phrase("reach_ntp", "look whether the NTP servers can be reached"))
+        return Finding(Status.OK, value)
 
 
 def _gigabytes(count: int) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 
 from v8box.errors import V8BoxError
 from v8box.features.health.model import Ask, Finding, Result, Status
+from v8box.kit.phrases import phrase
 
 CHECK_SECONDS: Final = 2.0
 _MAX_TEXT: Final = 500
@@ -64,7 +65,9 @@ class Probe:
             async with asyncio.timeout(self._timeout_seconds):
                 finding = await self._ask()
         except TimeoutError:
-            finding = Finding(Status.FAIL, f"no answer within {self._timeout_seconds:g} s", self._advice)
+            seconds = self._timeout_seconds
+            silent = phrase("no_answer", f"no answer within {seconds:g} s", seconds=seconds)
+            finding = Finding(Status.FAIL, silent, self._advice)
         except Exception as error:
             finding = Finding(Status.FAIL, said_of(error), self._advice)
         finally:

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Final
 
 from v8box.features.health.model import Finding, Status
+from v8box.kit.phrases import phrase
 
 _FULL: Final = 0.95
 _LONG_SECONDS: Final = 300.0
 _AT_LEAST_SECONDS: Final = 0.5
-_ADVICE: Final = (
+_ADVICE: Final = phrase(
+    "find_busy",
     "look which workers take the time (Metrics, or v8box metrics --box --by cpu_ms), give them smaller limits, "
-    "or add processors"
+    "or add processors",
 )
 
 
@@ -71,12 +73,16 @@ class ProcessorWatch:
             self._before, self._looked_at = found, now
         there = f"{found.count:g} processor{'' if found.count == 1 else 's'}"
         if self._share is None:
-            return Finding(Status.OK, there)
+            return Finding(Status.OK, phrase("processors", there, count=found.count))
+        share = round(self._share, 4)
         value = f"{self._share:.0%} of {there}"
         if self._full_since is not None and now - self._full_since >= _LONG_SECONDS:
             minutes = round((now - self._full_since) / 60)
-            return Finding(Status.WARN, f"{value} for {minutes} minutes", _ADVICE, share=self._share)
-        return Finding(Status.OK, value, share=self._share)
+            told = phrase(
+                "processors_full", f"{value} for {minutes} minutes", share=share, count=found.count, minutes=minutes
+            )
+            return Finding(Status.WARN, told, _ADVICE, share=self._share)
+        return Finding(Status.OK, phrase("processors_busy", value, share=share, count=found.count), share=self._share)
 
 
 def _limit_of_cgroup(folder: Path) -> Processors | None:

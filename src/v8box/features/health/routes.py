@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from v8box import __version__
 from v8box.api.access import Role, needs
+from v8box.api.phrases import PhraseInfo
 from v8box.api.v1 import answer, router_v1
 from v8box.features.health.model import Status
 from v8box.features.health.service import Health, Phase
@@ -53,7 +54,11 @@ class CheckInfo(BaseModel):
     status: Status
     latency_ms: float = Field(description="How long looking took.")
     value: str = Field(description="What was found.", examples=["11.2 GB of 40.0 GB free"])
+    value_parts: list[PhraseInfo] = Field(
+        description="What `value` says, one thing after the other; empty where only the text is known."
+    )
     advice: str = Field(description="What to do next; empty where there is nothing to do.")
+    advice_parts: list[PhraseInfo] = Field(description="The same of `advice`.")
     share: float | None = Field(
         default=None, description="How much of it is used, from 0 to 1; null of what cannot be used up."
     )

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from v8box.features.health.model import Ask, Finding, Result, Status, worst
 from v8box.features.health.probe import Probe
+from v8box.kit.phrases import phrase, plain
 from v8box.kit.times import rfc3339
 
 CACHE_SECONDS: Final = 2.0
@@ -21,10 +22,12 @@ Check = Callable[[], Awaitable[None]]
 """Returns when the service answers, raises when it does not."""
 
 _ADVICE: Final[Mapping[str, str]] = {
-    "db": "look after the database server or the engine: LIBSQL_URL, the disk, the log of the box",
-    "cache": "look whether Valkey runs and has memory: VALKEY_URL, the log of the box",
-    "s3": "look whether the S3 server answers with these keys: S3_ENDPOINT, or the disk of the data directory",
-    "vault": "look whether Vault is unsealed and the token is good: VAULT_ADDR, VAULT_TOKEN",
+    "db": phrase("look_db", "look after the database server or the engine: LIBSQL_URL, the disk, the log of the box"),
+    "cache": phrase("look_cache", "look whether Valkey runs and has memory: VALKEY_URL, the log of the box"),
+    "s3": phrase(
+        "look_s3", "look whether the S3 server answers with these keys: S3_ENDPOINT, or the disk of the data directory"
+    ),
+    "vault": phrase("look_vault", "look whether Vault is unsealed and the token is good: VAULT_ADDR, VAULT_TOKEN"),
 }
 
 
@@ -112,7 +115,7 @@ class Health:
 def _answering(check: Check) -> Ask:
     async def ask() -> Finding:
         await check()
-        return Finding(Status.OK, "answers")
+        return Finding(Status.OK, phrase("answers", "answers"))
 
     return ask
 
@@ -126,7 +129,9 @@ def _check(result: Result) -> dict[str, Any]:
         "name": result.name,
         "status": result.status,
         "latency_ms": result.latency_ms,
-        "value": result.finding.value,
-        "advice": result.finding.advice,
+        "value": str(result.finding.value),
+        "value_parts": plain(result.finding.value),
+        "advice": str(result.finding.advice),
+        "advice_parts": plain(result.finding.advice),
         "share": None if result.finding.share is None else round(result.finding.share, 4),
     }

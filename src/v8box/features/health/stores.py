@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from v8box.features.health.model import Ask, Finding, Status
+from v8box.kit.phrases import joined, phrase
 from v8box.sandbox.rungs import Rung
 from v8box.storage import backups
 
@@ -50,15 +51,19 @@ class BacklogWatch:
             if lost > self._lost[each.name]:
                 self._lost_at[each.name] = now
             self._lost[each.name] = lost
-            said = f"{each.name}: {waiting}"
             recently = now - self._lost_at.get(each.name, -_REMEMBER_LOSS_SECONDS) < _REMEMBER_LOSS_SECONDS
-            if lost:
-                said += f" ({lost} dropped since the start)"
             if recently or waiting * 2 >= each.most:
                 status = Status.WARN
                 advice.append(each.advice)
-            told.append(said)
-        return Finding(status, "; ".join(told) or "nothing waits", "; ".join(filter(None, dict.fromkeys(advice))))
+            said = f"{each.name}: {waiting}"
+            told.append(
+                phrase(
+                    "dropped", f"{said} ({lost} dropped since the start)", name=each.name, waiting=waiting, lost=lost
+                )
+                if lost
+                else phrase("waiting", said, name=each.name, waiting=waiting)
+            )
+        return Finding(status, joined(told) or phrase("nothing_waits", "nothing waits"), joined(advice))
 
 
 # ---- backup
@@ -69,11 +74,15 @@ def backup(database: Path, folder: Path, *, up_seconds: float, now: float) -> Fi
     at = backups.newest_time(database, folder)
     if not at:
         if up_seconds < backups.FIRST_SECONDS * 5:
-            return Finding(Status.OK, "none yet: the first is made a minute after the start")
-        return Finding(Status.FAIL, "there is none", f"look in the log why {folder} cannot be written")
+            return Finding(Status.OK, phrase("backup_soon", "none yet: the first is made a minute after the start"))
+        advice = f"look in the log why {folder} cannot be written"
+        return Finding(
+            Status.FAIL, phrase("backup_none", "there is none"), phrase("write_backup", advice, folder=str(folder))
+        )
     age = max(0.0, now - at)
-    value = f"{age / 3_600:.1f} hours old"
-    advice = f"look in the log why no newer copy could be made in {folder}"
+    hours = round(age / 3_600, 1)
+    value = phrase("backup_age", f"{hours:.1f} hours old", hours=hours)
+    advice = phrase("renew_backup", f"look in the log why no newer copy could be made in {folder}", folder=str(folder))
     if age > _BACKUP_FAIL_SECONDS:
         return Finding(Status.FAIL, value, advice)
     return Finding(Status.WARN, value, advice) if age > _BACKUP_WARN_SECONDS else Finding(Status.OK, value)
@@ -90,11 +99,16 @@ def valkey_memory(info: Callable[[], Awaitable[str]]) -> Ask:
         found = {name: value.strip() for name, mark, value in lines if mark}
         used, most = int(found.get("used_memory", "0")), int(found.get("maxmemory", "0"))
         if not most:
-            return Finding(Status.OK, f"{used / 1024**2:.0f} MB used, no bound")
-        value, share = f"{used / 1024**2:.0f} of {most / 1024**2:.0f} MB used", min(1.0, used / most)
+            return Finding(
+                Status.OK, phrase("cache_unbounded", f"{used / 1024**2:.0f} MB used, no bound", used_bytes=used)
+            )
+        text, share = f"{used / 1024**2:.0f} of {most / 1024**2:.0f} MB used", min(1.0, used / most)
+        value = phrase("cache_used", text, used_bytes=used, most_bytes=most)
         if used >= most * _FULL:
             evicts = found.get("maxmemory_policy", "noeviction") != "noeviction"
-            advice = "delete keys, let them expire (EX), or give the server more memory (maxmemory)"
+            advice = phrase(
+                "free_cache", "delete keys, let them expire (EX), or give the server more memory (maxmemory)"
+            )
             return Finding(Status.OK if evicts else Status.WARN, value, "" if evicts else advice, share)
         return Finding(Status.OK, value, share=share)
 
@@ -108,11 +122,15 @@ def confinement(missing: Callable[[], Sequence[Rung]]) -> Ask:
     async def look() -> Finding:
         rungs = missing()
         if not rungs:
-            return Finding(Status.OK, "every rung is taken")
+            return Finding(Status.OK, phrase("rungs_taken", "every rung is taken"))
         return Finding(
             Status.WARN,
-            "missing: " + ", ".join(f"{each.name} ({each.detail})" for each in rungs),
-            "; ".join(dict.fromkeys(each.advice for each in rungs)),
+            phrase(
+                "rungs_missing",
+                "missing: " + ", ".join(f"{each.name} ({each.detail})" for each in rungs),
+                names=", ".join(each.name for each in rungs),
+            ),
+            joined(each.advice for each in rungs),
         )
 
     return look
@@ -130,12 +148,16 @@ def workers(
     async def look() -> Finding:
         why = stopped()
         if why is not None:
-            return Finding(Status.FAIL, why, "start the box again, and look in its log why")
+            return Finding(Status.FAIL, why, phrase("start_again", "start the box again, and look in its log why"))
         taken = count()
-        value, share = f"{taken} of {most} sandboxes", min(1.0, taken / most)
+        text, share = f"{taken} of {most} sandboxes", min(1.0, taken / most)
         if not (failed := fault()):
-            return Finding(Status.OK, value, share=share)
-        advice = "look in the log, and whether the machine is out of memory, processes or files: v8box doctor"
-        return Finding(Status.WARN if taken else Status.FAIL, f"{value}; one did not start: {failed}", advice, share)
+            return Finding(Status.OK, phrase("sandboxes", text, taken=taken, most=most), share=share)
+        value = phrase("sandbox_failed", f"{text}; one did not start: {failed}", taken=taken, most=most, fault=failed)
+        advice = phrase(
+            "mend_sandboxes",
+            "look in the log, and whether the machine is out of memory, processes or files: v8box doctor",
+        )
+        return Finding(Status.WARN if taken else Status.FAIL, value, advice, share)
 
     return look

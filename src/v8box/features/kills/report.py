@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from v8box.kit.phrases import Part
 from v8box.telemetry.records import CurvePoint, RunningRecord
 
 
@@ -34,6 +35,9 @@ class Report(msgspec.Struct, omit_defaults=True):
     curve: list[CurvePoint]
     lines: list[LastLine]
     advice: list[str]
+    """In English."""
+    said: list[Part] = []
+    """What each of `advice` says; empty in reports of before that was kept."""
     suggestion: Suggestion | None = None
     exit_code: int | None = None
     signal: int | None = None

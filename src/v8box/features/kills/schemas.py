@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
+from v8box.api.phrases import PhraseInfo
 from v8box.api.v1 import Time
 from v8box.errors import StopReason
 from v8box.features.kills.advice import LIMIT_OF
@@ -83,6 +84,9 @@ class KillReport(KillInfo):
 
     whole: bool = Field(description="The process ended; `false`: one run did, its process went on.")
     advice: list[str] = Field(description="What to do, the likeliest first.")
+    advice_parts: list[PhraseInfo] = Field(
+        description="What each of `advice` says, in the same order; empty in reports that an older version wrote."
+    )
     suggestion: SuggestionInfo | None = Field(description="`null`: no higher limit would help, or none is allowed.")
     runs: list[RunningInfo] = Field(description="What was going on, the longest first, up to 20.")
     run_count: int
@@ -104,6 +108,7 @@ class KillReport(KillInfo):
             **_row(kill),
             whole=report.whole,
             advice=report.advice,
+            advice_parts=[PhraseInfo(code=each.code, values=each.values) for each in report.said],
             suggestion=None
             if suggested is None
             else SuggestionInfo(limit=suggested.limit, value=suggested.value, manifest=suggested.line),

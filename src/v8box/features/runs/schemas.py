@@ -6,6 +6,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
+from v8box.api.findings import FindingInfo, finding_fields
 from v8box.api.v1 import rfc3339
 from v8box.telemetry.meter import Span
 from v8box.telemetry.records import LineRecord, RunRecord
@@ -23,13 +24,6 @@ class FoundPage(BaseModel, Generic[T]):
         "from here. `null`: the page is complete.",
         json_schema_extra={"format": "date-time"},
     )
-
-
-class FindingInfo(BaseModel):
-    """What is remarkable about a run."""
-
-    kind: str = Field(description="`slow`, `n_plus_one`, …")
-    text: str
 
 
 class RunErrorInfo(BaseModel):
@@ -180,7 +174,7 @@ def run_fields(record: RunRecord) -> dict[str, Any]:
         "call_ms": round(record.call_time, 3),
         "call_bytes": record.call_bytes,
         "error": None if error is None else {"name": error.name, "message": error.message, "stack": error.stack},
-        "findings": [{"kind": each.kind, "text": each.text} for each in record.findings],
+        "findings": [finding_fields(each) for each in record.findings],
         "sampling": record.sampling,
         "trace_id": record.trace or None,
         "span_id": record.span or None,

@@ -10,23 +10,12 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from v8box.api.access import Role, needs
+from v8box.api.findings import FindingInfo, finding_fields
 from v8box.api.v1 import Page, Paged, Time, answer, router_v1
 from v8box.features.slow.figures import Figures
 from v8box.features.slow.log import Key, SlowLog
 
 _DAY: Final = 86_400.0
-
-
-class FindingInfo(BaseModel):
-    """What is remarkable about a run."""
-
-    kind: str = Field(description="`slow`: it took longer than `slow_ms`. `n_plus_one`: the same call again and again.")
-    text: str
-    binding: str
-    operation: str
-    what: str = Field(description="Upon what: the statement with `?` for its values, a bucket, the beginning of a key.")
-    count: int
-    duration_ms: float
 
 
 class RepeatedInfo(BaseModel):
@@ -137,18 +126,7 @@ def _shown(key: Key, figures: Figures) -> SlowInfo:
             status=worst.status,
             duration_ms=worst.duration,
             split=worst.split,
-            findings=[
-                FindingInfo(
-                    kind=found.kind,
-                    text=found.text,
-                    binding=found.binding,
-                    operation=found.operation,
-                    what=found.what,
-                    count=found.count,
-                    duration_ms=found.duration,
-                )
-                for found in worst.findings
-            ],
+            findings=[FindingInfo(**finding_fields(found)) for found in worst.findings],
         ),
     )
 

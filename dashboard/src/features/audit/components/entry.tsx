@@ -1,6 +1,7 @@
 // One entry of the timeline; what it was before and after unfolds.
 import { Bot, ChevronDown, KeySquare, Server, Terminal, UserRound, UserX } from "lucide-react";
 import type { EntryInfo } from "@/api/generated/api";
+import { Action } from "@/components/action";
 import { CodeBlock } from "@/components/code-block";
 import { KeyValue, RelativeTime } from "@/components/values";
 import { messages } from "@/features/audit/messages";
@@ -30,8 +31,7 @@ export function Entry({ entry }: { entry: EntryInfo }) {
           </span>
           <span className="flex min-w-0 flex-1 justify-between gap-x-3 text-sm max-sm:flex-col">
             <span className="min-w-0">
-              <span className="font-medium">{entry.actor.name}</span>{" "}
-              <span className="font-mono text-xs text-accent">{entry.action}</span>{" "}
+              <span className="font-medium">{entry.actor.name}</span> <Action action={entry.action} />{" "}
               <span className="font-mono text-xs text-muted">{entry.resource}</span>
             </span>
             <span className="shrink-0 text-xs leading-5 text-muted">
@@ -47,6 +47,7 @@ export function Entry({ entry }: { entry: EntryInfo }) {
           <KeyValue
             items={[
               [t.at, formatTime(entry.at)],
+              [t.what, <span key="w" className="font-mono text-xs">{entry.action}</span>],
               [t.actor, `${entry.actor.name} (${t.kinds[entry.actor.kind] ?? entry.actor.kind})`],
               entry.project !== null && [t.project, entry.project],
               entry.address !== null && [t.address, <span key="a" className="font-mono text-xs">{entry.address}</span>],

@@ -8,6 +8,7 @@ import { Progress } from "@/components/progress";
 import { Table } from "@/components/table";
 import { toast } from "@/components/toast";
 import { RelativeTime } from "@/components/values";
+import { messages as workMessages } from "@/components/work-messages";
 import { messages } from "@/features/health/messages";
 import { failure } from "@/lib/api/operations";
 import { useApiList, useChange } from "@/lib/api/queries";
@@ -17,6 +18,7 @@ const TONES: Record<string, Tone> = { running: "accent", succeeded: "ok", failed
 
 export function Operations() {
   const t = useMessages(messages);
+  const { works } = useMessages(workMessages);
   const operations = useApiList("GET /api/v1/operations", { query: { limit: 25 } }, { refetchInterval: 3_000 });
   const stop = useChange("DELETE /api/v1/operations/{operation_id}", { invalidates: ["GET /api/v1/operations"] });
   return (
@@ -29,7 +31,11 @@ export function Operations() {
         more={operations}
         rowKey={(each) => each.id}
         columns={[
-          { id: "kind", header: t.kind, cell: (each) => <span className="font-mono text-xs">{each.kind}</span> },
+          {
+            id: "kind",
+            header: t.kind,
+            cell: (each) => works[each.kind] ?? <span className="font-mono text-xs">{each.kind}</span>,
+          },
           { id: "project", header: t.project, from: "md", cell: (each) => each.project ?? "–" },
           {
             id: "state",
@@ -43,7 +49,7 @@ export function Operations() {
                   <>
                     <span className="text-xs text-muted">{each.progress.step}</span>
                     <Progress
-                      label={each.kind}
+                      label={works[each.kind] ?? each.kind}
                       value={each.progress.total ? (each.progress.done ?? 0) / each.progress.total : undefined}
                     />
                   </>

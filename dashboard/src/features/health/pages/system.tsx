@@ -1,5 +1,6 @@
 import { Badge, type Tone } from "@/components/badge";
 import { messages as checkMessages } from "@/components/check-messages";
+import { advisedBy, foundBy } from "@/components/check-phrases";
 import { CopyButton } from "@/components/code-block";
 import { Card, Page } from "@/components/layout";
 import { Table } from "@/components/table";
@@ -55,14 +56,14 @@ export default function SystemPage() {
               header: t.found,
               cell: (check) => (
                 <span>
-                  {check.value}
+                  {foundBy(check)}
                   {check.latency_ms > 0 && (
                     <span className="ml-2 text-xs whitespace-nowrap text-muted max-sm:hidden">
                       {formatMilliseconds(check.latency_ms)}
                     </span>
                   )}
                   {check.advice && check.status !== "ok" && (
-                    <span className="block text-xs text-muted">{check.advice}</span>
+                    <span className="block text-xs text-muted">{advisedBy(check)}</span>
                   )}
                 </span>
               ),

@@ -10,6 +10,7 @@ import { ErrorNote } from "@/components/error-note";
 import { Tabs } from "@/components/tabs";
 import { RelativeTime, Skeleton } from "@/components/values";
 import { LongWork } from "@/features/inbox/components/long-work";
+import { messages as workMessages } from "@/components/work-messages";
 import { messages } from "@/features/inbox/messages";
 import { useApi } from "@/lib/api/queries";
 import { classes } from "@/lib/classes";
@@ -81,6 +82,7 @@ export default function Inbox({ seen, onClose }: { seen: string; onClose: () => 
 
 function Notice({ notice, fresh, onGo }: { notice: NoticeInfo; fresh: boolean; onGo: () => void }) {
   const t = useMessages(messages);
+  const { works } = useMessages(workMessages);
   const Icon = ICONS[notice.kind];
   const to = placeOf(notice);
   const body = (
@@ -93,7 +95,7 @@ function Notice({ notice, fresh, onGo }: { notice: NoticeInfo; fresh: boolean; o
         <span className="flex flex-wrap items-center gap-x-2 font-medium">
           <span className="min-w-0 break-words">
             <span className="sr-only">{`${t.kinds[notice.kind]}, ${t.severities[notice.severity]}: `}</span>
-            {notice.kind === "operation" ? t.works[notice.title] ?? notice.title : notice.title}
+            {notice.kind === "operation" ? works[notice.title] ?? notice.title : notice.title}
           </span>
           {fresh && <Badge tone="accent">{t.isNew}</Badge>}
         </span>

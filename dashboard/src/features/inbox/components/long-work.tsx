@@ -7,6 +7,7 @@ import { EmptyState } from "@/components/empty-state";
 import { ErrorNote } from "@/components/error-note";
 import { Progress } from "@/components/progress";
 import { RelativeTime, Skeleton } from "@/components/values";
+import { messages as workMessages } from "@/components/work-messages";
 import { messages } from "@/features/inbox/messages";
 import { failure } from "@/lib/api/operations";
 import { useApi, useChange } from "@/lib/api/queries";
@@ -48,11 +49,12 @@ function Part({ title, operations }: { title: string; operations: readonly Opera
 
 function Line({ operation }: { operation: OperationInfo }) {
   const t = useMessages(messages);
+  const { works } = useMessages(workMessages);
   const stop = useChange("DELETE /api/v1/operations/{operation_id}", {
     invalidates: ["GET /api/v1/operations", "GET /api/v1/inbox"],
   });
   const { step, done, total } = operation.progress;
-  const name = t.works[operation.kind] ?? operation.kind;
+  const name = works[operation.kind] ?? operation.kind;
   const running = operation.state === "running";
   return (
     <div className="grid gap-1 text-sm">

@@ -4,6 +4,7 @@ import { Badge } from "@/components/badge";
 import { Chart } from "@/components/chart";
 import { Code, CodeBlock } from "@/components/code-block";
 import { ErrorNote } from "@/components/error-note";
+import { advisedIn, whyKilled } from "@/components/kill-phrases";
 import { Card, Page } from "@/components/layout";
 import { Table } from "@/components/table";
 import { KeyValue, RelativeTime, Skeleton } from "@/components/values";
@@ -31,7 +32,7 @@ export default function KillPage() {
           {found.worker} <Badge tone="bad" dot>{found.reason}</Badge>
         </>
       )}
-      description={found?.detail}
+      description={found && whyKilled(found)}
     >
       {report.error
         ? <ErrorNote error={report.error} onRetry={() => void report.refetch()} />
@@ -52,8 +53,8 @@ function Report({ report }: { report: KillReport }) {
     <>
       <div className="grid gap-5 lg:grid-cols-2">
         <Card title={t.advice}>
-          <ul lang="en" className="grid list-disc gap-1.5 pl-4 text-sm">
-            {report.advice.map((each, index) => <li key={index}>{each.replaceAll("`", "")}</li>)}
+          <ul className="grid list-disc gap-1.5 pl-4 text-sm">
+            {advisedIn(report).map((each, index) => <li key={index}>{each.replaceAll("`", "")}</li>)}
           </ul>
           {report.suggestion && (
             <div className="mt-3 grid gap-1">

@@ -4,6 +4,8 @@ import type { SlowInfo, StopReason } from "@/api/generated/api";
 import { Badge } from "@/components/badge";
 import { EmptyState } from "@/components/empty-state";
 import { Field, Input, Select } from "@/components/field";
+import { repeatedSaid } from "@/components/finding-phrases";
+import { whyKilled } from "@/components/kill-phrases";
 import { Card, Page } from "@/components/layout";
 import { Table } from "@/components/table";
 import { RelativeTime } from "@/components/values";
@@ -99,7 +101,7 @@ export default function KillsPage() {
               id: "detail",
               header: t.detail,
               from: "lg",
-              cell: (each) => <span className="line-clamp-2 text-muted">{each.detail}</span>,
+              cell: (each) => <span className="line-clamp-2 text-muted">{whyKilled(each)}</span>,
             },
             { id: "used", header: t.used, from: "md", cell: (each) => usedOf(each) },
             { id: "count", header: t.count, align: "right", from: "sm", cell: (each) => formatNumber(each.count) },
@@ -128,7 +130,11 @@ export default function KillsPage() {
                   {each.repeated.map((one, index) => (
                     <span key={index} className="flex flex-wrap items-center gap-1.5 text-xs text-muted">
                       <Badge tone="warn">{t.repeated}</Badge>
-                      {one.text}
+                      {repeatedSaid({
+                        ...one,
+                        count: Math.round(one.calls / one.runs),
+                        duration_ms: one.duration_ms / one.runs,
+                      })}
                     </span>
                   ))}
                 </span>

@@ -3,6 +3,7 @@ import { Bug, CircleX, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { messages as checkMessages } from "@/components/check-messages";
+import { advisedBy, foundBy } from "@/components/check-phrases";
 import { Card } from "@/components/layout";
 import { messages } from "@/features/overview/messages";
 import { useApi } from "@/lib/api/queries";
@@ -35,9 +36,9 @@ export function Attention() {
             key={check.name}
             icon={check.status === "fail" ? CircleX : TriangleAlert}
             tone={check.status === "fail" ? "bad" : "warn"}
-            title={`${names[check.name] ?? check.name}: ${check.value}`}
+            title={`${names[check.name] ?? check.name}: ${foundBy(check)}`}
           >
-            {check.advice}
+            {advisedBy(check)}
           </Line>
         ))}
         {faulty.map((worker) => (

@@ -2,6 +2,7 @@
 import { CircleCheck, CircleX, TriangleAlert } from "lucide-react";
 import type { BoxInfo, CheckInfo } from "@/api/generated/api";
 import { messages as checkMessages } from "@/components/check-messages";
+import { foundBy } from "@/components/check-phrases";
 import { ErrorNote } from "@/components/error-note";
 import { Card } from "@/components/layout";
 import { Progress } from "@/components/progress";
@@ -86,7 +87,8 @@ function Machine({ checks }: { checks: readonly CheckInfo[] }) {
   if (found.length === 0) return null;
   return (
     <dl className="mt-4 grid grid-cols-2 gap-x-8 gap-y-4 border-t pt-4 text-sm md:grid-cols-4">
-      {found.map(({ name, value, status, share }) => {
+      {found.map((check) => {
+        const { name, status, share } = check;
         const title = names[name] ?? name;
         const tone = status === "fail" ? "bad" : status === "warn" || (share ?? 0) >= FULL ? "warn" : "accent";
         return (
@@ -100,7 +102,7 @@ function Machine({ checks }: { checks: readonly CheckInfo[] }) {
             <dd className="grid gap-1.5">
               {typeof share === "number" && <Progress label={title} value={share} tone={tone} />}
               <span className={classes("line-clamp-2 text-xs", status === "ok" ? "text-muted" : LOOKS[status].tone)}>
-                {value}
+                {foundBy(check)}
               </span>
             </dd>
           </div>

@@ -1,6 +1,7 @@
 // What was deployed last; and, for admins, what else has changed.
 import { Rocket } from "lucide-react";
 import { Link } from "react-router";
+import { Action } from "@/components/action";
 import { Badge } from "@/components/badge";
 import { EmptyState } from "@/components/empty-state";
 import { Card } from "@/components/layout";
@@ -77,8 +78,7 @@ export function Activity() {
                 className="flex items-baseline justify-between gap-4 border-b px-4 py-2 text-sm last:border-b-0"
               >
                 <span className="min-w-0 truncate">
-                  <span className="font-medium">{entry.actor.name}</span>{" "}
-                  <span className="font-mono text-xs text-accent">{entry.action}</span>{" "}
+                  <span className="font-medium">{entry.actor.name}</span> <Action action={entry.action} />{" "}
                   <span className="font-mono text-xs text-muted">{entry.resource}</span>
                 </span>
                 <span className="shrink-0 text-xs text-muted">

@@ -5,6 +5,8 @@ import { ButtonLink } from "@/components/button";
 import { Code, CodeBlock, CopyButton } from "@/components/code-block";
 import { EmptyState } from "@/components/empty-state";
 import { ErrorNote } from "@/components/error-note";
+import { findingSaid } from "@/components/finding-phrases";
+import { whyKilled } from "@/components/kill-phrases";
 import { Card, Page } from "@/components/layout";
 import { KeyValue, Skeleton } from "@/components/values";
 import { Line } from "@/features/runs/components/line";
@@ -75,7 +77,7 @@ function Found({ run }: { run: RunDetail }) {
             {run.findings.map((each, index) => (
               <li key={index} className="flex items-start gap-2">
                 <Badge tone="warn">{each.kind}</Badge>
-                <span lang="en" className="min-w-0 break-words">{each.text}</span>
+                <span className="min-w-0 break-words">{findingSaid(each)}</span>
               </li>
             ))}
           </ul>
@@ -140,7 +142,7 @@ function WhyStopped({ run }: { run: RunDetail }) {
   const kills = useApi("GET /api/v1/projects/{project}/kills", { path: { project }, query: { run: run.id } });
   const report = kills.data?.items[0];
   return report !== undefined && (
-    <Card title={<span className="text-bad">{report.detail}</span>}>
+    <Card title={<span className="text-bad">{whyKilled(report)}</span>}>
       <Link className="text-sm text-accent hover:underline" to={to("kills", report.id)}>{t.killReport}</Link>
     </Card>
   );
