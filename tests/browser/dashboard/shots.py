@@ -13,9 +13,12 @@ from typing import Final, Literal
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 from tests.browser.chromium import launch
 
+Theme = Literal["light", "dark"]
+POLL_MS: Final = 50
+"""Else Playwright looks at each frame, and has them drawn for it."""
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
-KINDS: Final[tuple[tuple[str, ViewportSize, Literal["light", "dark"]], ...]] = (
+KINDS: Final[tuple[tuple[str, ViewportSize, Theme], ...]] = (
     ("light", WIDE, "light"),
     ("dark", WIDE, "dark"),
     ("phone", PHONE, "light"),
@@ -25,7 +28,9 @@ KINDS: Final[tuple[tuple[str, ViewportSize, Literal["light", "dark"]], ...]] = (
 def settled(page: Page) -> None:
     """Waits until nothing is on its way any more: there is a heading, and nothing stands in for what will be there."""
     page.wait_for_load_state()
-    page.wait_for_function("() => document.querySelector('h1') && !document.querySelector('[data-loading]')")
+    page.wait_for_function(
+        "() => document.querySelector('h1') && !document.querySelector('[data-loading]')", polling=POLL_MS
+    )
     page.evaluate("() => document.fonts.ready")
 
 
@@ -45,10 +50,10 @@ def take(page: Page, folder: Path, name: str) -> list[Path]:
     return pictures
 
 
-def in_theme(page: Page, theme: Literal["light", "dark"]) -> None:
+def in_theme(page: Page, theme: Theme) -> None:
     """As if the system had it; charts and editors are drawn anew."""
     page.emulate_media(color_scheme=theme)
-    page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
+    page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme, polling=POLL_MS)
     settled(page)
 
 

@@ -434,7 +434,7 @@ def test_a_token_is_made_and_revoked(dash: Dash, admin: httpx.Client, shop: str)
     dialog.get_by_role("textbox").fill("<b>laptop</b>")
     dialog.get_by_role("button", name="Revoke").click()
     expect(page.get_by_text("<b>laptop</b> is revoked")).to_be_visible()
-    assert admin.get("/admin/database/tokens").json()["data"] == []
+    assert "<b>laptop</b>" not in admin.get("/admin/database/tokens").text
 
 
 def test_the_structure_is_changed(dash: Dash, admin: httpx.Client, shop: str) -> None:

@@ -13,6 +13,10 @@ from tests.browser.dashboard.conftest import Dash
 from tests.e2e.box import RunningBox
 
 BOX = "/api/v1/box/notifications"
+PRESS = """keys => {
+  for (const key of keys) document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+}"""
+"""One after the other, faster than any machine is slow."""
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +39,11 @@ def thrown(box: RunningBox, admin: httpx.Client) -> Iterator[str]:
     file.unlink()
 
 
-def test_the_bell_counts_what_is_new_and_leads_to_it(dash: Dash, thrown: str) -> None:
-    page = dash.open("/projects/default/variables")
+def test_the_bell_counts_what_is_new_and_leads_to_it(dash: Dash, admin: httpx.Client, thrown: str) -> None:
+    page = dash.page
+    now = admin.get("/api/v1/inbox").json()  # what happens to the box meanwhile would be new again
+    page.route("**/api/v1/inbox", lambda route: route.fulfill(json=now))
+    dash.open("/projects/default/variables")
     bell = page.get_by_role("button", name=re.compile("Notifications"))
     expect(bell).to_have_accessible_name(re.compile(r"Notifications: \d+ new"))
     page.keyboard.press("n")
@@ -144,8 +151,7 @@ def test_a_viewer_may_look_at_rules_and_change_none(visitor: Callable[[str], Das
 def test_the_keyboard_goes_everywhere_and_focus_comes_back(dash: Dash, tmp_path: Path) -> None:
     page = dash.open("/projects/default")
     for letter, heading in (("w", "Workers"), ("p", "Pages"), ("e", "Errors"), ("a", "Alerts"), ("s", "System")):
-        page.keyboard.press("g")
-        page.keyboard.press(letter)
+        page.evaluate(PRESS, ["g", letter])
         expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
     page.keyboard.press("?")
     sheet = page.get_by_role("dialog", name="Keyboard shortcuts")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 import struct
@@ -292,6 +293,14 @@ def test_media_are_played_by_ranges(dash: Dash, admin: httpx.Client, bucket: str
 MEGABYTE = 1024 * 1024
 
 
+def cut(page: Page) -> re.Pattern[str]:
+    """The connection is gone for the second part, and stays so: what is sent again arrives nowhere."""
+    second = re.compile("/parts/2")
+    tries = itertools.count(1)
+    page.route(second, lambda route: route.abort("connectionreset") if next(tries) == 1 else None)
+    return second
+
+
 def forget_the_cut(dash: Dash) -> None:
     """What Chromium says of a connection that the test cut."""
     dash.errors[:] = [each for each in dash.errors if "ERR_CONNECTION_RESET" not in each]
@@ -307,8 +316,7 @@ def test_a_large_upload_goes_on_after_a_cut_and_a_reload(
     page = dash.open(f"/projects/default/objects/{bucket}")
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if "/parts/" in request.url else None)
-    # The connection is gone for the second part, and stays so.
-    page.route(re.compile("/parts/2"), lambda route: route.abort("connectionreset"))
+    second = cut(page)
     with page.expect_response(re.compile("/parts/3")):
         page.get_by_label("Upload", exact=True).last.set_input_files(file)
     uploads = page.get_by_role("list", name="Uploads", exact=True)
@@ -316,7 +324,7 @@ def test_a_large_upload_goes_on_after_a_cut_and_a_reload(
     dash.look("bucket-upload-parts")
     uploads.get_by_role("button", name="Pause").click()
     expect(uploads).to_contain_text("paused")
-    page.unroute(re.compile("/parts/2"))
+    page.unroute(second)
     listed = admin.get(f"{BUCKETS}/{bucket}/uploads").json()["data"]
     assert [each["key"] for each in listed] == [file.name]
 
@@ -346,7 +354,7 @@ def test_a_cancelled_upload_leaves_no_parts(dash: Dash, admin: httpx.Client, buc
     file = tmp_path / "film.bin"
     file.write_bytes(bytes(20 * MEGABYTE))
     page = dash.open(f"/projects/default/objects/{bucket}")
-    page.route(re.compile("/parts/2"), lambda route: route.abort("connectionreset"))
+    cut(page)
     with page.expect_response(re.compile("/parts/3")):
         page.get_by_label("Upload", exact=True).last.set_input_files(file)
     with page.expect_response(lambda response: response.request.method == "DELETE"):

@@ -146,8 +146,8 @@ def test_a_workers_processes_and_profiles(dash: Dash, observed: str, admin: http
     expect(captures).to_have_count(0)
 
 
-def test_rules_and_channels_are_made(dash: Dash, admin: httpx.Client) -> None:
-    page = dash.open("/projects/default/alerts")
+def test_rules_and_channels_are_made(dash: Dash, admin: httpx.Client, project: str) -> None:
+    page = dash.open(f"/projects/{project}/alerts")
     page.get_by_role("button", name="New channel").click()
     page.get_by_label("Name").fill("team <i>hook</i>")
     page.get_by_role("combobox", name="How").click()
@@ -172,11 +172,11 @@ def test_rules_and_channels_are_made(dash: Dash, admin: httpx.Client) -> None:
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("table", name="Rules")).to_contain_text("too many errors")
     dash.look("alerts")
-    rules = admin.get("/api/v1/projects/default/notifications/rules").json()["items"]
+    rules = admin.get(f"/api/v1/projects/{project}/notifications/rules").json()["items"]
     (rule,) = [each for each in rules if each["name"] == "too many errors"]
     assert (rule["kind"], rule["environment"]) == ("error_rate", "staging")
     assert (rule["for_seconds"], rule["min_requests"]) == (60, 20)
-    (channel,) = admin.get("/api/v1/projects/default/notifications/channels").json()["items"]
+    (channel,) = admin.get(f"/api/v1/projects/{project}/notifications/channels").json()["items"]
     assert (channel["quiet_hours"]["days"], channel["shows"]) == (["sat"], "https://hooks.example.com/…")
     page.get_by_role("button", name="Silence: too many errors").click()
     page.get_by_role("menuitem", name="For a day").click()

@@ -170,7 +170,7 @@ def test_the_theme_is_there_before_the_first_paint_and_stays(dash: Dash) -> None
     page = dash.open("/projects/default")
     page.get_by_role("button", name="Account: admin").click()
     page.get_by_role("menuitem", name="Dark").click()
-    assert page.locator("html").get_attribute("data-theme") == "dark"
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     # Without the app there is still the theme: `boot.js` has set it.
     page.route("**/assets/*.js", lambda route: route.abort())
     page.goto(dash.url("/projects/default"))
