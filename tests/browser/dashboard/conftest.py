@@ -36,12 +36,8 @@ LOOK = """rules => {
 PICTURES = "PYTEST_XDIST_WORKER" not in os.environ
 """For people, who run these tests one by one: among thousands of tests nobody looks at them."""
 _numbers = itertools.count(1)
-EXPECTED = re.compile(
-    r"Failed to load resource: the server responded with a status of (4\d\d|503)"
-    r"|AbstractContextKeyService has been disposed"
-)
-"""What Chromium says of every refusal, whether the page handles it or not; and what Monaco throws on a slow machine
-when two texts are closed while a part of theirs is on its way."""
+EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (4\d\d|503)")
+"""What Chromium says of every refusal, whether the page handles it or not."""
 
 
 @dataclass

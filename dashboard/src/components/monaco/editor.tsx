@@ -39,8 +39,9 @@ const OPTIONS: monaco.editor.IStandaloneEditorConstructionOptions = {
   stickyScroll: { enabled: false },
 };
 
-// Below this many pixels one text is under the other.
-const SIDE_BY_SIDE = { renderSideBySide: true, renderSideBySideInlineBreakpoint: 600 };
+// Below this many pixels one text is under the other. The menus in the gutter would be looked through once more after the
+// editor is gone (microsoft/monaco-editor#4581), and there is nothing in them that is needed here.
+const COMPARISON = { renderSideBySide: true, renderSideBySideInlineBreakpoint: 600, renderGutterMenu: false };
 
 export default function MonacoEditor(props: CodeEditorProps) {
   const { value, label, path, readOnly = false, markers, original, options, className } = props;
@@ -71,10 +72,10 @@ export default function MonacoEditor(props: CodeEditorProps) {
       disposables.push(code);
     } else {
       const before = monaco.editor.createModel(original, language);
-      const both = monaco.editor.createDiffEditor(target, { ...all, originalEditable: false, ...SIDE_BY_SIDE });
+      const both = monaco.editor.createDiffEditor(target, { ...all, originalEditable: false, ...COMPARISON });
       both.setModel({ original: before, modified: model });
       code = both.getModifiedEditor() as monaco.editor.IStandaloneCodeEditor;
-      disposables.push(both, before);
+      disposables.push(before, both); // the last go first, the editor before its texts
     }
     disposables.push(
       model.onDidChangeContent(() => {
