@@ -12,7 +12,8 @@ from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from v8box.bindings.cache import blocking, lane, subscriber
-from v8box.bindings.db import hrana_client, libsql, libsql_admin
+from v8box.bindings.db import embedded, hrana_client, libsql, libsql_admin
+from v8box.bindings.s3 import server, server_client
 
 # On a busy machine anything may take long: hypothesis looks for what is wrong, and not for what is slow. In CI (the
 # variable `CI`) it looks at the same examples each time; who runs the tests by hand looks at new ones.
@@ -32,6 +33,10 @@ TIME_LIMITS = (
     (hrana_client, "_ALIVE_SECONDS"),
     (libsql, "_HEALTH_SECONDS"),
     (libsql_admin, "_SECONDS"),
+    (embedded, "_START_SECONDS"),
+    (embedded, "_HEALTH_SECONDS"),
+    (server, "HEALTH_SECONDS"),
+    (server_client, "CONNECT_SECONDS"),
 )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from tests.bindings.db.conftest import patiently
 
+from v8box.bindings.db import embedded as engines
 from v8box.bindings.db.binding import DbBinding
 from v8box.bindings.db.interface import DbLimits
 from v8box.bindings.interface import BindingError
@@ -110,12 +111,16 @@ def _wait_stopped(pid: int) -> None:
             time.sleep(0.001)
 
 
-async def test_an_engine_that_does_not_answer_is_not_healthy(embedded: DbBinding, ask: Ask, children: Children) -> None:
+async def test_an_engine_that_does_not_answer_is_not_healthy(
+    embedded: DbBinding, ask: Ask, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await ask(embedded, "execute", {"sql": "SELECT 1"})
     children[0].send_signal(signal.SIGSTOP)
     _wait_stopped(children[0].pid)
-    with pytest.raises(BindingError, match="ENGINE_SILENT"):
-        await embedded.health()
+    with monkeypatch.context() as short:
+        short.setattr(engines, "_HEALTH_SECONDS", 0.2)
+        with pytest.raises(BindingError, match="ENGINE_SILENT"):
+            await embedded.health()
     children[0].send_signal(signal.SIGCONT)
     await embedded.health()
 
