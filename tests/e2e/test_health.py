@@ -38,11 +38,12 @@ def test_the_doctor_asks_the_box_that_runs(box: RunningBox) -> None:
         assert f"│ {name} " in run.stdout, run.stdout + run.stderr
 
 
-def test_a_box_that_stops_says_so_before_it_refuses(tmp_path: Path) -> None:
-    box = RunningBox(tmp_path / "box", {"V8BOX_UNREADY_SECONDS": "600"})
+def test_a_box_with_little_room_alerts_and_one_that_stops_says_so_before_it_refuses(tmp_path: Path) -> None:
+    box = RunningBox(tmp_path / "box", {"V8BOX_UNREADY_SECONDS": "600", "V8BOX_DISK_WARN_MB": "1073741823"})
     try:
         box.wait_ready()
         assert box.client.get("/readyz").status_code == 200
+        _is_alerted_of_the_disk(box)
         box.process.send_signal(signal.SIGTERM)
         box.wait_line("waiting 600 s")
         ready = box.client.get("/readyz")
@@ -52,3 +53,17 @@ def test_a_box_that_stops_says_so_before_it_refuses(tmp_path: Path) -> None:
         assert box.process.wait(60) == 130
     finally:
         box.stop()
+
+
+def _is_alerted_of_the_disk(box: RunningBox) -> None:
+    rule = {"name": "disk", "kind": "health", "status": "warn", "checks": ["disk"]}
+    box.admin.post("/api/v1/box/notifications/rules", json=rule).raise_for_status()
+    found: list[dict[str, str]] = []
+
+    def alerted() -> bool:
+        found[:] = box.admin.get("/api/v1/box/notifications/alerts").raise_for_status().json()["items"]
+        return bool(found)
+
+    box.until(alerted)
+    assert "free" in found[0]["text"] + found[0]["title"]
+    assert found[0]["advice"].startswith("make room")

@@ -139,7 +139,8 @@ async def open_notifications(
     async def checks() -> Sequence[CheckState]:
         report = await health.report()
         found = (*report.services, *report.checks)
-        return [CheckState(each.name, each.status, each.finding.value, each.finding.advice) for each in found]
+        # Plain texts: they are written down and sent on.
+        return [CheckState(each.name, each.status, str(each.finding.value), str(each.finding.advice)) for each in found]
 
     async def quotas(project: str) -> Sequence[QuotaUse]:
         return await quotas_of(project, projects, usage, room, catalog)
