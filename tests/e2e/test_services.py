@@ -128,6 +128,7 @@ SPIN = { service = "spin" }
 
 [workers.spin.limits]
 cpu_ms = 200
+wall_ms = 600_000
 
 [workers.narrow]
 limits = { concurrency = 1, max_instances = 1 }
