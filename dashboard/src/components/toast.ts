@@ -4,6 +4,8 @@ import { useSyncExternalStore } from "react";
 import type { toast as Sonner } from "sonner";
 import { messageOf } from "@/lib/api/errors";
 
+const TO_THINK_IT_OVER_MS = 15_000;
+
 let wanted = false;
 const listeners = new Set<() => void>();
 let toasterIsThere: () => void = () => {};
@@ -21,7 +23,12 @@ async function show(tell: (sonner: typeof Sonner) => unknown): Promise<void> {
 
 export const toast = {
   done: (text: string, undo?: { label: string; run: () => void }): void =>
-    void show((sonner) => sonner.success(text, undo ? { action: { label: undo.label, onClick: undo.run } } : {})),
+    void show((sonner) =>
+      sonner.success(
+        text,
+        undo ? { action: { label: undo.label, onClick: undo.run }, duration: TO_THINK_IT_OVER_MS } : {},
+      )
+    ),
   failed: (error: unknown): void => void show((sonner) => sonner.error(messageOf(error), { duration: 10_000 })),
   told: (text: string): void => void show((sonner) => sonner(text)),
 };
