@@ -255,6 +255,7 @@ def test_a_key_of_each_type_is_made(dash: Dash, keys: Keys, kind: str) -> None:
     form.get_by_label("Key", exact=True).fill("made")
     form.get_by_label("Type").click()
     page.get_by_role("option", name=re.compile(f"^{kind}")).click()
+    expect(form.get_by_label("Type")).to_contain_text(kind)  # which is hidden while the list is open
     for label in ("Field", "Member", "Value", "Item", "Score"):
         field = form.get_by_label(label, exact=True)
         if field.count():

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 from tests.browser.dashboard.conftest import PASSWORD, ROOT, Dash
 from tests.e2e.box import RunningBox
 
@@ -22,6 +22,16 @@ TYPE = """(input, text) => {
   }
 }"""
 """Letter by letter, faster than any machine is slow."""
+SCROLL = """async (at, last) => {
+  let most = 0;
+  for (let step = 0; step < 2000 && !at.textContent.includes(last); step++) {
+    at.scrollTop += 2000;
+    await new Promise(done => setTimeout(done, 50));
+    most = Math.max(most, at.querySelectorAll("tbody tr").length);
+  }
+  return most;
+}"""
+"""To the row that holds this; gives how many rows there were at most."""
 LIST = re.compile(r"/api/v1/projects/default/workers(\?|$)")
 
 
@@ -58,23 +68,16 @@ def test_a_list_is_fetched_and_drawn_as_far_as_it_is_seen(dash: Dash) -> None:
     expect(page.get_by_text("1000 workers")).to_be_visible()
     rows = page.get_by_role("table", name="Workers").locator("tbody tr")
     expect(rows.first).to_contain_text("cart-0002")
-    assert len(asked) == 1
+    assert len(set(asked)) == 1
     assert rows.count() < 60
-    scroller = rows.first.locator("xpath=ancestor::table/..")
-    last = page.get_by_role("row").filter(has_text="shop-0990")
-    for _ in range(400):
-        if last.count() > 0:
-            break
-        scroller.evaluate("at => { at.scrollTop += 2000; return new Promise(requestAnimationFrame); }")
-        page.wait_for_function("() => !document.querySelector('[data-loading]')")
-        assert rows.count() < 60
-    expect(last).to_be_visible()
-    assert len([url for url in asked if "cursor=" in url]) == COUNT // 100 - 1
+    assert rows.first.locator("xpath=ancestor::table/..").evaluate(SCROLL, "shop-0990") < 60
+    expect(page.get_by_role("row").filter(has_text="shop-0990")).to_be_visible()
+    assert len({url for url in asked if "cursor=" in url}) == COUNT // 100 - 1
 
     asked.clear()
     page.get_by_label("Find a worker").evaluate(TYPE, "search-0103")
     expect(rows).to_have_count(1)
-    assert len(asked) <= 3  # not one for each letter
+    assert len(set(asked)) <= 3  # not one for each letter
     page.get_by_label("Find a worker").fill("")
     expect(page.get_by_text("1000 workers")).to_be_visible()
     page.get_by_role("checkbox", name="cart-0002").check()
@@ -86,16 +89,12 @@ def test_a_list_is_fetched_and_drawn_as_far_as_it_is_seen(dash: Dash) -> None:
 
 
 def test_the_overview_asks_for_what_it_shows(dash: Dash) -> None:
-    sizes: list[int] = []
-
-    def note(response: object) -> None:
-        if LIST.search(response.url):  # type: ignore[attr-defined]
-            sizes.append(len(response.body()))  # type: ignore[attr-defined]
-
-    dash.page.on("response", note)
+    answers: list[Response] = []
+    dash.page.on("response", lambda answer: answers.append(answer) if LIST.search(answer.url) else None)
     page = dash.open("/projects/default")
     expect(page.get_by_role("table", name="Latest deployments")).to_be_visible()
-    assert 0 < sum(sizes) < 10_000
+    sizes = {answer.url: len(answer.body()) for answer in answers}  # it asks again from time to time
+    assert 0 < sum(sizes.values()) < 10_000
 
 
 def test_the_palette_finds_any_of_them(dash: Dash) -> None:
@@ -106,6 +105,6 @@ def test_the_palette_finds_any_of_them(dash: Dash) -> None:
     found = page.get_by_role("option", name="shop-0990", exact=True)
     expect(found).to_be_visible()
     assert page.get_by_role("option").count() < 100
-    assert len(asked) <= 3
+    assert len(set(asked)) <= 3
     found.click()
     expect(page.get_by_role("heading", name=re.compile("shop-0990"), level=1)).to_be_visible()

@@ -253,7 +253,7 @@ def test_nothing_of_an_object_runs_in_the_dashboard(dash: Dash, admin: httpx.Cli
         image = dialog.get_by_role("img", name=name)
         assert image.evaluate("async image => { await image.decode(); return image.naturalWidth; }") == 40
         # As an address of the dashboard's own it would run in a tab of its own.
-        assert image.get_attribute("src", timeout=1000).startswith("data:image/svg+xml")  # type: ignore[union-attr]
+        assert image.get_attribute("src").startswith("data:image/svg+xml")  # type: ignore[union-attr]
         page.keyboard.press("Escape")
     page.get_by_role("button", name="page.xhtml").click()
     expect(dialog.get_by_label("Preview")).to_contain_text("<script>1</script>")
