@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from v8box.bindings.cache import blocking, lane, subscriber
+from v8box.bindings.cache import blocking, lane, quota, subscriber
 from v8box.bindings.db import embedded, hrana_client, libsql, libsql_admin
 from v8box.bindings.s3 import server, server_client
 
@@ -29,6 +29,7 @@ TIME_LIMITS = (
     *((module, "CONNECT_SECONDS") for module in (blocking, lane, subscriber)),
     (lane, "REPLY_SECONDS"),
     (subscriber, "CONFIRM_SECONDS"),
+    (quota, "_WAIT_SECONDS"),
     (hrana_client, "_CONNECT_SECONDS"),
     (hrana_client, "_ALIVE_SECONDS"),
     (libsql, "_HEALTH_SECONDS"),
