@@ -167,4 +167,4 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 
     yield Served(directory, port, run)
     stop.set()
-    thread.join(30)
+    thread.join(60)

@@ -59,7 +59,7 @@ class Terminal:
         while self._read():
             pass
         os.close(self._ours)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 def test_a_secret_is_typed_unseen(shell: Shell) -> None:

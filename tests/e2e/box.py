@@ -140,11 +140,11 @@ class RunningBox:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(30)
+            code = self.process.wait(WAIT_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait(10)
-        self._reader.join(10)
+        self._reader.join(WAIT_SECONDS)
         assert self.process.stderr is not None
         self.process.stderr.close()
         self.client.close()
