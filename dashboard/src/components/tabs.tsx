@@ -7,7 +7,8 @@ import { classes } from "@/lib/classes";
 /** On a phone the tab at hand is in sight, with a piece of the one before it. */
 const SEEN_BEFORE = 60;
 const bar = "relative flex gap-1 overflow-x-auto border-b [scrollbar-width:none]";
-const tab = "shrink-0 border-b-2 px-3 py-2 text-sm font-medium whitespace-nowrap -mb-px outline-offset-[-2px]";
+const tab = "shrink-0 border-b-2 py-2 font-medium whitespace-nowrap -mb-px outline-offset-[-2px]";
+const roomy = "px-3 text-sm";
 const on = "border-accent text-text";
 const off = "border-transparent text-muted hover:text-text";
 
@@ -28,7 +29,7 @@ export function TabLinks(
           key={to}
           to={to}
           end={end ?? false}
-          className={({ isActive }) => classes(tab, isActive ? on : off)}
+          className={({ isActive }) => classes(tab, roomy, isActive ? on : off)}
         >
           {text}
         </NavLink>
@@ -37,8 +38,10 @@ export function TabLinks(
   );
 }
 
-export function Tabs({ label, tabs, value, onChange }: {
+/** `dense`: in a narrow panel. */
+export function Tabs({ label, tabs, dense, value, onChange }: {
   label: string;
+  dense?: boolean;
   tabs: readonly { value: string; label: ReactNode; content: ReactNode }[];
   value?: string;
   onChange?: (value: string) => void;
@@ -54,7 +57,12 @@ export function Tabs({ label, tabs, value, onChange }: {
           <Radix.Trigger
             key={each.value}
             value={each.value}
-            className={classes(tab, off, "data-[state=active]:border-accent data-[state=active]:text-text")}
+            className={classes(
+              tab,
+              dense ? "px-2 text-xs" : roomy,
+              off,
+              "data-[state=active]:border-accent data-[state=active]:text-text",
+            )}
           >
             {each.label}
           </Radix.Trigger>

@@ -57,6 +57,23 @@ def test_from_a_template_to_a_rollback(dash: Dash, box: RunningBox) -> None:
     expect(page.get_by_role("list", name="Problems")).to_contain_text("not assignable to type 'number'")
     dash.look("worker-code")
 
+    # The code has the room that one gives it, also after a reload.
+    code = page.locator(".monaco-editor").first
+    narrow = code.evaluate("it => it.clientWidth")
+    page.get_by_role("separator", name="Width of the files").press("End")
+    expect(page.get_by_role("separator", name="Width of the files")).to_have_attribute("aria-valuenow", "360")
+    page.get_by_role("button", name="Show the files").click()
+    page.get_by_role("button", name="Show the test panel").click()
+    expect(page.get_by_role("button", name="Send")).to_be_hidden()
+    dash.open("/projects/default/workers/greeter")
+    expect(code).to_be_visible()
+    expect(page.get_by_role("separator")).to_have_count(0)
+    page.wait_for_function("least => document.querySelector('.monaco-editor').clientWidth > least", arg=narrow + 300)
+    page.get_by_role("button", name="Show the files").click()
+    expect(page.get_by_role("separator", name="Width of the files")).to_have_attribute("aria-valuenow", "360")
+    page.get_by_role("button", name="Show the test panel").click()
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+
     write(page, HANDLER.replace("ANSWER", "number").replace("VALUE", "42"))
     expect(page.get_by_text("types are right")).to_be_visible(timeout=60_000)
     page.locator(".monaco-editor .view-lines").first.click()

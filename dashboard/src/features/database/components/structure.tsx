@@ -94,7 +94,7 @@ export function Structure({ database, schema, table }: Props) {
               align: "right",
               cell: (column) =>
                 changeable && (
-                  <span className="inline-flex gap-1">
+                  <span className="inline-flex gap-1 max-sm:-mr-2 max-sm:gap-0">
                     <Button
                       look="quiet"
                       size="sm"

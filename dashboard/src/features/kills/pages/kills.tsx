@@ -103,7 +103,12 @@ export default function KillsPage() {
               from: "lg",
               cell: (each) => <span className="line-clamp-2 text-muted">{whyKilled(each)}</span>,
             },
-            { id: "used", header: t.used, from: "md", cell: (each) => usedOf(each) },
+            {
+              id: "used",
+              header: t.used,
+              from: "md",
+              cell: (each) => <span className="whitespace-nowrap">{usedOf(each)}</span>,
+            },
             { id: "count", header: t.count, align: "right", from: "sm", cell: (each) => formatNumber(each.count) },
             { id: "when", header: t.when, align: "right", cell: (each) => <RelativeTime time={each.at} /> },
           ]}
@@ -162,11 +167,14 @@ export default function KillsPage() {
 }
 
 function Split({ info }: { info: SlowInfo }) {
+  const t = useMessages(messages);
   const parts = Object.entries(info.split).filter(([, ms]) => ms > 0).sort(([, a], [, b]) => b - a).slice(0, 4);
   const whole = parts.reduce((sum, [, ms]) => sum + ms, 0) || 1;
   return (
     <span className="text-xs text-muted">
-      {parts.map(([name, ms]) => `${name} ${Math.round((ms / whole) * 100)} %`).join(" · ") || "–"}
+      {parts.map(([name, ms]) => `${t.parts[name] ?? name} ${formatNumber(ms / whole, { style: "percent" })}`).join(
+        " · ",
+      ) || "–"}
     </span>
   );
 }

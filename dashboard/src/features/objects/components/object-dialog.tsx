@@ -54,7 +54,7 @@ export function ObjectDialog({ project, bucket, object, onClose }: {
             [t.size, <Bytes key="size" value={object.sizeBytes} />],
             [t.uploaded, <RelativeTime key="at" time={object.uploaded} />],
             ["ETag", <span key="etag" className="font-mono text-xs break-all">{object.etag}</span>],
-            ...Object.entries(object.http).map(([name, value]) => [name, value] as const),
+            ...Object.entries(object.http).map(([name, value]) => [headerOf(name), value] as const),
             ...Object.entries(object.metadata).map(([name, value]) => [`x-amz-meta-${name}`, value] as const),
           ]}
         />
@@ -62,3 +62,7 @@ export function ObjectDialog({ project, bucket, object, onClose }: {
     </Dialog>
   );
 }
+
+/** `contentType` as the header is called. */
+const headerOf = (name: string) =>
+  `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`.replace(/(?<=[a-z])[A-Z]/g, "-$&");

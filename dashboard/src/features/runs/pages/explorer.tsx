@@ -90,7 +90,7 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
           onChange={(event) => set({ worker: event.target.value })}
         />
       </Field>
-      <Field label={t.environment} hideLabel className="w-28">
+      <Field label={t.environment} hideLabel className="w-36">
         <Input
           placeholder={t.environment}
           value={filters.environment}
@@ -120,7 +120,7 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
       {filters.show === "runs"
         ? (
           <>
-            <div className="w-32">
+            <div className="w-40">
               <Select
                 label={t.statusClass}
                 value={filters.status}
@@ -140,7 +140,7 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
                 onChange={(event) => set({ minMs: event.target.value })}
               />
             </Field>
-            <Field label={t.id} hideLabel className="w-44 max-sm:col-span-2">
+            <Field label={t.id} hideLabel className="w-60 max-sm:col-span-2">
               <Input
                 placeholder={t.id}
                 value={filters.trace || filters.request}

@@ -76,7 +76,7 @@ function Found({ run }: { run: RunDetail }) {
           <ul className="grid gap-1 text-sm">
             {run.findings.map((each, index) => (
               <li key={index} className="flex items-start gap-2">
-                <Badge tone="warn">{each.kind}</Badge>
+                <Badge tone="warn">{t.kinds[each.kind] ?? each.kind}</Badge>
                 <span className="min-w-0 break-words">{findingSaid(each)}</span>
               </li>
             ))}

@@ -1,4 +1,4 @@
-import { FilePen, FilePlus, Play, Save, Trash2, Undo2, WandSparkles } from "lucide-react";
+import { FilePen, FilePlus, PanelLeft, PanelRight, Play, Save, Trash2, Undo2, WandSparkles } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
 import type { WorkerInfo } from "@/api/generated/api";
@@ -6,6 +6,7 @@ import { Badge } from "@/components/badge";
 import { Button } from "@/components/button";
 import { CodeEditor } from "@/components/code-editor";
 import { Confirm, Dialog, FormDialog } from "@/components/dialog";
+import { Divider } from "@/components/divider";
 import { ErrorNote } from "@/components/error-note";
 import { Field, Input } from "@/components/field";
 import type { monaco } from "@/components/monaco/setup";
@@ -16,7 +17,9 @@ import { isDirty, place } from "@/features/workers/lib/files";
 import { type State, useFiles } from "@/features/workers/lib/use-files";
 import { messages } from "@/features/workers/messages";
 import { apiResponse } from "@/lib/api/client";
+import { classes } from "@/lib/classes";
 import { useMessages } from "@/lib/i18n/language";
+import { usePanel } from "@/lib/panels";
 import { useProjectName } from "@/lib/project";
 import { useCan } from "@/lib/session/session";
 import { useShortcuts } from "@/lib/shortcuts";
@@ -24,6 +27,10 @@ import { useShortcuts } from "@/lib/shortcuts";
 type LanguageService = typeof import("@/features/workers/lib/language-service");
 
 /** Of Monaco, which is not there yet when the page is shown. */
+/** Pixels. */
+const TREE = { width: 144, least: 96, most: 360 };
+const TEST = { width: 352, least: 280, most: 640 };
+
 const SEVERITY = { error: 8, warning: 4 } as const;
 
 export default function CodeTab({ worker }: { worker: WorkerInfo }) {
@@ -39,6 +46,8 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
   const [discarding, setDiscarding] = useState(false);
   const [removing, setRemoving] = useState(false);
   const [runs, setRuns] = useState(0);
+  const tree = usePanel("files", TREE);
+  const test = usePanel("test", TEST);
   const editor = useRef<monaco.editor.IStandaloneCodeEditor | null>(null);
   const main = mainOf(files?.map((each) => each.path));
   const path = shown !== null && files?.some((file) => file.path === shown) ? shown : main;
@@ -64,8 +73,9 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
 
   const run = useCallback(async () => {
     if (open.dirty && editable && !await open.save()) return; // what would run is not what is shown
+    if (!test.shown) test.show(true);
     setRuns((n) => n + 1);
-  }, [open, editable]);
+  }, [open, editable, test]);
   useShortcuts({ "mod+s": () => void open.save(), "mod+e": () => void run() });
 
   const markers = useMemo(() =>
@@ -98,9 +108,20 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
   };
 
   return (
-    <div className="grid gap-4 xl:grid-cols-[minmax(0,1fr)_24rem]">
+    <div
+      style={{ "--test": `${test.width}px`, "--tree": `${tree.width}px` } as React.CSSProperties}
+      className={classes("grid gap-4 xl:gap-x-0", test.shown && "xl:grid-cols-[minmax(0,1fr)_1rem_var(--test)]")}
+    >
       <section className="grid min-w-0 content-start overflow-hidden rounded-lg border bg-surface shadow-low">
-        <header className="flex flex-wrap items-center gap-2 border-b px-3 py-2">
+        <header className="flex flex-wrap items-center gap-x-1 gap-y-2 border-b px-2 py-2">
+          <Button
+            size="sm"
+            look="quiet"
+            icon={PanelLeft}
+            aria-label={t.filesPanel}
+            aria-pressed={tree.shown}
+            onClick={() => tree.show(!tree.shown)}
+          />
           <span className="min-w-0 truncate font-mono text-xs">{path}</span>
           <StateBadge state={state} dirty={open.dirty} />
           <span className="grow" />
@@ -152,6 +173,14 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
           >
             {t.save}
           </Button>
+          <Button
+            size="sm"
+            look="quiet"
+            icon={PanelRight}
+            aria-label={t.testPanel}
+            aria-pressed={test.shown}
+            onClick={() => test.show(!test.shown)}
+          />
         </header>
         {worker.source === "site" && <Note>{t.fromSite(worker.sites.join(", "))}</Note>}
         {worker.source !== "site" && !can("developer") && <Note>{t.readOnly}</Note>}
@@ -166,21 +195,37 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
         {open.overtaken.length > 0 && <Note bad>{t.overtaken(open.overtaken.join(", "))}</Note>}
         {behind !== null && <Note>{t.behind(behind)}</Note>}
         {worker.error && <Note bad>{worker.error.file} {worker.error.message}</Note>}
-        <div className="grid min-h-[30rem] md:grid-cols-[9rem_minmax(0,1fr)]">
-          <FileTree
-            paths={files.map((each) => each.path)}
-            dirty={new Set(files.filter(isDirty).map((each) => each.path))}
-            faulty={new Set(faults.flatMap((fault) => fault.file ?? []))}
-            shown={path}
-            onShow={setShown}
-            onMove={editable
-              ? (chosen) => {
-                setShown(chosen);
-                if (chosen !== main) setNaming("move");
-              }
-              : undefined}
-          />
-          <div className="h-[min(65vh,44rem)] min-w-0 max-md:border-t md:border-l">
+        <div
+          className={classes(
+            "grid min-h-[30rem]",
+            tree.shown && "md:grid-cols-[var(--tree)_0.5rem_minmax(0,1fr)]",
+          )}
+        >
+          {tree.shown && (
+            <>
+              <FileTree
+                paths={files.map((each) => each.path)}
+                dirty={new Set(files.filter(isDirty).map((each) => each.path))}
+                faulty={new Set(faults.flatMap((fault) => fault.file ?? []))}
+                shown={path}
+                onShow={setShown}
+                onMove={editable
+                  ? (chosen) => {
+                    setShown(chosen);
+                    if (chosen !== main) setNaming("move");
+                  }
+                  : undefined}
+              />
+              <Divider
+                label={t.filesWidth}
+                panel={tree}
+                side="left"
+                first={TREE.width}
+                className="hidden border-r md:grid"
+              />
+            </>
+          )}
+          <div className={classes("h-[min(65vh,44rem)] min-w-0", tree.shown && "max-md:border-t")}>
             {file && path && (
               <CodeEditor
                 label={path}
@@ -216,7 +261,12 @@ export default function CodeTab({ worker }: { worker: WorkerInfo }) {
           </ul>
         )}
       </section>
-      <TestPanel worker={worker} asked={runs} template={search.get("template")} />
+      {test.shown && (
+        <Divider label={t.testWidth} panel={test} side="right" first={TEST.width} className="hidden xl:grid" />
+      )}
+      <div className={classes("min-w-0", !test.shown && "hidden")}>
+        <TestPanel worker={worker} asked={runs} template={search.get("template")} />
+      </div>
       {naming === "new" && (
         <NameFile
           title={t.newFileTitle}

@@ -134,6 +134,7 @@ export function TestPanel({ worker, asked, template }: { worker: WorkerInfo; ask
             <Button type="submit" look="primary" icon={Send} needs="developer" busy={busy}>{t.send}</Button>
           </div>
           <Tabs
+            dense
             label={t.raw}
             tabs={[
               {
