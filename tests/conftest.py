@@ -6,6 +6,7 @@ import functools
 import gc
 
 import botocore.session  # type: ignore[import-untyped, unused-ignore]
+import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer  # type: ignore[import-untyped]
@@ -22,6 +23,9 @@ settings.load_profile("v8box")
 
 # A hundred tests make an S3 client, and each would read the description of the whole service again.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+# So would each HTTP client the certificates of all authorities, which takes longer than most requests.
+httpx._transports.default.create_ssl_context = functools.cache(httpx.create_ssl_context)  # type: ignore[attr-defined]
 
 PATIENCE_SECONDS = 60.0
 # How long the box waits for a server, where it runs in the test's own process.
