@@ -147,7 +147,7 @@ export default function KillsPage() {
             },
             { id: "split", header: t.split, from: "md", cell: (each) => <Split info={each} /> },
             { id: "runs", header: t.runs, align: "right", from: "sm", cell: (each) => formatNumber(each.slow) },
-            { id: "p95", header: t.p95, align: "right", cell: (each) => formatMilliseconds(each.p95_ms) },
+            { id: "p95", header: t.p95, align: "right", from: "sm", cell: (each) => formatMilliseconds(each.p95_ms) },
             {
               id: "worst",
               header: t.worst,

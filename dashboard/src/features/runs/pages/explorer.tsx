@@ -79,7 +79,7 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
     <div className="flex flex-wrap items-end gap-2 border-b px-4 py-3 max-sm:grid max-sm:grid-cols-2 max-sm:*:w-full">
       <SearchInput
         label={filters.show === "runs" ? t.findRuns : t.findLines}
-        className="min-w-52 flex-1 max-sm:col-span-2"
+        className="min-w-72 flex-1 max-sm:col-span-2 max-sm:min-w-0"
         value={filters.text}
         onChange={(event) => set({ text: event.target.value })}
       />
@@ -90,7 +90,7 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
           onChange={(event) => set({ worker: event.target.value })}
         />
       </Field>
-      <Field label={t.environment} hideLabel className="w-36">
+      <Field label={t.environment} hideLabel className="w-32">
         <Input
           placeholder={t.environment}
           value={filters.environment}
@@ -131,7 +131,7 @@ function Bar({ filters, set }: { filters: Filters; set: (part: Partial<Filters>)
                 }))}
               />
             </div>
-            <Field label={t.minMs} hideLabel className="w-28">
+            <Field label={t.minMs} hideLabel className="w-36">
               <Input
                 type="number"
                 min={0}

@@ -58,7 +58,7 @@ export function UserRoles({ user }: { user: UserInfo }) {
         {give.error && <ErrorNote error={give.error} />}
         {project !== undefined && (
           <div className="flex flex-wrap items-end gap-3 border-t pt-3">
-            <Field label={t.project} className="min-w-40 flex-1">
+            <Field label={t.project} className="min-w-56 flex-1">
               <Select
                 value={project}
                 onChange={setChosen}
