@@ -15,6 +15,7 @@ async def advice(box: Box, reason: str, **more: Any) -> tuple[str, int | None]:
     [kill] = await box.list()
     report = await box.show(kill["id"])
     suggestion = report["suggestion"]
+    assert len(report["advice_parts"]) == len(report["advice"])
     return " ".join(report["advice"]), None if suggestion is None else suggestion["value"]
 
 

@@ -67,7 +67,7 @@ export function KeyDialog({ place, name, known, onClose, onRenamed }: {
         }
       >
         <div className="grid gap-4">
-          <p className="flex items-start gap-1 font-mono text-xs break-all text-muted">
+          <p className="flex items-start gap-1 pt-1 font-mono text-xs break-all text-muted">
             {title.slice(0, 1000)} <CopyButton text={title} className="-my-1" />
           </p>
           {key && <Facts value={key} />}

@@ -51,7 +51,7 @@ function One({ block, place }: { block: Block; place: Place }): ReactNode {
     case "table":
       return (
         <div tabIndex={0} className="overflow-x-auto rounded-lg border">
-          <table className="w-full border-collapse text-left text-sm">
+          <table className="w-full border-collapse text-left text-sm [overflow-wrap:break-word]">
             <thead className="bg-sunken">
               <tr>
                 {block.head.map((cell, index) => (
