@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
 from v8box.bindings.cache import blocking, lane, quota, subscriber
 from v8box.bindings.db import embedded, hrana_client, libsql, libsql_admin
@@ -93,6 +94,16 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]
         if path.startswith("tests/browser/"):
             return TOGETHER.get(path.rpartition("/test_")[2].removesuffix(".py"), "dashboard 3")
         return path
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """Forgets the scopes that are over: all that a node ever had would be counted again after each test."""
+        nodeid = self.registered_collections[node][item_index]
+        scope = self._split_scope(nodeid)
+        scopes = self.assigned_work[node]
+        scopes[scope][nodeid] = True
+        if all(scopes[scope].values()):
+            del scopes[scope]
+        self._reschedule(node)
 
 
 @pytest.hookimpl(optionalhook=True)
