@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from tests.bindings.db.libsql_backend import empty, libsql_backend
+from tests.fakes.current import Current
 from tests.fakes.principals import signed_in
 from tests.servers.fixtures import sqld_server
 
@@ -40,9 +43,22 @@ async def databases(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     await opened.stop()
 
 
+def made_application() -> tuple[FastAPI, Current]:
+    """The application, and the databases that it serves."""
+    current: Any = Current()
+    return build_api([build_router(current)]), current
+
+
+@pytest.fixture(scope="session")
+def served() -> tuple[FastAPI, Current]:
+    return made_application()
+
+
 @pytest.fixture
-async def client(databases: Databases) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=signed_in(build_api([build_router(databases)])))
+async def client(databases: Databases, served: tuple[FastAPI, Current]) -> AsyncIterator[httpx.AsyncClient]:
+    app, current = served
+    current.real = databases
+    transport = httpx.ASGITransport(app=signed_in(app))
     base = "http://localhost/admin/database/"
     async with httpx.AsyncClient(transport=transport, base_url=base, timeout=60) as client:
         yield client

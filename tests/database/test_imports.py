@@ -9,6 +9,7 @@ import io
 import json
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.current import Current
 from tests.fakes.principals import OWNER, any_project, signed_in, somebody
 
 from v8box.api.app import build_api
+from v8box.api.asgi import ASGIApp
 from v8box.api.operations import Operations
 from v8box.api.principals import Principal, Role
 from v8box.api.staging import Staging
@@ -39,17 +42,14 @@ MARKUP = '<img src=x onerror="throw 1"> 🦆, "quoted"\nsecond line'
 class Importer:
     """A box that imports."""
 
-    def __init__(self, databases: Databases, operations: Operations, staging: Staging) -> None:
+    def __init__(self, app: ASGIApp, databases: Databases, operations: Operations) -> None:
         self.operations = operations
         self.admitted: list[int] = []
         self.full = False
         self.databases = databases
-        self.app = build_api(
-            [database_router(databases), build_router(databases, staging, operations, self._admit)],
-            project_exists=any_project,
-        )
+        self.app = app
 
-    async def _admit(self, project: str, more: int) -> None:
+    async def admit(self, project: str, more: int) -> None:
         if self.full:
             raise StorageQuotaExceeded(project, 10, 9.5)
         self.admitted.append(more)
@@ -80,13 +80,38 @@ class Importer:
             return await client.post("databases/default/import/preview", params=query, content=content)
 
 
+@dataclass
+class Served:
+    """The application, and what it serves."""
+
+    databases: Any = field(default_factory=Current)
+    staging: Any = field(default_factory=Current)
+    operations: Any = field(default_factory=Current)
+    importer: Any = field(default_factory=Current)
+
+    def __post_init__(self) -> None:
+        importing = build_router(self.databases, self.staging, self.operations, self._admit)
+        self.app = build_api([database_router(self.databases), importing], project_exists=any_project)
+
+    async def _admit(self, project: str, more: int) -> None:
+        await self.importer.admit(project, more)
+
+
+@pytest.fixture(scope="module")
+def importing() -> Served:
+    return Served()
+
+
 @pytest.fixture
-async def importer(databases: Databases, tmp_path: Path) -> AsyncIterator[Importer]:
+async def importer(importing: Served, databases: Databases, tmp_path: Path) -> AsyncIterator[Importer]:
     state = await Database.open(tmp_path / "catalog.db")
     operations = await Operations.open(state)
     staging = Staging(tmp_path / "staged")
     await staging.open()
-    yield Importer(databases, operations, staging)
+    made = Importer(importing.app, databases, operations)
+    importing.databases.real, importing.staging.real = databases, staging
+    importing.operations.real, importing.importer.real = operations, made
+    yield made
     await operations.close()
     await state.close()
 

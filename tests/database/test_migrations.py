@@ -6,7 +6,11 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
+from fastapi import FastAPI
 from tests.database.answers import data, error
+from tests.database.conftest import made_application
+from tests.fakes.current import Current
 
 from v8box.bindings.db.interface import Databases
 
@@ -23,6 +27,12 @@ TWO: dict[str, Any] = {
     "sql": "alter table users add mail text;\ncreate index m on users (mail);",
     "down": "drop index m; alter table users drop column mail",
 }
+
+
+@pytest.fixture
+def served() -> tuple[FastAPI, Current]:
+    """Each test's own: who waits for a dry run to end waits in the test's event loop."""
+    return made_application()
 
 
 async def migrate(client: httpx.AsyncClient, *migrations: dict[str, Any], dry: bool = False) -> httpx.Response:
