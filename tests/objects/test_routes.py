@@ -11,8 +11,10 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.current import Current
 from tests.fakes.principals import signed_in
 
 from v8box.api.app import build_api
@@ -33,9 +35,18 @@ async def store(tmp_path: Path) -> AsyncIterator[EmbeddedObjects]:
     await opened.stop()
 
 
+@pytest.fixture(scope="module")
+def served() -> tuple[FastAPI, Current]:
+    """The application, and the objects that it serves."""
+    current: Any = Current()
+    return build_api([build_router(current)]), current
+
+
 @pytest.fixture
-async def client(store: EmbeddedObjects) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=signed_in(build_api([build_router(store)])))
+async def client(store: EmbeddedObjects, served: tuple[FastAPI, Current]) -> AsyncIterator[httpx.AsyncClient]:
+    app, current = served
+    current.real = store
+    transport = httpx.ASGITransport(app=signed_in(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost/admin/s3/", timeout=30) as client:
         data(await client.post("buckets", json={"name": "photos"}), 201)
         yield client
