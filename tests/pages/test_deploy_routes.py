@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 from tests.api.conftest import As, client_of, problem, user
+from tests.fakes.current import Current
 from tests.fakes.principals import any_project
 from tests.pages.archives import hostile, tarred, zipped
 from tests.pages.conftest import ADA, MAX_BYTES, World
@@ -41,17 +43,37 @@ def address(label: str) -> str:
     return f"http://{label}.localhost:8000/"
 
 
+@dataclass
+class Served:
+    """The application, and what it serves."""
+
+    service: Any = field(default_factory=Current)
+    hasher: Any = field(default_factory=Current)
+    operations: Any = field(default_factory=Current)
+    ledger: Any = field(default_factory=Current)
+
+    def __post_init__(self) -> None:
+        routers = [
+            *build_routers(self.service, address, self.hasher),
+            deploy_routes.build_router(self.service, address, self.operations),
+            operation_routes(self.operations),
+        ]
+        self.app = build_api(routers, idempotency=self.ledger, project_exists=any_project)
+
+
+@pytest.fixture(scope="module")
+def served() -> Served:
+    return Served()
+
+
 @pytest.fixture
-async def app(world: World) -> AsyncIterator[As]:
+async def app(served: Served, world: World) -> AsyncIterator[As]:
     hasher = Passwords()
     operations = await Operations.open(world.database)
     ledger = await Idempotency.open(world.database)
-    routers = [
-        *build_routers(world.service, address, hasher),
-        deploy_routes.build_router(world.service, address, operations),
-        operation_routes(operations),
-    ]
-    yield As(build_api(routers, idempotency=ledger, project_exists=any_project))
+    served.service.real, served.hasher.real = world.service, hasher
+    served.operations.real, served.ledger.real = operations, ledger
+    yield As(served.app)
     await operations.close()
     await ledger.close()
     hasher.stop()
