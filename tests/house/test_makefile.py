@@ -30,4 +30,5 @@ def test_ci_says_the_words_of_a_developer() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     lines = [line for line in script.read_text().splitlines() if line and not line.startswith("#")]
-    assert [line for line in lines if not line.startswith(("set ", "cd ", "export "))] == ["make check", "make test"]
+    said = [line for line in lines if not line.startswith(("set ", "cd ", "export "))]
+    assert said == ["make check", "make test AGAIN=1"]
