@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+from collections.abc import Iterator
 
 import botocore.session  # type: ignore[import-untyped, unused-ignore]
 import httpx
@@ -47,12 +48,14 @@ TIME_LIMITS = (
 
 
 @pytest.fixture(autouse=True)
-def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that is there is not given up, however busy the machine, but by tests that ask for `impatience`."""
-    if "impatience" in request.fixturenames:
-        return
-    for module, limit in TIME_LIMITS:
-        monkeypatch.setattr(module, limit, PATIENCE_SECONDS)
+def patience(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A server that is there is not given up, however busy the machine, but by tests that ask for `impatience`. Not by
+    the fixture `monkeypatch`: made before all others, it would be undone after them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "impatience" not in request.fixturenames:
+            for module, limit in TIME_LIMITS:
+                patch.setattr(module, limit, PATIENCE_SECONDS)
+        yield
 
 
 @pytest.fixture
