@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import ssl
 from pathlib import Path
 
+import httpx
 import pytest
+from tests.fakes.certificates import self_signed
 
-from v8box.cli.client import find_box
+from v8box.cli.client import find_box, http_client
 from v8box.cli.credentials import CredentialsUnusable, credentials_file, find_token
 
 HERE = "http://127.0.0.1:8000"
@@ -83,3 +87,14 @@ def test_a_file_that_others_can_read_is_not_used(environ: dict[str, str]) -> Non
     keep(environ, json.dumps({HERE: {"token": "v8b_pat_kept"}}), 0o644)
     with pytest.raises(CredentialsUnusable, match="chmod 600"):
         find_token(None, HERE, None, environ)
+
+
+async def test_who_answers_over_tls_has_to_prove_who_it_is(tmp_path: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    pem = self_signed(tmp_path)
+    context.load_cert_chain(pem.certificate, pem.key)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with server:
+        address = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+        with http_client(address) as http, pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await asyncio.to_thread(http.get, address)

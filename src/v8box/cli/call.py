@@ -50,7 +50,7 @@ def run(
     environment: Environment = PRODUCTION,
 ) -> None:
     """Call a worker: shows its answer, and on stderr the status, the time it took and the id of the run."""
-    import httpx
+    from v8box.cli.client import http_client
 
     url, host = worker_url(command.place, command.project, worker, environment)
     sent = _headers(headers or [])
@@ -65,7 +65,7 @@ def run(
         sent["content-type"] = "application/json" if _is_json(body) else "text/plain; charset=utf-8"
     chosen = (method or ("GET" if body is None else "POST")).upper()
     began = time.perf_counter()
-    with _told(command.place.address), httpx.Client(trust_env=False, timeout=_SECONDS) as client:
+    with _told(command.place.address), http_client(url, timeout=_SECONDS) as client:
         response = client.request(chosen, url, headers=sent, content=body)
     _show(command, response, (time.perf_counter() - began) * 1_000)
     if response.status_code >= 400:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from v8box.cli.client import BoxClient, Place, segment
+from v8box.cli.client import BoxClient, Place, http_client, segment
 from v8box.cli.exits import CommandFailed, Exit
 
 Value = int | float | str | bytes | None
@@ -81,7 +81,7 @@ def transaction(client: BoxClient, place: Place, database: str, *, write: bool) 
     address, host = _place(place, name)
     headers = {"authorization": f"Bearer {made['token']}"} | ({} if host is None else {"host": host})
     try:
-        with httpx.Client(headers=headers, timeout=_ANSWER_SECONDS, trust_env=False) as http:
+        with http_client(address, headers=headers, timeout=_ANSWER_SECONDS) as http:
             opened = Transaction(http, address)
             try:
                 opened.run([("BEGIN IMMEDIATE" if write else "BEGIN", ())])

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final, Self
 
 import httpx
 
-from v8box.cli.client import Place, segment
+from v8box.cli.client import Place, http_client, segment
 from v8box.cli.exits import CommandFailed, Exit, exit_of
 
 PREFIX: Final = "/api/v1"
@@ -43,7 +43,7 @@ class V1:
         self._signed_in = place.token is not None
         timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
         base = f"{place.address}{PREFIX}/"
-        self._http = httpx.Client(base_url=base, headers=headers, timeout=timeout, trust_env=False)
+        self._http = http_client(place.address, base_url=base, headers=headers, timeout=timeout)
 
     def __enter__(self) -> Self:
         return self
