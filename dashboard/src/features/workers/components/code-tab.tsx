@@ -26,11 +26,11 @@ import { useShortcuts } from "@/lib/shortcuts";
 
 type LanguageService = typeof import("@/features/workers/lib/language-service");
 
-/** Of Monaco, which is not there yet when the page is shown. */
 /** Pixels. */
 const TREE = { width: 144, least: 96, most: 360 };
 const TEST = { width: 352, least: 280, most: 640 };
 
+/** Of Monaco, which is not there yet when the page is shown. */
 const SEVERITY = { error: 8, warning: 4 } as const;
 
 export default function CodeTab({ worker }: { worker: WorkerInfo }) {
