@@ -64,9 +64,9 @@ export default {
     if (url.pathname === "/throw") throw new TypeError("broken inside");
     if (url.pathname === "/teapot") throw Object.assign(new Error("I am a teapot"), { status: 418 });
     if (url.pathname === "/slow") {
-      await ctx.cache.set("slow", "began");
-      console.log("slow began");
       request.signal.addEventListener("abort", () => console.log("slow was told"));
+      await ctx.cache.set("slow", "began"); // whoever waits for that may give up at once
+      console.log("slow began");
       await new Promise((resolve) => setTimeout(resolve, 20_000));
     }
     if (url.pathname === "/length") {
