@@ -2,6 +2,7 @@
 import type { PhraseInfo } from "@/api/generated/api";
 import { language } from "@/lib/i18n/language";
 
+// Which values a code has is the box's to say: a test compares what the phrases use with what it gives.
 // deno-lint-ignore no-explicit-any
 type Values = Record<string, any>;
 

@@ -1,6 +1,7 @@
 """English for people that also knows what it says: a code and values, so that a screen can say it in another language.
 
-A `Phrase` is a `str` wherever only the text is wanted. The API shows its parts beside the text, as `PhraseInfo` has it.
+A `Phrase` is a `str` wherever only the text is wanted, but msgspec writes no subclass of it: what is stored or sent on
+is made plain first, with `str`. The API shows its parts beside the text, as `PhraseInfo` has it.
 """
 
 from __future__ import annotations
